@@ -1,0 +1,97 @@
+"""Map a function over shards, serially or over processes, with the same result either way."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["Progress", "child_rng", "map_shards", "quiet", "shards"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(stage, done, total)``; the library itself never prints."""
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """Report nothing: the default progress."""
+
+
+def shards(n: int, size: int) -> list[slice]:
+    """Return slices that cover ``range(n)``, `size` at a time.
+
+    The size must not depend on the number of jobs: results are then the same for any number.
+    """
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def map_shards(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    jobs: int = 1,
+    stage: str = "",
+    progress: Progress = quiet,
+    weights: Sequence[int] | None = None,
+) -> list[R]:
+    """Return ``[function(item) for item in items]``, in order.
+
+    Each call runs on one BLAS thread whatever the number of jobs, so that sums come out the same.
+    Large arrays reach the workers as memory maps. With ``joblib.parallel_config("dask")`` active
+    and ``jobs != 1`` the same call runs on a Dask cluster.
+
+    Parameters
+    ----------
+    function : callable
+        Must be importable (defined at a module's top level) when ``jobs != 1``.
+    items : iterable
+    jobs : int
+        Worker processes; 1 runs here; -1 takes all cores.
+    stage : str
+        Name given to `progress`.
+    progress : callable
+        Called after each item with the weight done so far.
+    weights : sequence of int, optional
+        Weight of each item for progress (its number of records, say); 1 each by default.
+    """
+    items = list(items)
+    weights = [1] * len(items) if weights is None else list(weights)
+    total, done, out = sum(weights), 0, []
+    progress(stage, 0, total)
+    if jobs == 1 or len(items) <= 1:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            for item, weight in zip(items, weights, strict=True):
+                out.append(function(item))
+                done += weight
+                progress(stage, done, total)
+        return out
+    from joblib import Parallel, delayed
+
+    with Parallel(n_jobs=jobs, return_as="generator") as pool:
+        for result, weight in zip(pool(delayed(function)(i) for i in items), weights, strict=True):
+            out.append(result)
+            done += weight
+            progress(stage, done, total)
+    return out
+
+
+def child_rng(seed: int, *names: Any) -> np.random.Generator:
+    """Return the generator of one named step of a run.
+
+    Each step draws from a stream of its own, so adding or skipping a step moves no other number.
+
+    Parameters
+    ----------
+    seed : int
+        The run's seed, 0 or more.
+    *names
+        Path of the step, for example ``("fidelity", "qrs_ms")``.
+    """
+    key = zlib.crc32("/".join(map(str, names)).encode())
+    return np.random.default_rng(np.random.SeedSequence([seed, key]))

@@ -1,0 +1,481 @@
+"""Estimate, Finding, Results: what every comparison returns, and its versioned JSON form."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ecgeval.errors import DataError
+
+__all__ = [
+    "SCHEMA",
+    "Estimate",
+    "Figure",
+    "Finding",
+    "Results",
+    "Section",
+    "Table",
+    "Verdict",
+    "json_schema",
+    "worst",
+]
+
+SCHEMA = "ecgeval.results/1"
+"""Name and version of the layout of `results.json`. The version rises when a reader would break."""
+
+Better = Literal["lower", "higher", "near_null", "descriptive"]
+
+
+class Verdict(StrEnum):
+    """The four words a finding may end with."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_ASSESSABLE = "NOT_ASSESSABLE"
+
+
+_SEVERITY = [Verdict.PASS, Verdict.NOT_ASSESSABLE, Verdict.INCONCLUSIVE, Verdict.FAIL]
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that decides: FAIL, then INCONCLUSIVE, NOT_ASSESSABLE, PASS.
+
+    Nothing to decide on is NOT_ASSESSABLE, never a PASS.
+    """
+    return max(verdicts, key=_SEVERITY.index, default=Verdict.NOT_ASSESSABLE)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number, never alone.
+
+    Parameters
+    ----------
+    id : str
+        Stable dotted name, ``section.measure.statistic``, for example
+        ``fidelity.qrs_ms.cliffs_delta``.
+    value : float or None
+        The estimate; None where it could not be computed (`method` says why).
+    ci : (float, float) or None
+        Confidence interval at `level`.
+    p : float or None
+        p-value, never 0: permutation p-values count the observed statistic.
+    floor : (float, float) or None
+        Noise floor: the central 95 % of the same statistic on real against real, at the sizes
+        compared here.
+    n_real, n_synth : int
+        Records used on each side.
+    unit : str
+        Physical unit; empty for a pure number.
+    better : {"lower", "higher", "near_null", "descriptive"}
+        Which direction is good; ``near_null`` means close to `null`.
+    method : str
+        How it was computed, in a few words.
+    seed : int or None
+        Seed of the run, where chance was involved.
+    label : str
+        Title for people.
+    null : float or None
+        Value expected when both sides have the same distribution.
+    level : float
+        Confidence level of `ci`.
+    p_adjusted : float or None
+        p-value after correction for multiple testing.
+    patients_real, patients_synth : int or None
+        Patients behind the records.
+    """
+
+    id: str
+    value: float | None
+    ci: tuple[float, float] | None = None
+    p: float | None = None
+    floor: tuple[float, float] | None = None
+    n_real: int = 0
+    n_synth: int = 0
+    unit: str = ""
+    better: Better = "descriptive"
+    method: str = ""
+    seed: int | None = None
+    label: str = ""
+    null: float | None = None
+    level: float = 0.95
+    p_adjusted: float | None = None
+    patients_real: int | None = None
+    patients_synth: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One conclusion, with the rule that led to it.
+
+    Parameters
+    ----------
+    code : str
+        Stable code, for example ``FID-EQUIV``; `ecgeval explain CODE` prints what it means.
+    verdict : Verdict
+    title : str
+        The conclusion in one line.
+    explanation : str
+        What it means and what to do, in a few sentences.
+    estimates : tuple of str
+        Ids of the estimates it rests on.
+    rule : str
+        The rule, as declared before the data were seen, with its numbers.
+    section : str
+        Slug of the section it belongs to.
+    gate : bool
+        Whether it counts for the run's verdict and exit code.
+    """
+
+    code: str
+    verdict: Verdict
+    title: str
+    explanation: str = ""
+    estimates: tuple[str, ...] = ()
+    rule: str = ""
+    section: str = ""
+    gate: bool = True
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a run with a verdict of its own.
+
+    `gate` False marks a demonstration or a description that must not decide the run.
+    """
+
+    slug: str
+    title: str
+    summary: str = ""
+    gate: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the report and a CSV beside it. Rows hold text, numbers, booleans or None."""
+
+    id: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    caption: str = ""
+    section: str = ""
+
+    @classmethod
+    def of(
+        cls, frame: pd.DataFrame, id: str, title: str, *, caption: str = "", section: str = ""
+    ) -> Table:
+        """Return the columns of `frame` (without its index) as a table."""
+        rows = tuple(tuple(_plain(v) for v in row) for row in frame.itertuples(index=False))
+        return cls(id, title, tuple(map(str, frame.columns)), rows, caption, section)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table as a DataFrame."""
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The data behind a figure: whatever `kind` needs to be drawn, and nothing else.
+
+    `data` holds numbers, text, lists and dicts only; samples of a trace are integers in
+    microvolts.
+    """
+
+    id: str
+    kind: str
+    title: str
+    data: Mapping[str, Any]
+    caption: str = ""
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run found. `results.json` is this object; HTML and PDF are functions of it.
+
+    Parameters
+    ----------
+    manifest : mapping
+        Command, resolved configuration and its hash, versions, seed, input fingerprints: all that
+        decides the numbers, and nothing that does not (host and wall time go beside it, so that
+        the same seed gives the same bytes).
+    sections, estimates, findings, tables, figures : tuple
+    """
+
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The run's verdict: the worst of its gates."""
+        return worst(self.gates().values())
+
+    def gates(self) -> dict[str, Verdict]:
+        """Return the verdict of each section that counts, by slug."""
+        counted = [s for s in self.sections if s.gate]
+        return {s.slug: self.section_verdict(s.slug) for s in counted}
+
+    def section_verdict(self, slug: str) -> Verdict:
+        """Return the worst verdict among a section's gating findings."""
+        return worst(f.verdict for f in self.findings if f.section == slug and f.gate)
+
+    @property
+    def exit_code(self) -> int:
+        """0 every gate passed, 1 one failed, 3 undecided."""
+        return {Verdict.PASS: 0, Verdict.FAIL: 1}.get(self.verdict, 3)
+
+    def __add__(self, other: Results) -> Results:
+        """Return both, in order; the manifest of `other` wins where keys collide."""
+        return Results(
+            {**self.manifest, **other.manifest},
+            self.sections + other.sections,
+            self.estimates + other.estimates,
+            self.findings + other.findings,
+            self.tables + other.tables,
+            self.figures + other.figures,
+        )
+
+    def with_manifest(self, manifest: Mapping[str, Any]) -> Results:
+        """Return the same results under another manifest."""
+        return replace(self, manifest=dict(manifest))
+
+    def estimate(self, id: str) -> Estimate:
+        """Return the estimate with this id (KeyError where there is none)."""
+        for estimate in self.estimates:
+            if estimate.id == id:
+                return estimate
+        raise KeyError(id)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the estimates, one row each, index ``id``; intervals split in two columns."""
+        rows = []
+        for e in self.estimates:
+            row = asdict(e)
+            for name in ("ci", "floor"):
+                low, high = row.pop(name) or (None, None)
+                row[f"{name}_low"], row[f"{name}_high"] = low, high
+            rows.append(row)
+        order = [
+            "id", "label", "value", "ci_low", "ci_high", "level", "unit", "p", "p_adjusted",
+            "floor_low", "floor_high", "null", "better", "n_real", "n_synth", "patients_real",
+            "patients_synth", "method", "seed",
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=order).set_index("id")
+
+    def findings_frame(self) -> pd.DataFrame:
+        """Return the findings, one row each."""
+        rows = [{**asdict(f), "estimates": " ".join(f.estimates)} for f in self.findings]
+        return pd.DataFrame(rows, columns=[f.name for f in fields(Finding)])
+
+    # ---- JSON --------------------------------------------------------------------------------
+
+    def to_json(self) -> str:
+        """Return the JSON text: sorted keys, no NaN, numbers rounded to ten digits."""
+        body = {"schema": SCHEMA, "verdict": str(self.verdict), **asdict(self)}
+        return json.dumps(_plain(body), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "results.json") -> Results:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        DataError
+            If the text is no JSON, or of another schema.
+        """
+        try:
+            body = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{source} is not JSON ({error})") from None
+        found = body.get("schema") if isinstance(body, dict) else None
+        if found != SCHEMA:
+            raise DataError(
+                f"{source} has schema {found!r}; this version of ecgeval reads {SCHEMA!r}: "
+                "repeat the run, or use the version that wrote it"
+            )
+        try:
+            return cls(
+                body["manifest"],
+                tuple(Section(**s) for s in body["sections"]),
+                tuple(
+                    Estimate(**{**e, "ci": _pair(e["ci"]), "floor": _pair(e["floor"])})
+                    for e in body["estimates"]
+                ),
+                tuple(
+                    Finding(
+                        **{
+                            **f,
+                            "verdict": Verdict(f["verdict"]),
+                            "estimates": tuple(f["estimates"]),
+                        }
+                    )
+                    for f in body["findings"]
+                ),
+                tuple(
+                    Table(
+                        **{
+                            **t,
+                            "columns": tuple(t["columns"]),
+                            "rows": tuple(tuple(row) for row in t["rows"]),
+                        }
+                    )
+                    for t in body["tables"]
+                ),
+                tuple(Figure(**f) for f in body["figures"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{source} does not follow {SCHEMA}: {error}") from None
+
+    def save(self, path: str | Path) -> Path:
+        """Write `results.json` at `path`, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        return partial.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Results:
+        """Read a `results.json`, or the one in a folder.
+
+        Raises
+        ------
+        DataError
+            If there is none, or it cannot be read.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "results.json"
+        if not path.is_file():
+            raise DataError(f"{path} does not exist; expected the results.json of a run")
+        return cls.from_json(path.read_text(encoding="utf-8"), source=str(path))
+
+    # ---- display -----------------------------------------------------------------------------
+
+    def headline(self) -> str:
+        """Return the verdict in one sentence: the finding that decided, or what passed."""
+        gates = {s.slug for s in self.sections if s.gate}
+        decisive = [
+            f for f in self.findings if f.gate and f.section in gates and f.verdict == self.verdict
+        ]
+        why = decisive[0].title if decisive else "nothing was tested"
+        if self.verdict != Verdict.PASS and len(decisive) > 1:
+            why += f" (and {len(decisive) - 1} more)"
+        return f"{self.verdict}: {why}"
+
+    def __repr__(self) -> str:
+        return (
+            f"<Results {self.headline()} | {len(self.estimates)} estimates, "
+            f"{len(self.findings)} findings>"
+        )
+
+    def _repr_html_(self) -> str:
+        import html
+
+        rows = "".join(
+            f"<tr><td><b>{f.verdict}</b></td><td>{html.escape(f.code)}</td>"
+            f"<td>{html.escape(f.title)}</td></tr>"
+            for f in self.findings
+        )
+        return (
+            f"<p><b>{html.escape(self.headline())}</b></p>"
+            f"<table><tr><th>verdict</th><th>code</th><th>finding</th></tr>{rows}</table>"
+        )
+
+
+def _pair(value: Any) -> tuple[float, float] | None:
+    return None if value is None else (value[0], value[1])
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON types: ten significant digits, no NaN, no numpy."""
+    if value is None or (isinstance(value, str | bool | int) and not isinstance(value, StrEnum)):
+        return value
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{float(value):.10g}") if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Iterable):
+        return [_plain(v) for v in value]
+    if value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot go into results.json")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) that every `results.json` satisfies."""
+    number = {"type": ["number", "null"]}
+    text = {"type": "string"}
+    pair = {
+        "oneOf": [
+            {"type": "null"},
+            {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 2, "maxItems": 2},
+        ]
+    }
+    verdict = {"enum": [str(v) for v in Verdict]}
+    count = {"type": ["integer", "null"], "minimum": 0}
+
+    def record(**properties: Any) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": sorted(properties),
+            "additionalProperties": False,
+        }
+
+    def listing(item: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "array", "items": item}
+
+    estimate = record(
+        id={"type": "string", "pattern": r"^[\w\-]+(\.[\w\-]+)+$"},
+        value=number, ci=pair, floor=pair, null=number, unit=text, method=text, label=text,
+        p={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
+        p_adjusted={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
+        n_real=count, n_synth=count, patients_real=count, patients_synth=count,
+        better={"enum": ["lower", "higher", "near_null", "descriptive"]},
+        seed={"type": ["integer", "null"]},
+        level={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    )  # fmt: skip
+    finding = record(
+        code={"type": "string", "pattern": r"^[A-Z]+(-[A-Z0-9]+)+$"},
+        verdict=verdict, title=text, explanation=text, estimates=listing(text), rule=text,
+        section=text, gate={"type": "boolean"},
+    )  # fmt: skip
+    table = record(
+        id=text, title=text, caption=text, section=text,
+        columns=listing(text), rows=listing({"type": "array"}),
+    )  # fmt: skip
+    figure = record(
+        id=text, kind=text, title=text, caption=text, section=text, data={"type": "object"}
+    )
+    section = record(slug=text, title=text, summary=text, gate={"type": "boolean"})
+    body = record(
+        schema={"const": SCHEMA}, verdict=verdict, manifest={"type": "object"},
+        sections=listing(section), estimates=listing(estimate), findings=listing(finding),
+        tables=listing(table), figures=listing(figure),
+    )  # fmt: skip
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **body}

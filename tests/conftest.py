@@ -1,0 +1,70 @@
+"""Shared test helpers: where the real data are, and small ECG sets made on the spot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgeval.ecgset import EcgSet
+
+ROOT = Path(__file__).parent.parent
+LEADS8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def data_folder(name: str) -> Path | None:
+    """Return the folder of a real data set, from ECGEVAL_DATA or beside the checkout."""
+    roots = [Path(p) for p in os.environ.get("ECGEVAL_DATA", "").split(os.pathsep) if p]
+    for root in [*roots, ROOT.parent / "shared" / "data"]:
+        if (root / name).is_dir():
+            return root / name
+    return None
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return a function from a data set's name to its folder; skips, with the reason, without."""
+
+    def find(name: str) -> Path:
+        folder = data_folder(name)
+        if folder is None:
+            pytest.skip(f"real data set {name!r} not found: set ECGEVAL_DATA to its parent folder")
+        return folder
+
+    return find
+
+
+def gaussian_beats(
+    n: int,
+    *,
+    seed: int = 0,
+    fs: float = 500,
+    seconds: float = 10,
+    leads: tuple[str, ...] = LEADS8,
+    noise_mv: float = 0.01,
+) -> EcgSet:
+    """Return simulated ECGs: P, QRS and T as Gaussian bumps, each record a person of its own."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(fs * seconds)) / fs
+    signals = rng.normal(0, noise_mv, (n, len(leads), len(t)))
+    for record in signals:
+        rr = rng.normal(0.85, 0.08)
+        waves = [(-0.16, 0.02, 0.12), (-0.025, 0.008, -0.1), (0, 0.012, 1.0), (0.03, 0.01, -0.25),
+                 (0.28, 0.045, 0.3)]  # fmt: skip
+        gains = rng.normal(1, 0.25, (len(leads), len(waves)))
+        for beat in np.arange(rng.uniform(0.1, rr), seconds, rr):
+            for k, (at, width, height) in enumerate(waves):
+                bump = height * np.exp(-0.5 * ((t - beat - at) / width) ** 2)
+                record += gains[:, k, None] * bump
+    ids = [f"sim{seed}-{i}" for i in range(n)]
+    records = pd.DataFrame({"patient_id": ids}, index=ids)
+    return EcgSet(signals.astype(np.float32), fs, leads, records)
+
+
+@pytest.fixture(scope="session")
+def sim():
+    """Return the maker of simulated ECG sets."""
+    return gaussian_beats
