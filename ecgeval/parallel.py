@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,6 +49,7 @@ def map_shards(
     function : callable
         Must be importable (defined at a module's top level) when ``jobs != 1``.
     items : iterable
+        Taken one by one as workers come free, so a generator of blocks stays in bounded memory.
     jobs : int
         Worker processes; 1 runs here; -1 takes all cores.
     stage : str
@@ -56,29 +57,31 @@ def map_shards(
     progress : callable
         Called after each item with the weight done so far.
     weights : sequence of int, optional
-        Weight of each item for progress (its number of records, say); 1 each by default.
+        Weight of each item for progress (its number of records, say); 1 each by default. Needed
+        where `items` has no length.
     """
-    items = list(items)
-    weights = [1] * len(items) if weights is None else list(weights)
-    total, done, out = sum(weights), 0, []
+    weights = [1] * len(items) if weights is None else weights  # type: ignore[arg-type]
+    total, done = sum(weights), 0
+    out: list[R] = []
     progress(stage, 0, total)
-    if jobs == 1 or len(items) <= 1:
+    for result in _results(function, items, 1 if len(weights) <= 1 else jobs):
+        done += weights[len(out)]
+        out.append(result)
+        progress(stage, done, total)
+    return out
+
+
+def _results(function: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
+    if jobs == 1:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):
-            for item, weight in zip(items, weights, strict=True):
-                out.append(function(item))
-                done += weight
-                progress(stage, done, total)
-        return out
+            yield from map(function, items)
+        return
     from joblib import Parallel, delayed
 
-    with Parallel(n_jobs=jobs, return_as="generator") as pool:
-        for result, weight in zip(pool(delayed(function)(i) for i in items), weights, strict=True):
-            out.append(result)
-            done += weight
-            progress(stage, done, total)
-    return out
+    pool = Parallel(n_jobs=jobs, return_as="generator")
+    yield from pool(delayed(function)(item) for item in items)
 
 
 def child_rng(seed: int, *names: Any) -> np.random.Generator:
