@@ -1,0 +1,148 @@
+"""A SET, as users name it: a file, a folder, a store, a named data set, or a generator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecgeval.ecgset import EcgSet
+from ecgeval.errors import DataError, UsageError
+from ecgeval.parallel import Progress, quiet
+
+__all__ = ["CHECKPOINT_SUFFIXES", "is_generator", "read"]
+
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
+
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?$")
+
+
+def read(
+    source: str | Path | EcgSet,
+    *,
+    fs: float | None = None,
+    leads: Sequence[str] | None = None,
+    unit: str = "auto",
+    labels: str | Path | None = None,
+    seconds: float | None = None,
+    native_fs: float | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = quiet,
+) -> EcgSet:
+    """Return the ECGs that a SET names.
+
+    Parameters
+    ----------
+    source : str, Path or EcgSet
+        A file, a folder or a store; a named data set (``ludb``, ``ptbxl-norm``,
+        ``deepfake:0-999``); a generator with a count (``pulse2pulse:1000``) or a checkpoint file
+        with `n`. An EcgSet is returned as it is, resampled and with other leads where asked.
+    fs : float, optional
+        Resample to this rate, Hz.
+    leads : sequence of str, optional
+        Leads to keep, in this order; missing limb leads are derived from I and II.
+    unit : {"auto", "mV", "uV"}
+        Unit of formats that carry none.
+    labels : path, optional
+        CSV with one row a record: its id, patient id, age, sex, ...
+    seconds : float, optional
+        Length to crop records to.
+    native_fs : float, optional
+        Rate of formats that carry none, Hz.
+    n : int, optional
+        Records to generate.
+    seed : int
+        Seed of a generator.
+    device : {"cpu", "cuda"}
+        Where a generator runs.
+    progress : callable
+
+    Returns
+    -------
+    EcgSet
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown or an option does not fit it.
+    DataError
+        If there is nothing to read, or it cannot be read.
+    """
+    if isinstance(source, EcgSet):
+        ecgs = source
+    elif is_generator(source):
+        ecgs = _generate(str(source), n, seed, device, progress)
+    else:
+        if n is not None:
+            raise UsageError(
+                f"-n goes with a generator, and {source} is none; select records by number "
+                "(ptbxl-norm:1-100) or make a smaller store"
+            )
+        ecgs = _stored(source, unit, labels, seconds, native_fs, progress)
+    if seconds is not None:
+        ecgs = ecgs.crop(round(seconds * ecgs.fs))
+    if leads is not None:
+        ecgs = ecgs.with_leads(leads)
+    return ecgs if fs is None else ecgs.resample(fs)
+
+
+def is_generator(source: Any) -> bool:
+    """Whether `source` names a generator or a checkpoint file."""
+    from ecgeval.generators import GENERATORS
+
+    text = str(source)
+    return text.partition(":")[0] in GENERATORS or text.endswith(CHECKPOINT_SUFFIXES)
+
+
+def _generate(source: str, n: int | None, seed: int, device: str, progress: Progress) -> EcgSet:
+    from ecgeval import generators
+
+    name, _, count = source, "", ""
+    if not source.endswith(CHECKPOINT_SUFFIXES):
+        name, _, count = source.partition(":")
+    if count and not count.isdigit():
+        raise UsageError(f"{source!r}: expected a count after the colon, as in {name}:1000")
+    total = int(count) if count else n
+    if total is None or total < 1:
+        raise UsageError(f"{source!r} is a generator: say how many, as in {name}:1000 or -n 1000")
+    return generators.generate(name, total, seed=seed, device=device, progress=progress)
+
+
+def _stored(
+    source: str | Path,
+    unit: str,
+    labels: str | Path | None,
+    seconds: float | None,
+    native_fs: float | None,
+    progress: Progress,
+) -> EcgSet:
+    from ecgeval import io
+
+    name, _, selection = str(source).partition(":")
+    if name == "deepfake" and not Path(source).exists():
+        ids = _ids(str(source), selection)
+        if io.find_deepfake(ids) is None:
+            from ecgeval import generators
+
+            return generators.published(ids, progress=progress)
+    return io.read(
+        source,
+        unit=unit,
+        labels=labels,
+        seconds=seconds,
+        native_fs=native_fs,
+        progress=progress,
+    )
+
+
+def _ids(source: str, selection: str) -> range:
+    match = _RANGE.match(selection)
+    if not match:
+        raise UsageError(f"{source!r}: expected a range of published ids, as in deepfake:0-999")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first or last >= 150_000:
+        raise DataError(f"{source!r}: the published set has ids 0 to 149999, first before last")
+    return range(first, last + 1)
