@@ -1,1 +1,74 @@
+"""Real ECGs against synthetic ECGs: do they behave alike, where not, and do they leak patients?
+
+The pipeline, from the bottom up (each part imports only from those above it):
+
+    ecgset, results, parallel   the data model, what comparisons return, mapping over shards
+    io                          files, stores and named data sets to `EcgSet`
+    preprocess                  filtering, quality flags, bringing sets to one form
+    delineation, generators     P-QRS-T marks; Pulse2Pulse
+    measures, sets              one row of measures a record; what users call a SET
+    compare, privacy            fidelity; leaks of patients
+    report, config              HTML, PDF, figures; a run's settings
+    pipeline, cli               the order of things; the commands
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+# Public name -> module that holds it: nothing is imported before it is used.
+_PUBLIC = {
+    "DataError": "errors",
+    "Delineation": "delineation",
+    "EcgSet": "ecgset",
+    "EcgevalError": "errors",
+    "Estimate": "results",
+    "Figure": "results",
+    "Finding": "results",
+    "Results": "results",
+    "Section": "results",
+    "Table": "results",
+    "UsageError": "errors",
+    "Verdict": "results",
+    "audit": "pipeline",
+    "compare": "pipeline",
+    "delineate": "delineation",
+    "generate": "generators",
+    "info": "io",
+    "measure": "measures",
+    "published": "generators",
+    "quality": "preprocess",
+    "read": "sets",
+    "read_store": "io",
+    "run": "pipeline",
+    "write_report": "report",
+    "write_store": "io",
+}
+
+__all__ = [*sorted(_PUBLIC), "__version__"]
+
+if TYPE_CHECKING:
+    from ecgeval.delineation import Delineation, delineate
+    from ecgeval.ecgset import EcgSet
+    from ecgeval.errors import DataError, EcgevalError, UsageError
+    from ecgeval.generators import generate, published
+    from ecgeval.io import info, read_store, write_store
+    from ecgeval.measures import measure
+    from ecgeval.pipeline import audit, compare, run
+    from ecgeval.preprocess import quality
+    from ecgeval.report import write_report
+    from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
+    from ecgeval.sets import read
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f"ecgeval.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'ecgeval' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

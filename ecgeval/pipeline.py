@@ -1,0 +1,701 @@
+"""The order of things: read, harmonise, delineate, measure, compare, audit. Cached, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache as cache_once
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import ecgeval
+from ecgeval import sets
+from ecgeval.config import AuditConfig, CompareConfig, ReportConfig, RunConfig, SetConfig
+from ecgeval.delineation import DEFAULT_METHOD, Status, delineate
+from ecgeval.ecgset import EcgSet, resample
+from ecgeval.errors import DataError, UsageError
+from ecgeval.measures import measure_columns, measure_marks
+from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
+from ecgeval.preprocess import harmonise, quality
+from ecgeval.results import Figure, Results
+
+__all__ = ["Features", "Run", "audit", "compare", "demo", "features", "run", "trim_cache"]
+
+_SHARD = 32  # records a cached piece of work: what a killed run loses at most, a process
+_BEAT_FS = 250.0  # rate of the representative beats kept for audits and pictures, Hz
+_PICTURES = 3  # records of each set shown on ECG paper
+_CACHE_BYTES = 4e9
+
+Source = EcgSet | str | Path
+
+
+# ---- features: what every comparison shares, computed once --------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is computed once a set and shared by every comparison.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        One row a record (`ecgeval.measures.MEASURES`).
+    outcome : Series of str
+        Empty for a usable record, else why it is not.
+    beats : ndarray of float32, shape (n, leads, samples)
+        Representative beats, mV, at `beats_fs`; NaN where missing.
+    beats_fs : float
+    beats_zero : int
+        Sample of the R peak.
+    global_marks : ndarray, shape (n, 9)
+        ms from that R peak.
+    """
+
+    measures: pd.DataFrame
+    outcome: pd.Series
+    beats: np.ndarray
+    beats_fs: float
+    beats_zero: int
+    global_marks: np.ndarray
+
+
+def features(
+    ecgs: EcgSet,
+    *,
+    method: str = "",
+    jobs: int = 1,
+    cache: Path | None = None,
+    stage: str = "delineate and measure",
+    progress: Progress = quiet,
+) -> Features:
+    """Return quality flags, measures and representative beats of a set.
+
+    Work goes in shards of 32 records. With `cache`, a shard's result is kept under the hash of
+    its samples, the method and the code, so a killed run resumes and a second run reads.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+    method : str
+        Delineation method; the default where empty.
+    jobs : int
+    cache : Path, optional
+        Folder of kept results.
+    stage : str
+        Name for `progress`.
+    progress : callable
+    """
+    method = method or DEFAULT_METHOD
+    parts = shards(len(ecgs), _SHARD)
+    work = partial(_features_block, fs=ecgs.fs, leads=ecgs.leads, method=method, cache=cache)
+    blocks: Iterator[np.ndarray] = (np.asarray(ecgs.signals[rows]) for rows in parts)
+    pieces = map_shards(
+        work,
+        blocks,
+        jobs=jobs,
+        stage=stage,
+        progress=progress,
+        weights=[rows.stop - rows.start for rows in parts],
+    )
+    joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
+    columns = measure_columns(ecgs.leads)
+    fs = min(ecgs.fs, _BEAT_FS)
+    return Features(
+        measures=pd.DataFrame(joined["measures"], index=ecgs.ids, columns=columns),
+        outcome=pd.Series(joined["outcome"].astype(str), index=ecgs.ids, dtype=object),
+        beats=joined["beats"],
+        beats_fs=fs,
+        beats_zero=round(0.4 * fs),
+        global_marks=joined["global_marks"],
+    )
+
+
+def _features_block(
+    signals: np.ndarray, *, fs: float, leads: tuple[str, ...], method: str, cache: Path | None
+) -> dict[str, np.ndarray]:
+    file = None
+    if cache is not None:
+        key = hashlib.sha256(f"{fs!r} {leads} {method} {_code_hash()}".encode())
+        key.update(np.ascontiguousarray(signals).data)
+        file = cache / "features" / key.hexdigest()[:2] / f"{key.hexdigest()}.npz"
+        if file.is_file():
+            try:
+                with np.load(file, allow_pickle=False) as kept:
+                    return dict(kept)
+            except (OSError, ValueError, EOFError):  # a damaged file is recomputed
+                file.unlink(missing_ok=True)
+    block = EcgSet(signals, fs, leads, pd.DataFrame(index=range(len(signals))))
+    flags = quality(block)
+    marks = delineate(block, method=method)
+    status = np.array([Status(code).name.lower() for code in marks.status])
+    status[status == "ok"] = ""
+    outcome = np.where(flags["reason"] != "", flags["reason"].astype(str), status)
+    usable = outcome == ""
+    table = measure_marks(marks).to_numpy()
+    table[~usable] = np.nan
+    beats = marks.beats
+    if fs > _BEAT_FS:
+        known = np.isfinite(beats).all(axis=(1, 2))
+        lower = resample(np.where(known[:, None, None], beats, 0), fs, _BEAT_FS)
+        beats = np.where(known[:, None, None], lower, np.nan).astype(np.float32)
+    result = {
+        "measures": table,
+        "outcome": outcome.astype("U24"),
+        "beats": beats,
+        "global_marks": marks.global_marks,
+    }
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial_file = file.with_suffix(f".{os.getpid()}.partial.npz")
+        np.savez(partial_file, **result)  # type: ignore[arg-type]
+        partial_file.replace(file)
+    return result
+
+
+@cache_once
+def _code_hash() -> str:
+    """Return a hash of the code that decides features: kept results of other code do not count."""
+    root = Path(ecgeval.__file__).parent
+    files = [root / "measures.py", root / "preprocess.py", root / "ecgset.py", Path(__file__)]
+    files += sorted((root / "delineation").glob("*"))
+    digest = hashlib.sha256(metadata.version("neurokit2").encode())
+    for file in files:
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def trim_cache(cache: Path, limit: float = _CACHE_BYTES) -> None:
+    """Delete the oldest kept features until the folder holds at most `limit` bytes."""
+    files = sorted((cache / "features").rglob("*.npz"), key=lambda f: f.stat().st_mtime)
+    total = sum(f.stat().st_size for f in files)
+    for file in files:
+        if total <= limit:
+            return
+        total -= file.stat().st_size
+        file.unlink(missing_ok=True)
+
+
+# ---- fidelity and privacy, from sets to results -------------------------------------------------
+
+
+def compare(
+    real: Source,
+    synth: Source,
+    *,
+    seed: int = 0,
+    method: str = "",
+    leads: tuple[str, ...] | None = None,
+    margins: str = "lenient",
+    quick: bool = False,
+    assume_independent: bool = False,
+    show_traces: bool = True,
+    jobs: int = 1,
+    cache: Path | None = None,
+    progress: Progress = quiet,
+) -> Results:
+    """Compare synthetic with real ECGs: data quality, then every measure.
+
+    Parameters
+    ----------
+    real, synth : EcgSet or SET
+        Sets, or what `ecgeval.read` accepts.
+    seed : int
+        Seed of every random step.
+    method : str
+        Delineation method; the default where empty.
+    leads : tuple of str, optional
+        Leads to compare; those in common by default.
+    margins : str
+        ``lenient``, ``strict`` or a file of equivalence margins.
+    quick : bool
+        Fewer resamples.
+    assume_independent : bool
+        Count records without a patient id as patients of their own.
+    show_traces : bool
+        Whether the results may hold traces of real patients.
+    jobs : int
+        Worker processes; the results are the same for any number.
+    cache : Path, optional
+        Folder for kept features.
+    progress : callable
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    UsageError
+        If patients are unknown and `assume_independent` is not set.
+    DataError
+        If the sets cannot be compared.
+    """
+    real, synth = sets.read(real, progress=progress), sets.read(synth, seed=seed, progress=progress)
+    config = RunConfig(
+        seed=seed, method=method, leads=leads, quick=quick, assume_independent=assume_independent,
+        compare=CompareConfig(margins=margins),
+    )  # fmt: skip
+    worker = Run(config, jobs=jobs, cache=cache, progress=progress)
+    results = worker.compare(real, synth, show_real=show_traces)
+    return results.with_manifest(worker.manifest(real=real, synth=synth))
+
+
+def audit(
+    train: Source,
+    holdout: Source | None,
+    synth: Source,
+    *,
+    seed: int = 0,
+    method: str = "",
+    permutations: int = 9999,
+    assume_independent: bool = False,
+    show_traces: bool = False,
+    jobs: int = 1,
+    cache: Path | None = None,
+    progress: Progress = quiet,
+) -> Results:
+    """Search synthetic ECGs for copies of the patients a generator was trained on.
+
+    Parameters
+    ----------
+    train : EcgSet or SET
+        The generator's training set.
+    holdout : EcgSet, SET or None
+        ECGs of other patients of the same population, never seen by the generator. Without it,
+        whatever needs one is ``NOT_ASSESSABLE``.
+    synth : EcgSet or SET
+    seed, method, assume_independent, jobs, cache, progress
+        As in `compare`.
+    permutations : int
+        Permutations of the exchangeability test.
+    show_traces : bool
+        Let the results hold real traces, per-record distances and clear record ids.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    UsageError
+        If patients are unknown and `assume_independent` is not set.
+    DataError
+        If the sets cannot be compared.
+    """
+    train = sets.read(train, progress=progress)
+    held = None if holdout is None else sets.read(holdout, progress=progress)
+    synth = sets.read(synth, seed=seed, progress=progress)
+    config = RunConfig(
+        seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
+        audit=AuditConfig(permutations=permutations),
+    )  # fmt: skip
+    worker = Run(config, jobs=jobs, cache=cache, progress=progress)
+    results = worker.audit(train, held, synth)
+    return results.with_manifest(worker.manifest(train=train, holdout=held, synth=synth))
+
+
+@dataclass
+class Run:
+    """One run: its settings, and how long each stage took.
+
+    `timings` goes beside the results, never into them: the same seed gives the same bytes.
+    """
+
+    config: RunConfig
+    jobs: int = 1
+    cache: Path | None = None
+    progress: Progress = quiet
+    device: str = "cpu"
+    timings: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def compare(self, real: EcgSet, synth: EcgSet, *, show_real: bool = True) -> Results:
+        """Return the sections ``quality`` and ``fidelity`` of two sets."""
+        from ecgeval.compare import compare_measures
+        from ecgeval.compare.quality import compare_quality
+
+        both = harmonise(real, synth, names=("the real set", "the synthetic set"),
+                         leads=self.config.leads)  # fmt: skip
+        found = real, synth
+        real, synth = both.sets
+        independent = self.config.assume_independent
+        patients = [real.patients(assume_independent=independent),
+                    synth.patients(assume_independent=True)]  # fmt: skip
+        feats = [self._features(real, "real"), self._features(synth, "synthetic")]
+        with self._timed("compare"):
+            outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
+            checks = compare_quality(
+                outcomes[0][0], outcomes[1][0],
+                patients_real=outcomes[0][1], patients_synth=outcomes[1][1],
+                notes=both.notes, seed=self.config.seed,
+            )  # fmt: skip
+            fidelity = compare_measures(
+                feats[0].measures, feats[1].measures,
+                patients_real=patients[0], patients_synth=patients[1],
+                seed=self.config.seed, jobs=self.jobs, margins=self.config.compare.margins,
+                quick=self.config.quick, progress=self.progress,
+            )  # fmt: skip
+        self.measures |= {"real": feats[0].measures, "synth": feats[1].measures}
+        pictures = (
+            self._paper(real, synth, feats, show_real),
+            _beats_figure(real.leads, feats),
+        )
+        return checks + fidelity + Results(figures=pictures)
+
+    def audit(
+        self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet, *, section: str = "privacy"
+    ) -> Results:
+        """Return one audit section."""
+        from ecgeval.privacy import audit_sets
+
+        named = {"train": train, "holdout": holdout, "synth": synth}
+        given = {name: s for name, s in named.items() if s is not None}
+        both = harmonise(*given.values(), names=tuple(f"the {n} set" for n in given))
+        aligned = dict(zip(given, both.sets, strict=True))
+        feats = {name: self._features(s, name) for name, s in aligned.items()}
+        with self._timed(f"audit {section}"):
+            return audit_sets(
+                aligned["train"], aligned.get("holdout"), aligned["synth"],
+                beats={name: f.beats for name, f in feats.items()},
+                seed=self.config.seed, jobs=self.jobs, section=section,
+                assume_independent=self.config.assume_independent,
+                show_traces=self.config.show_traces,
+                permutations=self.config.audit.permutations, progress=self.progress,
+            )  # fmt: skip
+
+    def read(self, part: SetConfig) -> EcgSet:
+        """Return the set that a part of the configuration names."""
+        with self._timed("read"):
+            return sets.read(
+                part.source, unit=part.unit, native_fs=part.native_fs, labels=part.labels,
+                seconds=part.seconds, n=part.n, seed=self.config.seed, device=self.device,
+                progress=self.progress,
+            )  # fmt: skip
+
+    def manifest(self, **given: EcgSet | None) -> dict[str, Any]:
+        """Return what decides the numbers: settings, versions, seed, and what went in."""
+        return {
+            "ecgeval": ecgeval.__version__,
+            "config": self.config.model_dump(mode="json"),
+            "config_sha256": self.config.digest(),
+            "seed": self.config.seed,
+            "versions": _versions(),
+            "sets": {name: _describe(s) for name, s in given.items() if s is not None},
+        }
+
+    def environment(self) -> dict[str, Any]:
+        """Return what does not decide the numbers: host, wall time a stage, peak memory."""
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        return {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "cpus": os.cpu_count(),
+            "jobs": self.jobs,
+            "seconds": {name: round(s, 2) for name, s in self.timings.items()},
+            "peak_memory_mb": round(peak / 1024, 1),
+            "peak_memory_worker_mb": round(children / 1024, 1),
+        }
+
+    def _features(self, ecgs: EcgSet, name: str) -> Features:
+        stage = f"delineate {name}"
+        with self._timed(stage):
+            return features(
+                ecgs, method=self.config.method, jobs=self.jobs, cache=self.cache, stage=stage,
+                progress=self.progress,
+            )  # fmt: skip
+
+    def _timed(self, stage: str) -> _Timer:
+        return _Timer(self.timings, stage)
+
+    def _paper(self, real: EcgSet, synth: EcgSet, feats: list[Features], show_real: bool) -> Figure:
+        records = []
+        for name, ecgs, f in (("real", real, feats[0]), ("synth", synth, feats[1])):
+            if name == "real" and not show_real:
+                continue
+            rng = child_rng(self.config.seed, "pictures", name)
+            usable = np.flatnonzero(f.outcome == "")
+            for row in np.sort(rng.permutation(usable)[:_PICTURES]):
+                records.append(_trace(ecgs, int(row), name))
+        caption = (
+            "Records drawn at random, 25 mm/s and 10 mm/mV."
+            if show_real
+            else "Synthetic records drawn at random, 25 mm/s and 10 mm/mV. Real traces are "
+            "withheld."
+        )
+        fs = min(real.fs, _BEAT_FS)
+        return Figure(
+            "fidelity.paper", "ecg_paper", "On ECG paper",
+            {"fs": fs, "leads": list(real.leads), "records": records}, caption, "fidelity",
+        )  # fmt: skip
+
+
+@dataclass
+class _Timer:
+    timings: dict[str, float]
+    stage: str
+    start: float = 0.0
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        spent = time.perf_counter() - self.start
+        self.timings[self.stage] = self.timings.get(self.stage, 0.0) + spent
+
+
+def run(
+    config: RunConfig,
+    *,
+    jobs: int = 1,
+    cache: Path | None = None,
+    device: str = "cpu",
+    progress: Progress = quiet,
+) -> tuple[Results, Run]:
+    """Do what a configuration says.
+
+    Parameters
+    ----------
+    config : RunConfig
+    jobs : int
+    cache : Path, optional
+    device : {"cpu", "cuda"}
+        Where generators run.
+    progress : callable
+
+    Returns
+    -------
+    results : Results
+    run : Run
+        Timings and the measures of both sets.
+
+    Raises
+    ------
+    UsageError
+        If the configuration asks for nothing.
+    """
+    worker = Run(config, jobs=jobs, cache=cache, progress=progress, device=device)
+    if config.synth is None:
+        raise UsageError("the configuration names no `synth` set; nothing can be evaluated")
+    if config.real is None and config.train is None:
+        raise UsageError(
+            "the configuration names neither `real` (for a comparison) nor `train` (for an audit)"
+        )
+    if config.holdout is not None and config.train is None:
+        raise UsageError("`holdout` goes with `train`: name the generator's training set too")
+    if config.audit.holdout_share is not None and (config.real is None or config.train is not None):
+        raise UsageError("audit.holdout_share splits `real`; give `real` and no `train`")
+    synth = worker.read(config.synth)
+    given: dict[str, EcgSet | None] = {"synth": synth}
+    results = Results()
+    auditing = config.train is not None or config.audit.holdout_share is not None
+    if config.real is not None:
+        given["real"] = real = worker.read(config.real)
+        # A run that audits keeps real traces out of its comparison too.
+        show_real = config.show_traces or not auditing
+        results = results + worker.compare(real, synth, show_real=show_real)
+        if config.audit.holdout_share is not None:
+            from ecgeval.privacy import split_patients
+
+            rng = child_rng(config.seed, "split")
+            train, holdout = split_patients(real, 1 - config.audit.holdout_share, rng)
+            given |= {"train": train, "holdout": holdout}
+    if config.train is not None:
+        given["train"] = worker.read(config.train)
+        given["holdout"] = None if config.holdout is None else worker.read(config.holdout)
+    if auditing:
+        train_set = given["train"]
+        assert train_set is not None
+        results = results + worker.audit(train_set, given["holdout"], synth)
+    if auditing and not config.show_traces and "real" in worker.measures:
+        worker.measures["real"] = _pseudonymous(worker.measures["real"], given["real"])
+    if cache is not None:
+        trim_cache(cache)
+    order = [name for name in ("real", "train", "holdout", "synth") if name in given]
+    return results.with_manifest(worker.manifest(**{n: given[n] for n in order})), worker
+
+
+def _pseudonymous(table: pd.DataFrame, ecgs: EcgSet | None) -> pd.DataFrame:
+    from ecgeval.privacy import pseudonyms
+
+    assert ecgs is not None
+    return table.set_index(pd.Index(pseudonyms(ecgs).loc[table.index], name="record_id"))
+
+
+def _outcomes(f: Features, found: EcgSet, patients: np.ndarray) -> tuple[pd.Series, np.ndarray]:
+    """Return the outcome of every record found, those that could not be read included."""
+    lost = found.rejected
+    outcome = pd.concat(
+        [f.outcome, pd.Series(lost["reason"].astype(str).to_numpy(), index=lost["record_id"])]
+    )
+    who = np.concatenate([patients, ("rejected:" + lost["record_id"].astype(str)).to_numpy()])
+    return outcome, who.astype(object)
+
+
+def _trace(ecgs: EcgSet, row: int, name: str) -> dict[str, Any]:
+    block = np.asarray(ecgs.signals[row])
+    if ecgs.fs > _BEAT_FS:
+        block = resample(block, ecgs.fs, _BEAT_FS)
+    block = block - np.median(block, axis=-1, keepdims=True)
+    uv = np.rint(block * 1000).astype(int)
+    return {
+        "id": str(ecgs.ids[row]),
+        "set": name,
+        "uv": {lead: uv[k].tolist() for k, lead in enumerate(ecgs.leads)},
+    }
+
+
+def _beats_figure(leads: tuple[str, ...], feats: list[Features]) -> Figure:
+    shown = []
+    for name, f in zip(("real", "synthetic"), feats, strict=True):
+        known = f.beats[np.isfinite(f.beats).all(axis=(1, 2))]
+        if not len(known):
+            continue
+        level = known[
+            :, :, f.beats_zero - round(0.12 * f.beats_fs) : f.beats_zero - round(0.06 * f.beats_fs)
+        ]
+        known = known - np.median(level, axis=-1, keepdims=True)
+        low, middle, high = np.quantile(known, [0.05, 0.5, 0.95], axis=0).round(4)
+        shown.append(
+            {
+                "name": name,
+                "n": len(known),
+                **{
+                    key: {lead: value[k].tolist() for k, lead in enumerate(leads)}
+                    for key, value in (("low", low), ("median", middle), ("high", high))
+                },
+            }
+        )
+    return Figure(
+        "fidelity.beats", "beats", "Representative beats",
+        {"fs": feats[0].beats_fs, "zero": feats[0].beats_zero, "leads": list(leads),
+         "sets": shown},
+        "Median over records of each record's representative beat; the band holds 90 % of "
+        "records at each moment.",
+        "fidelity",
+    )  # fmt: skip
+
+
+def _describe(ecgs: EcgSet) -> dict[str, Any]:
+    reasons: Mapping[Any, Any] = ecgs.rejected["reason"].value_counts().sort_index().to_dict()
+    sources = ecgs.records["source"].unique()
+    return {
+        "source": str(sources[0]) if len(sources) == 1 else f"{len(sources)} sources",
+        "n": len(ecgs),
+        "patients": int(ecgs.records["patient_id"].nunique()) if ecgs.has_patients else None,
+        "leads": list(ecgs.leads),
+        "fs": ecgs.fs,
+        "seconds": ecgs.seconds,
+        "rejected": {str(reason): int(n) for reason, n in reasons.items()},
+        "notes": list(ecgs.notes),
+        "fingerprint": ecgs.fingerprint(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    names = ("numpy", "scipy", "pandas", "neurokit2", "scikit-learn", "torch")
+    return {"python": platform.python_version(), **{n: metadata.version(n) for n in names}}
+
+
+# ---- the demonstration --------------------------------------------------------------------------
+
+_DEMO_SYNTH = 200
+_DEMO_PATIENTS = 238
+_DEMO_COPIES = 20
+
+
+def demo(
+    *, seed: int = 0, jobs: int = 1, cache: Path | None = None, progress: Progress = quiet
+) -> tuple[Results, Run]:
+    """Run the whole pipeline on real ECGs, or on stand-ins where none can be had.
+
+    Compares fresh Pulse2Pulse records with the real set, audits them against halves of it, and
+    audits them again with copies of patients planted on purpose.
+
+    Returns
+    -------
+    results : Results
+        The planted audit is a section that does not gate.
+    run : Run
+    """
+    real, notice = _demo_patients(progress)
+    real = real.select(slice(0, _DEMO_PATIENTS))
+    config = RunConfig(
+        seed=seed,
+        real=SetConfig(source=str(real.records["source"].iloc[0])),
+        synth=SetConfig(source=f"pulse2pulse:{_DEMO_SYNTH}"),
+        audit=AuditConfig(holdout_share=0.5),
+        report=ReportConfig(title="ecgeval demonstration"),
+    )
+    worker = Run(config, jobs=jobs, cache=cache, progress=progress)
+    synth = sets.read(f"pulse2pulse:{_DEMO_SYNTH}", seed=seed, progress=progress)
+    from ecgeval.privacy import split_patients
+
+    results = worker.compare(real, synth, show_real=False)
+    train, holdout = split_patients(real, 0.5, child_rng(seed, "split"))
+    results = results + worker.audit(train, holdout, synth)
+    leaky = _plant(train, synth, _DEMO_COPIES, child_rng(seed, "plant"))
+    planted = worker.audit(train, holdout, leaky, section="planted")
+    results = results + replace(
+        planted,
+        sections=tuple(
+            replace(
+                section,
+                title="What a leak looks like",
+                summary=f"A demonstration: the same audit after {_DEMO_COPIES} disguised copies of "
+                "training patients were put among the synthetic records. It must fail. "
+                + section.summary,
+                gate=False,
+            )
+            for section in planted.sections
+        ),
+    )
+    worker.measures["real"] = _pseudonymous(worker.measures["real"], real)
+    manifest = worker.manifest(real=real, train=train, holdout=holdout, synth=synth)
+    return results.with_manifest({**manifest, "notice": notice}), worker
+
+
+def _demo_patients(progress: Progress) -> tuple[EcgSet, str]:
+    """Return the best real set that can be had, and the first line of the report."""
+    from ecgeval import io
+
+    for name, title, licence in (
+        ("ptbxl-norm", "PTB-XL, records labelled normal only", "CC BY 4.0"),
+        ("ludb", "the Lobachevsky University Database", "ODC-BY 1.0"),
+    ):
+        try:
+            return io.read(name, progress=progress), f"Real ECGs: {title} ({licence})."
+        except DataError:
+            continue
+    stand_ins = sets.read(f"deepfake:0-{_DEMO_PATIENTS - 1}", progress=progress)
+    return stand_ins, (
+        "No real ECGs could be had (none found, and no connection to their publisher): published "
+        "DeepFakes stand in for the patients, so this report shows the tool, not a finding about "
+        "hearts."
+    )
+
+
+def _plant(train: EcgSet, synth: EcgSet, copies: int, rng: np.random.Generator) -> EcgSet:
+    """Return `synth` with its first records replaced by disguised copies of training records."""
+    leads = tuple(lead for lead in synth.leads if lead in train.leads)
+    synth, train = synth.with_leads(leads), train.with_leads(leads).resample(synth.fs)
+    rows = rng.choice(len(train), size=min(copies, len(train), len(synth)), replace=False)
+    signals = np.array(synth.signals[:], dtype=np.float32)
+    for slot, row in enumerate(rows):
+        copy = np.asarray(train.signals[int(row)])[:, : synth.n_samples]
+        copy = rng.uniform(0.7, 1.3) * copy + rng.normal(0, 0.02, copy.shape)
+        signals[slot, :, : copy.shape[-1]] = copy
+    return replace(synth, signals=signals)
