@@ -14,7 +14,9 @@ The pipeline, from the bottom up (each part imports only from those above it):
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -34,7 +36,7 @@ _PUBLIC = {
     "UsageError": "errors",
     "Verdict": "results",
     "audit": "pipeline",
-    "compare": "pipeline",
+    "compare": "",  # the subpackage, made callable below
     "delineate": "delineation",
     "generate": "generators",
     "info": "io",
@@ -65,6 +67,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "compare":
+        return import_module("ecgeval.compare")
     if name in _PUBLIC:
         return getattr(import_module(f"ecgeval.{_PUBLIC[name]}"), name)
     raise AttributeError(f"module 'ecgeval' has no attribute {name!r}")
@@ -72,3 +76,24 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_PUBLIC})
+
+
+class _Compare(ModuleType):
+    """The subpackage `ecgeval.compare`, which is also the function `ecgeval.pipeline.compare`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Results:
+        from ecgeval import pipeline
+
+        return pipeline.compare(*args, **kwargs)
+
+
+class _Package(ModuleType):
+    # Importing a submodule sets it as an attribute of its package. `compare` names both a
+    # subpackage and a public function; whichever comes first, `ecgeval.compare(...)` must work.
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "compare" and isinstance(value, ModuleType):
+            value.__class__ = _Compare
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
