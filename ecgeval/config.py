@@ -13,7 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ecgeval.errors import UsageError
 
-__all__ = ["AuditConfig", "CompareConfig", "ReportConfig", "RunConfig", "SetConfig", "load"]
+__all__ = [
+    "AuditConfig",
+    "CompareConfig",
+    "ReportConfig",
+    "RunConfig",
+    "SetConfig",
+    "explain",
+    "load",
+]
 
 
 class _Strict(BaseModel):
@@ -127,7 +135,7 @@ def load(path: str | Path) -> RunConfig:
     try:
         config = RunConfig.model_validate(body)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_explain(error)}") from None
+        raise UsageError(f"{path}: {explain(error)}") from None
     return _from_folder(config, path.parent)
 
 
@@ -146,7 +154,7 @@ def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
     return config.model_copy(update=changes)
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Return the first problem as one sentence."""
     # An unknown key comes first: it is usually why a required one is missing.
     problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
@@ -169,5 +177,8 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
         if name in ("real", "synth", "train", "holdout"):
             model = SetConfig
         elif name in ("compare", "audit", "report"):
-            model = {"compare": CompareConfig, "audit": AuditConfig, "report": ReportConfig}[name]
+            parts: dict[str, type[BaseModel]] = {
+                "compare": CompareConfig, "audit": AuditConfig, "report": ReportConfig,
+            }  # fmt: skip
+            model = parts[name]
     return list(model.model_fields)

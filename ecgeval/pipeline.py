@@ -332,7 +332,7 @@ class Run:
         patients = [real.patients(assume_independent=independent),
                     synth.patients(assume_independent=True)]  # fmt: skip
         feats = [self._features(real, "real"), self._features(synth, "synthetic")]
-        with self._timed("compare"):
+        with self.timed("compare"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
             checks = compare_quality(
                 outcomes[0][0], outcomes[1][0],
@@ -363,7 +363,7 @@ class Run:
         both = harmonise(*given.values(), names=tuple(f"the {n} set" for n in given))
         aligned = dict(zip(given, both.sets, strict=True))
         feats = {name: self._features(s, name) for name, s in aligned.items()}
-        with self._timed(f"audit {section}"):
+        with self.timed(f"audit {section}"):
             return audit_sets(
                 aligned["train"], aligned.get("holdout"), aligned["synth"],
                 beats={name: f.beats for name, f in feats.items()},
@@ -375,7 +375,7 @@ class Run:
 
     def read(self, part: SetConfig) -> EcgSet:
         """Return the set that a part of the configuration names."""
-        with self._timed("read"):
+        with self.timed("read"):
             return sets.read(
                 part.source, unit=part.unit, native_fs=part.native_fs, labels=part.labels,
                 seconds=part.seconds, n=part.n, seed=self.config.seed, device=self.device,
@@ -412,13 +412,14 @@ class Run:
 
     def _features(self, ecgs: EcgSet, name: str) -> Features:
         stage = f"delineate {name}"
-        with self._timed(stage):
+        with self.timed(stage):
             return features(
                 ecgs, method=self.config.method, jobs=self.jobs, cache=self.cache, stage=stage,
                 progress=self.progress,
             )  # fmt: skip
 
-    def _timed(self, stage: str) -> _Timer:
+    def timed(self, stage: str) -> _Timer:
+        """Return a context that adds its wall time to `timings` under `stage`."""
         return _Timer(self.timings, stage)
 
     def _paper(self, real: EcgSet, synth: EcgSet, feats: list[Features], show_real: bool) -> Figure:

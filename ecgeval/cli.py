@@ -1,0 +1,522 @@
+"""The commands: one short function each. Printing and progress live here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecgeval import __version__
+from ecgeval.errors import DataError, EcgevalError, UsageError
+
+if TYPE_CHECKING:
+    from ecgeval.pipeline import Run
+    from ecgeval.results import Results
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="ecgeval",
+    help="Real ECGs against synthetic ECGs: do they behave alike, where not, and do they leak "
+    "patients?\n\nA SET is a file, a folder, a store, a named data set (ludb, ptbxl-norm, "
+    "deepfake:0-999) or a generator (pulse2pulse:1000).\n\nExit codes: 0 every gate passed, 1 a "
+    "gate failed, 2 bad usage or configuration, 3 data unreadable or too little to decide.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random step.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; results do not depend on it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Method = Annotated[
+    str, typer.Option(help="Delineation method: neurokit, neurokit:dwt, ... Default: the best.")
+]
+Unit = Annotated[str, typer.Option(help="Unit of formats that carry none: auto, mV or uV.")]
+NativeFs = Annotated[
+    float | None, typer.Option(help="Sampling rate of formats that carry none (npy, csv), Hz.")
+]
+Labels = Annotated[
+    str | None, typer.Option(help="CSV with one row a record: id, patient_id, age, sex, ...")
+]
+Seconds = Annotated[float | None, typer.Option(help="Crop records to this length, s.")]
+Leads = Annotated[str | None, typer.Option(help="Leads to use, as in I,II,V1; derived if needed.")]
+Device = Annotated[str, typer.Option(help="Where generators run: cpu or cuda.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Neither read nor keep measures of earlier runs.")
+]
+Independent = Annotated[
+    bool,
+    typer.Option(
+        "--assume-independent", help="Count records without a patient id as patients of their own."
+    ),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer resamples, for a first look.")]
+
+
+def main() -> None:
+    """Run the command line; turn errors meant for users into one sentence and an exit code."""
+    try:
+        app()
+    except EcgevalError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; finished pieces are kept and the same command goes on from them", 130)
+    except BrokenPipeError:
+        # The reader of stdout has gone (a pager, head): nothing to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"ecgeval: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a progress callback that draws on stderr; quiet when that is not a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, rate="")
+            elapsed = bars.tasks[tasks[stage]].elapsed or 0
+            rate = f"{done / elapsed:,.0f}/s" if elapsed > 0.2 and done else ""
+            bars.update(tasks[stage], completed=done, total=total, rate=rate)
+
+        yield report
+
+
+def _cache(disabled: bool) -> Path | None:
+    if disabled:
+        return None
+    import pooch
+
+    return Path(os.environ.get("ECGEVAL_CACHE") or pooch.os_cache("ecgeval"))
+
+
+def _device(device: str) -> str:
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"--device is {device!r}; expected cpu or cuda")
+    return device
+
+
+def _leads(leads: str | None) -> tuple[str, ...] | None:
+    return None if leads is None else tuple(part.strip() for part in leads.split(","))
+
+
+def _set(source: str, unit: str, native_fs: float | None, labels: str | None,
+         seconds: float | None) -> dict[str, Any]:  # fmt: skip
+    """Return a set's part of a run's configuration, its paths absolute."""
+    path = Path(source)
+    return {
+        "source": str(path.resolve()) if path.exists() else source,
+        "unit": unit,
+        "native_fs": native_fs,
+        "labels": labels and str(Path(labels).resolve()),
+        "seconds": seconds,
+    }
+
+
+def _config(**settings: Any) -> Any:
+    from pydantic import ValidationError
+
+    from ecgeval.config import RunConfig, explain
+
+    try:
+        return RunConfig.model_validate({k: v for k, v in settings.items() if v is not None})
+    except ValidationError as error:
+        raise UsageError(explain(error)) from None
+
+
+def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
+             device: str = "cpu") -> None:  # fmt: skip
+    """Run a configuration, write everything, print the verdict, exit with its code."""
+    from ecgeval import pipeline
+
+    _writable(out)
+    with _progress() as progress:
+        results, worker = pipeline.run(
+            config, jobs=jobs, cache=_cache(no_cache), device=_device(device), progress=progress
+        )
+    _write(results, worker, out)
+    _print(results, out, as_json)
+    raise typer.Exit(results.exit_code)
+
+
+def _writable(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file; expected a folder to write to")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _write(results: Results, worker: Run, out: Path) -> None:
+    from ecgeval.report import write_report
+
+    with worker.timed("report"):
+        write_report(results, out, formats=worker.config.report.formats, measures=worker.measures)
+        (out / "run.toml").write_text(worker.config.to_toml(), encoding="utf-8")
+    environment = json.dumps(worker.environment(), indent=1) + "\n"
+    (out / "environment.json").write_text(environment, encoding="utf-8")
+
+
+def _print(results: Results, out: Path, as_json: bool) -> None:
+    if as_json:
+        body = {
+            "verdict": str(results.verdict),
+            "headline": results.headline(),
+            "gates": {slug: str(verdict) for slug, verdict in results.gates().items()},
+            "findings": json.loads(results.findings_frame().to_json(orient="records")),
+            "report": str(out / "index.html"),
+        }
+        print(json.dumps(body, indent=1, ensure_ascii=False))
+        return
+    print(results.headline())
+    titles = {section.slug: section for section in results.sections}
+    for slug, section in titles.items():
+        mark = "" if section.gate else "  (a demonstration; does not count)"
+        print(f"\n{section.title}: {results.section_verdict(slug)}{mark}")
+        for finding in results.findings:
+            if finding.section == slug:
+                word = str(finding.verdict).replace("_", " ")
+                print(f"  {word:<14} {finding.code:<16} {finding.title}")
+    largest = _largest(results)
+    if largest:
+        print("\nLargest effects (Cliff's delta, 95 % CI; real against real within the floor):")
+        for line in largest:
+            print(f"  {line}")
+    print(f"\nReport: {out / 'index.html'}")
+
+
+def _largest(results: Results, most: int = 5) -> list[str]:
+    deltas = [
+        e for e in results.estimates if e.id.endswith(".cliffs_delta") and e.value is not None
+    ]
+    deltas.sort(key=lambda e: -abs(e.value or 0))
+    lines = []
+    for e in deltas[:most]:
+        ci = f"{e.ci[0]:+.2f} to {e.ci[1]:+.2f}" if e.ci else "no interval"
+        floor = f"{e.floor[0]:+.2f} to {e.floor[1]:+.2f}" if e.floor else "none"
+        name = e.id.split(".")[1]
+        lines.append(
+            f"{name:<16} {e.value:+.2f} ({ci}; floor {floor}), n {e.n_real} and {e.n_synth}"
+        )
+    return lines
+
+
+# ---- commands -----------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    out: Out = Path("reports/demo"), seed: Seed = 0, jobs: Jobs = 2, no_cache: NoCache = False,
+) -> None:  # fmt: skip
+    """The whole pipeline on real ECGs (or stand-ins), to a report; with a planted leak."""
+    from ecgeval import pipeline
+
+    _writable(out)
+    with _progress() as progress:
+        results, worker = pipeline.demo(
+            seed=seed, jobs=jobs, cache=_cache(no_cache), progress=progress
+        )
+    _write(results, worker, out)
+    print(results.manifest["notice"])
+    _print(results, out, as_json=False)
+
+
+@app.command()
+def info(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A SET that is stored somewhere.")],
+    unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """What is in there: format, n, patients, leads, rate, unit, range, warnings."""
+    from ecgeval import io
+
+    with _progress() as progress:
+        found = io.info(path, unit=unit, native_fs=native_fs, labels=labels, progress=progress)
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
+        return
+    for key, value in found.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} {v}" for k, v in value.items()) or "none"
+        elif isinstance(value, list | tuple):
+            value = (
+                ("\n" + " " * 16).join(map(str, value))
+                if key in ("warnings", "notes")
+                else (" ".join(map(str, value)))
+            )
+        print(f"{key.replace('_', ' '):<15} {'none' if value in ('', None) else value}")
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Any SET.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the new store.")],
+    fs: Annotated[float | None, typer.Option(help="Resample to this rate, Hz.")] = None,
+    leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
+    seconds: Seconds = None, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Any format to the int16 store, which opens at once and is read in pieces."""
+    from ecgeval import io, sets
+
+    with _progress() as progress:
+        ecgs = sets.read(
+            source, fs=fs, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
+            native_fs=native_fs, seed=seed, progress=progress,
+        )  # fmt: skip
+        io.write_store(ecgs, out)
+    _told(ecgs)
+    print(f"{ecgs!r} written to {out}")
+
+
+@app.command()
+def generate(
+    generator: Annotated[str, typer.Argument(help="pulse2pulse, or a checkpoint file.")],
+    out: Out,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many records.")],
+    seed: Seed = 0,
+    checkpoint: Annotated[str | None, typer.Option(help="Weights to use instead.")] = None,
+    leads: Leads = None,
+    device: Device = "cpu",
+) -> None:
+    """Fresh ECGs from a generator, to a store. Record i is the same for any n."""
+    from ecgeval import generators, io
+
+    with _progress() as progress:
+        ecgs = generators.generate(
+            checkpoint or generator, n, seed=seed, leads=_leads(leads), device=_device(device),
+            progress=progress,
+        )  # fmt: skip
+        io.write_store(ecgs, out)
+    print(f"{ecgs!r} written to {out}")
+
+
+@app.command()
+def delineate(
+    source: Annotated[str, typer.Argument(metavar="SET")], out: Out, method: Method = "",
+    leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
+    seconds: Seconds = None, seed: Seed = 0, jobs: Jobs = 1,
+) -> None:  # fmt: skip
+    """P-QRS-T marks and representative beats of every record, to marks.npz and status.csv."""
+    import numpy as np
+    import pandas as pd
+
+    from ecgeval import delineation, sets
+
+    _writable(out)
+    with _progress() as progress:
+        ecgs = sets.read(
+            source, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
+            native_fs=native_fs, seed=seed, progress=progress,
+        )  # fmt: skip
+        marks = delineation.delineate(
+            ecgs, method=method or delineation.DEFAULT_METHOD, jobs=jobs, progress=progress
+        )
+    _told(ecgs)
+    arrays: dict[str, Any] = {k: v for k, v in vars(marks).items() if isinstance(v, np.ndarray)}
+    np.savez_compressed(
+        out / "marks.npz", fs=marks.fs, method=marks.method, record_id=ecgs.ids.to_numpy(str),
+        mark_names=np.array(delineation.MARKS), lead_names=np.array(marks.leads), **arrays,
+    )  # fmt: skip
+    status = pd.DataFrame(
+        {
+            "status": [delineation.Status(code).name.lower() for code in marks.status],
+            "n_beats": marks.n_beats,
+        },
+        index=ecgs.ids,
+    )
+    status.to_csv(out / "status.csv")
+    counts = status["status"].value_counts()
+    print(f"{len(ecgs)} records: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    print(f"written to {out / 'marks.npz'} and {out / 'status.csv'}")
+    raise typer.Exit(0 if (status["status"] == "ok").any() else 3)
+
+
+@app.command()
+def measure(
+    source: Annotated[str, typer.Argument(metavar="SET")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
+    method: Method = "", leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None,
+    labels: Labels = None, seconds: Seconds = None, seed: Seed = 0, jobs: Jobs = 1,
+    no_cache: NoCache = False,
+) -> None:  # fmt: skip
+    """Intervals, amplitudes, axes and rhythm: one row a record, to a CSV."""
+    from ecgeval import pipeline, sets
+
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder; expected a CSV file, as in measures.csv")
+    with _progress() as progress:
+        ecgs = sets.read(
+            source, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
+            native_fs=native_fs, seed=seed, progress=progress,
+        )  # fmt: skip
+        found = pipeline.features(
+            ecgs, method=method, jobs=jobs, cache=_cache(no_cache), progress=progress
+        )
+    _told(ecgs)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table = found.measures.round(4).assign(status=found.outcome.replace("", "ok"))
+    table.to_csv(out)
+    bad = found.outcome[found.outcome != ""].value_counts()
+    lost = (
+        f"; not measured: {', '.join(f'{n} {why}' for why, n in bad.items())}" if len(bad) else ""
+    )
+    print(f"{len(ecgs)} records, {found.measures.shape[1]} measures written to {out}{lost}")
+    if len(bad) and bad.sum() == len(ecgs):
+        raise DataError(f"no record of {source} could be measured: see the status column of {out}")
+
+
+@app.command()
+def compare(
+    real: Annotated[str, typer.Argument(metavar="REAL", help="SET of real ECGs.")],
+    synth: Annotated[str, typer.Argument(metavar="SYNTH", help="SET of synthetic ECGs.")],
+    out: Out,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Records of a checkpoint.")] = None,
+    margins: Annotated[
+        str, typer.Option(help="Equivalence margins: lenient, strict or a TOML file.")
+    ] = "lenient",
+    method: Method = "", leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None,
+    labels: Labels = None, seconds: Seconds = None, assume_independent: Independent = False,
+    seed: Seed = 0, jobs: Jobs = 1, quick: Quick = False, device: Device = "cpu",
+    no_cache: NoCache = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Fidelity: do the synthetic ECGs behave like the real ones, and where do they not?"""
+    config = _config(
+        seed=seed, method=method, leads=_leads(leads), quick=quick,
+        assume_independent=assume_independent, compare={"margins": margins},
+        real=_set(real, unit, native_fs, labels, seconds),
+        synth=_set(synth, unit, native_fs, None, seconds) | {"n": n},
+    )  # fmt: skip
+    _execute(config, out, jobs, no_cache, as_json, device)
+
+
+@app.command()
+def audit(
+    train: Annotated[str, typer.Option(help="SET the generator was trained on.")],
+    synth: Annotated[str, typer.Option(help="SET of synthetic ECGs.")],
+    out: Out,
+    holdout: Annotated[
+        str | None, typer.Option(help="SET of other patients, never seen by the generator.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Records of a checkpoint.")] = None,
+    show_traces: Annotated[
+        bool, typer.Option("--show-traces", help="Show real traces, distances and clear ids.")
+    ] = False,
+    permutations: Annotated[int, typer.Option(min=99, help="Of the exchangeability test.")] = 9999,
+    method: Method = "", unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
+    seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
+    jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Privacy: copies of training patients, and whether training and holdout are told apart."""
+    config = _config(
+        seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
+        audit={"permutations": permutations},
+        train=_set(train, unit, native_fs, labels, seconds),
+        holdout=holdout and _set(holdout, unit, native_fs, labels, seconds),
+        synth=_set(synth, unit, native_fs, None, seconds) | {"n": n},
+    )  # fmt: skip
+    _execute(config, out, jobs, no_cache, as_json, device)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to; default reports/NAME.")
+    ] = None,
+    jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """What a configuration says: a comparison, an audit, or both; cached and resumable."""
+    from ecgeval.config import load
+
+    _execute(load(config), out or Path("reports") / config.stem, jobs, no_cache, as_json, device)
+
+
+@app.command()
+def report(
+    source: Annotated[Path, typer.Argument(metavar="DIR|results.json")],
+    formats: Annotated[str, typer.Option("--format", help="html, pdf or html,pdf.")] = "html,pdf",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to; default: beside it.")
+    ] = None,
+) -> None:
+    """Write the report of a run again, from its results.json alone."""
+    from ecgeval.report import write_report
+    from ecgeval.results import Results
+
+    wanted = tuple(part.strip() for part in formats.split(",") if part.strip())
+    unknown = [part for part in wanted if part not in ("html", "pdf")]
+    if unknown or not wanted:
+        raise UsageError(f"--format is {formats!r}; expected html, pdf or html,pdf")
+    folder = out or (source if source.is_dir() else source.parent)
+    written = write_report(Results.load(source), folder, formats=wanted)
+    for name in wanted:
+        print(written[name])
+
+
+@app.command()
+def explain(
+    code: Annotated[str, typer.Argument(help="A finding's code, a statistic or a measure.")],
+) -> None:
+    """Definition, formula, source and limits of a finding, a statistic or a measure."""
+    from ecgeval.report.explain import explain as text_of
+
+    print(text_of(code))
+
+
+def _told(ecgs: Any) -> None:
+    """Say on stderr what a reader had to assume and what it could not use."""
+    for note in ecgs.notes:
+        print(f"ecgeval: note: {note}", file=sys.stderr)
+    if len(ecgs.rejected):
+        counts = ecgs.rejected["reason"].value_counts()
+        listed = ", ".join(f"{n} {reason}" for reason, n in counts.items())
+        first = ecgs.rejected.iloc[0]
+        print(
+            f"ecgeval: {len(ecgs.rejected)} records could not be used ({listed}); first: "
+            f"{first['record_id']}: {first['detail']}",
+            file=sys.stderr,
+        )
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit()
+
+
+if __name__ == "__main__":
+    main()
