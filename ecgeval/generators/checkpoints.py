@@ -1,0 +1,231 @@
+"""Weights: the published Pulse2Pulse checkpoint, and checkpoint files of the user's own.
+
+Files are read with torch's restricted unpickler, which builds tensors and containers only and runs
+no code of the file. The published weights come from the file inside the installed ``deepfake-ecg``
+distribution; its program is not imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecgeval.errors import DataError, UsageError
+from ecgeval.generators.layers import KERNEL, Generator
+from ecgeval.generators.pulse2pulse import Pulse2Pulse
+from ecgeval.generators.wavegan import WaveGANStar
+
+__all__ = ["ARCHITECTURES", "Weights", "load"]
+
+ARCHITECTURES: dict[str, type[Pulse2Pulse] | type[WaveGANStar]] = {
+    "pulse2pulse": Pulse2Pulse,
+    "wavegan-star": WaveGANStar,
+}
+
+PUBLISHED_PACKAGE = "deepfake-ecg"
+PUBLISHED_FILE = "deepfakeecg/checkpoints/g_stat.pt"
+PUBLISHED_SHA256 = "676619cb3b81ed637e5ef93fabd591220d047bc4f5e199ffce930a3affb05cba"
+
+_TRANSPOSED = tuple(
+    f"deconv_{k}.Conv1dTrans.{kind}" for k in (1, 2, 3, 5, 6, 7) for kind in ("weight", "bias")
+)
+_FILTER = ("ppfilter1.weight", "ppfilter1.bias")
+DEAD_KEYS = {
+    "pulse2pulse": ("fc1.weight", "fc1.bias", *_TRANSPOSED, *_FILTER),
+    "wavegan-star": (*_TRANSPOSED, *_FILTER),
+}
+"""Parameters that the released networks create and never use; a checkpoint may hold them."""
+
+STATE_KEYS = (
+    "ema", "ema_state_dict", "netG_ema", "G_ema",
+    "stat_dict", "state_dict", "model_state_dict", "netG_state_dict", "generator_state_dict",
+    "generator", "netG", "G", "model",
+)  # fmt: skip
+"""Where training programs keep a generator's parameters; of several, the first listed is used."""
+
+_LANDMARK = "deconv_1.conv1d.weight"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A generator with its parameters and where they came from.
+
+    Parameters
+    ----------
+    model : Generator
+        The direct graph, in evaluation mode, on the CPU.
+    architecture : str
+        One of `ARCHITECTURES`.
+    width : int
+        Channels d, inferred from the parameters.
+    sha256 : str
+        Of the checkpoint file.
+    path : Path
+    key : str
+        Where in the file the parameters were found; empty for a bare state dict.
+    dropped : tuple of str
+        Dead parameters found in the file and left out.
+    published : bool
+        Whether these are the weights of the reference study.
+    """
+
+    model: Generator
+    architecture: str
+    width: int
+    sha256: str
+    path: Path
+    key: str
+    dropped: tuple[str, ...]
+    published: bool
+
+    @property
+    def name(self) -> str:
+        """Prefix of record ids: the architecture, and for a user's file the start of its hash."""
+        return self.architecture if self.published else f"{self.architecture}-{self.sha256[:8]}"
+
+
+def load(source: str | os.PathLike[str]) -> Weights:
+    """Load a generator by name or from a checkpoint file.
+
+    Parameters
+    ----------
+    source : str or path
+        ``"pulse2pulse"`` (the published weights), or a file written by ``torch.save`` holding a
+        state dict of Pulse2Pulse or WaveGAN*, bare or under one of `STATE_KEYS`.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown or has no public weights.
+    DataError
+        If the file is missing, unsafe, damaged, or holds other parameters than expected.
+    """
+    if str(source) == "pulse2pulse":
+        return _published()
+    path = Path(source)
+    if not path.is_file():
+        if str(source) == "wavegan-star":
+            raise UsageError(
+                "no public weights of WaveGAN* exist; pass a checkpoint file of your own "
+                "(--checkpoint FILE)"
+            )
+        if path.suffix or len(path.parts) > 1:
+            raise DataError(f"checkpoint {path} does not exist; expected a file from torch.save")
+        raise UsageError(
+            f"unknown generator {str(source)!r}; expected {', '.join(ARCHITECTURES)} or a "
+            "checkpoint file"
+        )
+    return _read(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@functools.cache
+def _published() -> Weights:
+    """Return the published Pulse2Pulse; the file is checked and read once a process."""
+    try:
+        found = importlib.metadata.distribution(PUBLISHED_PACKAGE).locate_file(PUBLISHED_FILE)
+    except importlib.metadata.PackageNotFoundError:
+        raise DataError(
+            f"the published Pulse2Pulse weights come with the package {PUBLISHED_PACKAGE}, which "
+            f"is not installed; run: pip install --no-deps {PUBLISHED_PACKAGE}==1.1.2"
+        ) from None
+    path = Path(str(found))
+    if not path.is_file():
+        raise DataError(
+            f"{path} is missing from the installed {PUBLISHED_PACKAGE}; run: "
+            f"pip install --force-reinstall --no-deps {PUBLISHED_PACKAGE}==1.1.2"
+        )
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if sha256 != PUBLISHED_SHA256:
+        raise DataError(
+            f"{path} has sha256 {sha256}; expected the published {PUBLISHED_SHA256}: reinstall "
+            f"{PUBLISHED_PACKAGE}==1.1.2"
+        )
+    return _read(path, sha256)
+
+
+def _read(path: Path, sha256: str) -> Weights:
+    """Read a checkpoint file into the architecture that its parameters name."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).strip().split("\n")[0][:120] or type(error).__name__
+        raise DataError(
+            f"{path} cannot be read as a checkpoint of plain tensors ({reason}); expected a file "
+            "written by torch.save(model.state_dict(), FILE)"
+        ) from None
+    key, state = _find_state(path, content)
+    architecture = "pulse2pulse" if "conv_1.weight" in state else "wavegan-star"
+    dropped = tuple(name for name in DEAD_KEYS[architecture] if name in state)
+    state = {name: value for name, value in state.items() if name not in dropped}
+    width = _width(path, state[_LANDMARK])
+    model = ARCHITECTURES[architecture](width).eval().requires_grad_(False)
+    expected = model.state_dict()
+    problems = [
+        f"{what} {', '.join(sorted(names)[:4])}{' ...' if len(names) > 4 else ''}"
+        for what, names in (
+            ("missing", expected.keys() - state.keys()),
+            ("unexpected", state.keys() - expected.keys()),
+            ("of another shape", {k for k in expected.keys() & state.keys()
+                                  if expected[k].shape != state[k].shape}),
+            ("not finite", {k for k, v in state.items() if not torch.isfinite(v).all()}),
+        )
+        if names
+    ]  # fmt: skip
+    if problems:
+        raise DataError(
+            f"{path} does not hold {architecture} of width {width}: {'; '.join(problems)}; "
+            f"expected the {len(expected)} parameters of ecgeval.generators"
+        )
+    model.load_state_dict(state)
+    return Weights(
+        model, architecture, width, sha256, path, key, dropped, sha256 == PUBLISHED_SHA256
+    )
+
+
+def _find_state(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
+    """Return where a generator's parameters are in a checkpoint, and them, without prefixes."""
+    places = [("", content)]
+    if isinstance(content, Mapping):
+        places += [(key, content[key]) for key in STATE_KEYS if key in content]
+    for key, state in places:
+        if not isinstance(state, Mapping):
+            continue
+        ends = [str(k) for k in state if str(k).endswith(_LANDMARK)]
+        if len(ends) > 1:
+            raise DataError(
+                f"{path} holds several generators ({', '.join(ends)}); expected one: save the "
+                "wanted one with torch.save(model.state_dict(), FILE)"
+            )
+        if ends:
+            prefix = ends[0].removesuffix(_LANDMARK)  # "module." of DataParallel, for example
+            return key, {
+                str(k).removeprefix(prefix): v
+                for k, v in state.items()
+                if str(k).startswith(prefix) and isinstance(v, Tensor)
+            }
+    found = list(content)[:6] if isinstance(content, Mapping) else type(content).__name__
+    raise DataError(
+        f"{path} holds no generator of this package (found {found}); expected a state dict with "
+        f"{_LANDMARK}, bare or under one of {', '.join(STATE_KEYS)}"
+    )
+
+
+def _width(path: Path, landmark: Tensor) -> int:
+    """Return the width d of a generator from its 5d x 5d convolution."""
+    d = landmark.shape[0] // 5 if landmark.ndim else 0
+    if d < 10 or d % 10 or landmark.shape != (5 * d, 5 * d, KERNEL):
+        raise DataError(
+            f"{path}: {_LANDMARK} has shape {tuple(landmark.shape)}; expected (5*d, 5*d, {KERNEL}) "
+            "with d a multiple of 10"
+        )
+    return d

