@@ -1,0 +1,99 @@
+"""From `Results` to files: JSON, CSV, figures, HTML, PDF, JUnit.
+
+Everything here is a function of `results.json` alone: written again from it, every file is the
+same, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecgeval.errors import UsageError
+from ecgeval.report.explain import EXPLANATIONS, Explanation, explain
+from ecgeval.report.text import slug
+from ecgeval.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["EXPLANATIONS", "FORMATS", "Explanation", "explain", "write_report"]
+
+FORMATS = ("html", "pdf")
+
+
+def write_report(
+    results: Results,
+    out: str | Path,
+    *,
+    formats: Iterable[str] = FORMATS,
+    measures: Mapping[str, pd.DataFrame] | None = None,
+) -> dict[str, Path]:
+    """Write a run's results for people and for machines.
+
+    Parameters
+    ----------
+    results : Results
+    out : path
+        Folder; made where it is missing. Files of the same names are replaced.
+    formats : iterable of {"html", "pdf"}
+        Which forms of the report to write; the data files are always written.
+    measures : dict of str to DataFrame, optional
+        Tables of measures by set, written as ``measures_{set}.csv``.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written: ``results``, ``estimates``, ``findings``, ``junit``, ``html``, ``pdf``,
+        ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV lie beside it).
+
+    Raises
+    ------
+    UsageError
+        If a format is unknown.
+    """
+    # Here, so that `explain` costs no import of matplotlib.
+    from ecgeval.report import figures as drawn
+    from ecgeval.report.html import render_html
+    from ecgeval.report.junit import junit
+    from ecgeval.report.pdf import render_pdf, svg_to_pdf
+    from ecgeval.report.view import view
+
+    formats = tuple(formats)
+    unknown = sorted(set(formats) - set(FORMATS))
+    if unknown:
+        raise UsageError(f"unknown report format {unknown[0]!r}; expected html or pdf")
+    results = Results.from_json(results.to_json())
+    out = Path(out)
+    paths = {"results": results.save(out / "results.json")}
+
+    def write(key: str, name: str, content: str | bytes) -> None:
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        paths[key] = path
+
+    write("estimates", "estimates.csv", results.to_frame().to_csv())
+    write("findings", "findings.csv", results.findings_frame().to_csv(index=False))
+    write("junit", "junit.xml", junit(results))
+    for name, frame in (measures or {}).items():
+        write(f"measures_{name}", f"measures_{slug(name)}.csv", frame.to_csv())
+    for table in results.tables:
+        write(
+            f"table:{table.id}", f"tables/{slug(table.id)}.csv", table.frame().to_csv(index=False)
+        )
+    figures = {f.id: (f, drawn.draw(f), drawn.rows(f)) for f in results.figures}
+    for figure, drawing, data in figures.values():
+        name = f"figures/{slug(figure.id)}"
+        write(f"figure:{figure.id}", f"{name}.csv", data.to_csv(index=False))
+        if drawing is not None:
+            if "pdf" in formats:
+                write(f"figure:{figure.id}", f"{name}.pdf", svg_to_pdf(drawing.svg, figure.title))
+            write(f"figure:{figure.id}", f"{name}.svg", drawing.svg)
+    page = view(results)
+    if "html" in formats:
+        write("html", "index.html", render_html(page, figures))
+    if "pdf" in formats:
+        write("pdf", "report.pdf", render_pdf(page, {k: v[1] for k, v in figures.items()}))
+    return paths

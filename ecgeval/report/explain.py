@@ -1,0 +1,312 @@
+"""What each finding code and statistic means: definition, formula, source, limits.
+
+One table, read by the report's glossary and by `ecgeval explain CODE`. What a measure such as
+``qrs_ms`` means comes from `ecgeval.measures`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from ecgeval.errors import UsageError
+from ecgeval.measures import MEASURES, measure_info
+
+__all__ = ["EXPLANATIONS", "Explanation", "explain", "statistic"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a code means.
+
+    Parameters
+    ----------
+    code : str
+        Finding code (``FID-EQUIV``), statistic (``cliffs_delta``) or measure (``qrs_ms``).
+    title : str
+    definition : str
+        What it says, in one or two sentences.
+    formula : str
+        How it is computed; empty where the definition is the formula.
+    source : str
+        Primary reference.
+    limits : str
+        What it cannot show, and how it misleads.
+    """
+
+    code: str
+    title: str
+    definition: str
+    formula: str = ""
+    source: str = ""
+    limits: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.code}: {self.title}", self.definition]
+        parts += [
+            f"{name}: {text}"
+            for name, text in (
+                ("Formula", self.formula),
+                ("Source", self.source),
+                ("Limits", self.limits),
+            )
+            if text
+        ]
+        return "\n".join(parts)
+
+
+EXPLANATIONS: dict[str, Explanation] = {
+    e.code: e
+    for e in (
+        # ---- statistics on one measure
+        Explanation(
+            "ks", "Kolmogorov-Smirnov distance",
+            "Largest gap between the two cumulative distributions: 0 where they agree, 1 where "
+            "they do not overlap.",
+            "D = sup |F_real(x) − F_synth(x)|; p by permuting whole patients where values tie or "
+            "patients repeat, exact or asymptotic otherwise.",
+            "Massey, J Am Stat Assoc 1951;46:68; Hodges, Ark Mat 1958;3:469",
+            "With many records a difference nobody would care about is significant; read D, not "
+            "p. Insensitive in the tails.",
+        ),
+        Explanation(
+            "cliffs_delta", "Cliff's δ",
+            "How much more often a synthetic value exceeds a real one than the reverse: 0 for "
+            "none, +1 if every synthetic value is larger, −1 if every one is smaller.",
+            "δ = P(S > R) − P(S < R) = 2·AUC − 1",
+            "Cliff, Psychol Bull 1993;114:494",
+            "Blind to a pure change of spread: read it beside the log SD ratio.",
+        ),
+        Explanation(
+            "hedges_g", "Hedges' g",
+            "Difference of means in units of the pooled standard deviation, corrected for small "
+            "samples.",
+            "g = J (mean_synth − mean_real) / s_pooled, J = 1 − 3 / (4(n + m) − 9)",
+            "Hedges, J Educ Stat 1981;6:107",
+            "Misleading for skewed or mixed distributions.",
+        ),
+        Explanation(
+            "wasserstein", "Wasserstein-1 distance",
+            "How far values must be moved, on average, to turn one distribution into the other; "
+            "in the unit of the measure. Angles are compared around the circle.",
+            "W₁ = ∫ |F_real(x) − F_synth(x)| dx",
+            "Vallender, Theory Probab Appl 1974;18:784",
+            "Never 0 in a finite sample: compare with its floor.",
+        ),
+        Explanation(
+            "log_sd_ratio", "log SD ratio",
+            "Logarithm of the ratio of standard deviations: 0 for equal spread, below 0 where the "
+            "synthetic set varies less than the real one.",
+            "ln(s_synth / s_real)",
+            "Nakagawa et al., Methods Ecol Evol 2015;6:143",
+            "Sensitive to outliers.",
+        ),
+        Explanation(
+            "median_diff", "difference of medians",
+            "Synthetic minus real median, in the unit of the measure.",
+            "Harrell-Davis medians; interval by a bootstrap over patients.",
+            "Harrell & Davis, Biometrika 1982;69:635",
+            "Equal medians say nothing about spread or tails.",
+        ),
+        Explanation(
+            "circ_mean_diff", "difference of mean angles",
+            "Synthetic minus real circular mean, wrapped to ±180 degrees: 359° and 1° are 2° apart.",
+            "arg Σ exp(iθ), per set",
+            "Fisher, Statistical Analysis of Circular Data, 1993",
+            "Undefined where directions spread evenly.",
+        ),
+        Explanation(
+            "circ_wasserstein", "circular Wasserstein-1 distance",
+            "How far angles must be turned, on average, to turn one distribution into the other.",
+            "min over a of ∫ |F(θ) − G(θ) − a| dθ",
+            "Rabin, Delon & Gousseau, J Math Imaging Vis 2011;41:147",
+            "Never 0 in a finite sample: compare with its floor.",
+        ),
+        Explanation(
+            "missing_diff", "difference in missing values",
+            "Share of synthetic minus share of real records in which the measure could not be "
+            "found, in percentage points.",
+            "Newcombe's interval for a difference of proportions",
+            "Newcombe, Stat Med 1998;17:873",
+            "A missing value may be the heart (no P wave), the trace or the delineation.",
+        ),
+        # ---- two-sample and privacy statistics
+        Explanation(
+            "c2st_auc", "classifier two-sample AUC",
+            "How well a classifier tells real from synthetic records of patients it has not seen: "
+            "0.5 is guessing, 1 is always right.",
+            "Area under the ROC curve on held-out patients; p by permuting their labels, the "
+            "observed value counted.",
+            "Lopez-Paz & Oquab, ICLR 2017; Kim et al., Ann Stat 2021;49:411",
+            "It sees what the features show. Far below 0.5 points to duplicates across the split.",
+        ),
+        Explanation(
+            "exchange_auc", "exchangeability AUC",
+            "Whether training records are more similar to the synthetic set than holdout records "
+            "of other patients are: 0.5 where training left no trace of this kind.",
+            "Score of a real record m(x) = max over s of sim(x, s), of a patient the largest; "
+            "AUC of train against holdout; p by permuting patients.",
+            "Mann & Whitney, Ann Math Stat 1947;18:50; Phipson & Smyth, SAGMB 2010;9:39",
+            "An average: a few copies hide in it, which top-q is for. Needs a holdout drawn from "
+            "the same patients before training.",
+        ),
+        Explanation(
+            "topq", "training share of the top q",
+            "How many of the q real records most similar to the synthetic set are training "
+            "records: near q times the training share where training left no trace.",
+            "#{train among the q largest scores}; p by permuting patients, together with the AUC "
+            "(Westfall-Young).",
+            "Westfall & Young, Resampling-Based Multiple Testing, 1993",
+            "Fewer than about five copied patients cannot be seen by it with a 1:1 holdout.",
+        ),
+        Explanation(
+            "copies_count", "copies",
+            "Synthetic records more similar to one training record than the absolute criterion "
+            "allows for two different people.",
+            "#{s : max over t of sim(s, t) ≥ threshold}",
+            "Carlini et al., USENIX Security 2023 (extraction criterion)",
+            "Finds the transformations it was tested on; see the sensitivity table.",
+        ),
+        Explanation(
+            "copies_upper", "upper bound on the share of copies",
+            "Largest share of copies that is compatible with what was found, given how many "
+            "planted copies the search finds.",
+            "One-sided 95 % Clopper-Pearson limit, divided by the lower limit of the recall on "
+            "planted copies.",
+            "Clopper & Pearson, Biometrika 1934;26:404; Rogan & Gladen, Am J Epidemiol "
+            "1978;107:71",
+            "Holds for the kinds of copy that were planted, and for no other.",
+        ),
+        # ---- findings
+        Explanation(
+            "FID-EQUIV", "equivalence of the primary measures",
+            "Whether the medians of the measures declared beforehand agree within margins that "
+            "matter clinically.",
+            "PASS if every 90 % patient-bootstrap interval lies inside its margin; FAIL if one "
+            "lies wholly outside; INCONCLUSIVE otherwise (two one-sided tests).",
+            "Schuirmann, J Pharmacokinet Biopharm 1987;15:657; Berger & Hsu, Stat Sci "
+            "1996;11:283",
+            "The margins are a proposal for a cardiologist to confirm. Equal medians do not make "
+            "equal distributions.",
+        ),
+        Explanation(
+            "FID-MISSING", "failure rates",
+            "Whether measures are missing about as often in synthetic as in real records.",
+            "Newcombe interval of the difference against a margin in percentage points.",
+            "Newcombe, Stat Med 1998;17:873",
+            "Shares the blind spots of the delineation method used for both sets.",
+        ),
+        Explanation(
+            "FID-KS", "how many measures differ",
+            "Number of measures whose distributions differ after correction for testing many, "
+            "and the largest differences. Describes; decides nothing.",
+            "Benjamini-Hochberg at q = 0.05 over Kolmogorov-Smirnov p-values.",
+            "Benjamini & Hochberg, J R Stat Soc B 1995;57:289",
+            "Few differences in a small sample mean little; many in a large one may be trivial.",
+        ),
+        Explanation(
+            "FID-EMPTY", "measures without values",
+            "A measure that is missing in every record of a set: nothing can be compared, and "
+            "nothing may pass.",
+        ),
+        Explanation(
+            "FID-C2ST", "can a classifier tell them apart",
+            "Held-out AUC of a classifier on the measures, beside the same on real against real.",
+            "Patients kept whole in the split; half-permutation p.",
+            "Lopez-Paz & Oquab, ICLR 2017; Kim et al., Ann Stat 2021;49:411",
+            "Descriptive. An AUC far below 0.5 is an alarm: duplicates straddle the split.",
+        ),
+        Explanation(
+            "PRIV-COPIES", "copies of training records",
+            "Whether a synthetic record repeats a training record, also shifted in time, scaled, "
+            "filtered or with noise.",
+            "Similarity above an absolute criterion calibrated on real records of different "
+            "people, and relative to the holdout.",
+            "Carlini et al., USENIX Security 2023; Yao et al., arXiv 2505.01524",
+            "A FAIL is evidence of leakage. A PASS says that no copying of the kinds tested was "
+            "found at the sensitivity measured, and nothing more.",
+        ),
+        Explanation(
+            "PRIV-EXCHANGE", "exchangeability of train and holdout",
+            "Whether anything in the synthetic set distinguishes training patients from holdout "
+            "patients.",
+            "Permutation of whole patients; AUC and top-q over all detectors combined into one p.",
+            "Westfall & Young, 1993; Phipson & Smyth, SAGMB 2010;9:39",
+            "Needs a holdout set aside before training; without it: NOT ASSESSABLE.",
+        ),
+        Explanation(
+            "PRIV-DUPLICATES", "duplicates within and across the sets",
+            "Recordings that occur twice, or a patient in both train and holdout: they bias every "
+            "comparison and are set aside.",
+        ),
+        Explanation(
+            "PRIV-NOT-TESTED", "attacks that were not run",
+            "What this audit did not try. Absence of a test is not evidence of absence.",
+        ),
+        Explanation(
+            "PRIV-SCOPE", "scope of the audit",
+            "A distance check can fail a release and never clears one by itself.",
+            "",
+            "Yao et al., arXiv 2505.01524; EDPB Opinion 28/2024",
+            "Only training with differential privacy gives a guarantee; an audit bounds leakage "
+            "from below.",
+        ),
+    )
+}  # fmt: skip
+"""Every finding code and statistic, by code."""
+
+# Endings of estimate ids, where they are not the statistic's own name.
+_ENDINGS = {
+    "c2st.auc": "c2st_auc",
+    "exchange.auc": "exchange_auc",
+    "copies.count": "copies_count",
+    "copies.upper": "copies_upper",
+}
+
+
+def statistic(id: str) -> Explanation | None:
+    """Return what the statistic of an estimate id means, None where it is not in the table."""
+    parts = id.split(".")
+    last = "topq" if parts[-1].startswith("topq") else parts[-1]
+    return EXPLANATIONS.get(_ENDINGS.get(".".join(parts[-2:]), last))
+
+
+def explain(code: str) -> Explanation:
+    """Return what a finding code, statistic, measure or estimate id means.
+
+    Parameters
+    ----------
+    code : str
+        For example ``FID-EQUIV``, ``cliffs_delta``, ``qrs_ms`` or
+        ``fidelity.qrs_ms.cliffs_delta``.
+
+    Raises
+    ------
+    UsageError
+        If nothing of that name is known; the message names the closest.
+    """
+    found = EXPLANATIONS.get(code) or EXPLANATIONS.get(code.upper()) or statistic(code)
+    measure = _measure(code if "." not in code else code.split(".")[-2])
+    if found and measure and "." in code:
+        return Explanation(
+            code, f"{found.title} of {measure.title}", f"{found.definition} {measure.definition}",
+            found.formula, found.source, found.limits,
+        )  # fmt: skip
+    if found or measure:
+        return found or measure  # type: ignore[return-value]
+    known = [*EXPLANATIONS, *MEASURES]
+    close = difflib.get_close_matches(code, known, 3, 0.4)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+    raise UsageError(f"no explanation of {code!r}; {hint}")
+
+
+def _measure(name: str) -> Explanation | None:
+    try:
+        m = MEASURES[name] if name in MEASURES else measure_info(name)
+    except KeyError:
+        return None
+    span = f"{m.low:g} to {m.high:g} {m.unit}"
+    return Explanation(
+        name, m.label, f"{m.label[:1].upper()}{m.label[1:]} ({m.unit}): {m.definition}.",
+        limits=f"Values outside {span} are kept and counted as implausible.",
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Numbers and strings as people read them; the same in HTML, PDF and figures."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+__all__ = ["clean", "interval", "number", "pvalue", "slug"]
+
+# Control characters break XML and PDF/A; bidirectional overrides can make an id read as another.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+                     "\ud800-\udfff\ufffe\uffff]")  # fmt: skip
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def clean(text: Any) -> str:
+    """Return text in which control and direction characters are replaced by U+FFFD."""
+    return _UNSAFE.sub("\ufffd", str(text).replace("\r\n", "\n"))
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits, a true minus sign, and no exponent
+    where a person would write none; text is returned as it is, nothing as an en dash.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    if not isinstance(value, float):
+        return clean(value)
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size < -4:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}".replace("-", "−")
+    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+
+
+def interval(pair: tuple[float | None, float | None] | None) -> str:
+    """Return ``low to high``, or an en dash."""
+    if pair is None or None in pair:
+        return "–"
+    return f"{number(pair[0])} to {number(pair[1])}"
+
+
+def pvalue(p: float | None) -> str:
+    """Return a p-value: three decimals, or fewer significant digits where it is small."""
+    if p is None:
+        return "–"
+    return f"{p:.3f}" if p >= 0.01 else number(float(p), 2)
+
+
+def slug(text: str) -> str:
+    """Return `text` as a file name: letters, digits, dot, dash and underscore."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "item"

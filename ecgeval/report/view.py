@@ -1,0 +1,257 @@
+"""Results as a reader sees them: plain text and lists, formatted once for HTML and PDF alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ecgeval.report.explain import EXPLANATIONS, Explanation, statistic
+from ecgeval.report.text import clean, interval, number, pvalue, slug
+from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
+
+__all__ = ["view"]
+
+SYMBOLS = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✕",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_ASSESSABLE: "–",
+}
+_MEANING = {
+    Verdict.PASS: "Every gate passed.",
+    Verdict.FAIL: "At least one gate failed.",
+    Verdict.INCONCLUSIVE: "At least one interval crosses its margin: the data do not decide.",
+    Verdict.NOT_ASSESSABLE: "Something that decides could not be tested.",
+}
+DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
+_SHOWN_APART = {"title", "notice", "sets"}
+
+
+def view(results: Results) -> dict[str, Any]:
+    """Return all that a report says, as text.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    dict
+        JSON types only, every string free of control characters.
+    """
+    manifest = results.manifest
+    known = {s.slug for s in results.sections}
+    sections = list(results.sections)
+    rest = Section("further", "Further results", gate=False)
+    extra = [
+        *(f.section for f in results.findings),
+        *(t.section for t in results.tables),
+        *(f.section for f in results.figures),
+        *(e.id.split(".")[0] for e in results.estimates),
+    ]
+    if any(name not in known for name in extra):
+        sections.append(rest)
+
+    def of(section: Section, items: Iterable[Any], where: Any) -> list[Any]:
+        return [
+            i
+            for i in items
+            if where(i) == section.slug or (section is rest and where(i) not in known)
+        ]
+
+    shown = []
+    for s in sections:
+        findings = of(s, results.findings, lambda f: f.section)
+        shown.append(
+            {
+                "slug": slug(s.slug),
+                "title": clean(s.title),
+                "summary": clean(s.summary),
+                "gate": s.gate,
+                "verdict": _verdict(results.section_verdict(s.slug)) if s is not rest else None,
+                "findings": [_finding(f, results) for f in findings],
+                "estimates": [
+                    _estimate(e) for e in of(s, results.estimates, lambda e: e.id.split(".")[0])
+                ],
+                "tables": [_table(t) for t in of(s, results.tables, lambda t: t.section)],
+                "figures": [
+                    {"id": f.id, "slug": slug(f.id), "kind": f.kind, "title": clean(f.title),
+                     "caption": clean(f.caption)}
+                    for f in of(s, results.figures, lambda f: f.section)
+                ],
+            }
+        )  # fmt: skip
+    glossary = _glossary(results)
+    return {
+        "title": clean(manifest.get("title") or "Synthetic ECGs against real ECGs"),
+        "notice": clean(manifest.get("notice") or ""),
+        "verdict": _verdict(results.verdict),
+        "meaning": _MEANING[results.verdict],
+        "headline": clean(results.headline().partition(": ")[2]),
+        "sets": _sets(manifest.get("sets")),
+        "manifest": [
+            {"key": clean(k), "value": clean(v)}
+            for k, v in _leaves({k: v for k, v in manifest.items() if k not in _SHOWN_APART})
+        ],
+        "sections": shown,
+        "glossary": [_entry(e) for e in glossary],
+        "references": sorted({r for e in glossary for r in e.source.split("; ") if r}),
+        "sha256": hashlib.sha256(results.to_json().encode()).hexdigest(),
+        "audit": any(s.slug.startswith("privacy") for s in results.sections),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, str]:
+    return {
+        "word": str(verdict).replace("_", " "),
+        "symbol": SYMBOLS[verdict],
+        "class": str(verdict).lower().replace("_", "-"),
+    }
+
+
+def _finding(finding: Finding, results: Results) -> dict[str, Any]:
+    by_id = {e.id: e for e in results.estimates}
+    gated = {s.slug for s in results.sections if s.gate}
+    return {
+        "code": clean(finding.code),
+        "verdict": _verdict(finding.verdict),
+        "title": clean(finding.title),
+        "explanation": clean(finding.explanation),
+        "rule": clean(finding.rule),
+        "gate": finding.gate and finding.section in gated,
+        "known": finding.code in EXPLANATIONS,
+        "estimates": [_estimate(by_id[i]) for i in finding.estimates if i in by_id],
+    }
+
+
+def _estimate(e: Estimate) -> dict[str, Any]:
+    about = statistic(e.id)
+    null = f"null {number(e.null)}" if e.null is not None else ""
+    return {
+        "id": clean(e.id),
+        "label": clean(e.label or e.id),
+        "statistic": about.title if about else clean(e.id.split(".")[-1]),
+        "code": about.code if about else "",
+        "definition": about.definition if about else "",
+        "value": number(e.value),
+        "ci": interval(e.ci),
+        "level": f"{100 * e.level:g} %",
+        "floor": interval(e.floor),
+        "p": pvalue(e.p) + (f" ({pvalue(e.p_adjusted)})" if e.p_adjusted is not None else ""),
+        "n": f"{number(e.n_real)} / {number(e.n_synth)}",
+        "patients": f"{number(e.patients_real)} / {number(e.patients_synth)}",
+        "unit": clean(e.unit),
+        "direction": DIRECTIONS.get(e.better) or f"near {number(e.null) if null else 'its null'}",
+        "method": clean(e.method),
+        "sort": [e.value, (e.ci or (None,))[0], (e.floor or (None,))[0], e.p],
+        "bar": _bar(e),
+    }
+
+
+def _bar(e: Estimate) -> dict[str, float | None] | None:
+    """Return where value, interval, floor and null lie on a line from 0 to 100."""
+    named = {
+        "value": e.value,
+        "low": (e.ci or (None, None))[0],
+        "high": (e.ci or (None, None))[1],
+        "floor_low": (e.floor or (None, None))[0],
+        "floor_high": (e.floor or (None, None))[1],
+        "null": e.null,
+    }
+    there = [v for v in named.values() if v is not None]
+    if e.value is None or (named["low"] is None and named["floor_low"] is None):
+        return None
+    start, span = min(there), (max(there) - min(there)) or 1.0
+    return {
+        k: None if v is None else round(4 + 92 * (v - start) / span, 1) for k, v in named.items()
+    }
+
+
+def _table(t: Table) -> dict[str, Any]:
+    return {
+        "id": t.id,
+        "slug": slug(t.id),
+        "title": clean(t.title),
+        "caption": clean(t.caption),
+        "columns": [clean(c) for c in t.columns],
+        "numeric": [
+            any(_is_number(v) for v in column) and all(v is None or _is_number(v) for v in column)
+            for column in zip(*t.rows, strict=True)
+        ]
+        or [False] * len(t.columns),
+        "rows": [[number(v) for v in row] for row in t.rows],
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _sets(sets: Any) -> list[dict[str, Any]]:
+    """Return what was compared; `sets` maps a role to a description, or lists descriptions."""
+    if isinstance(sets, Mapping):
+        items = [(role, dict(d)) for role, d in sets.items() if isinstance(d, Mapping)]
+    else:
+        items = [(d.get("role", ""), dict(d)) for d in sets or () if isinstance(d, Mapping)]
+    out = []
+    for role, d in items:
+        rejected = d.pop("rejected", None) or {}
+        counts = rejected if isinstance(rejected, Mapping) else {"rejected": rejected}
+        facts = [
+            (label, number(d.pop(key)) + unit)
+            for key, label, unit in (
+                ("n", "records", ""),
+                ("patients", "patients", ""),
+                ("fs", "rate", " Hz"),
+                ("seconds", "length", " s"),
+            )
+            if d.get(key) is not None
+        ]
+        leads = d.pop("leads", None)
+        if leads:
+            facts.append(("leads", leads if isinstance(leads, str) else " ".join(map(str, leads))))
+        facts.append(("rejected", ", ".join(f"{n} {why}" for why, n in counts.items()) or "none"))
+        name = d.pop("name", role)
+        facts += [(k, v) for k, v in _leaves(d) if k not in ("role", "patients")]
+        out.append(
+            {
+                "role": clean(role),
+                "name": clean(name),
+                "facts": [{"key": clean(k), "value": clean(v)} for k, v in facts],
+            }
+        )
+    return out
+
+
+def _leaves(data: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]]:
+    for key, value in data.items():
+        where = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, where)
+        elif isinstance(value, list | tuple):
+            yield where, "; ".join(str(v) for v in value)
+        else:
+            yield where, "–" if value is None else str(value)
+
+
+def _glossary(results: Results) -> list[Explanation]:
+    """Return the explanations of every statistic and code that occurs."""
+    used: dict[str, Explanation] = {}
+    for e in results.estimates:
+        about = statistic(e.id)
+        if about:
+            used[about.code] = about
+    used |= {f.code: EXPLANATIONS[f.code] for f in results.findings if f.code in EXPLANATIONS}
+    return list(used.values())
+
+
+def _entry(e: Explanation) -> dict[str, str]:
+    return {
+        "code": e.code,
+        "title": e.title,
+        "definition": e.definition,
+        "formula": e.formula,
+        "source": e.source,
+        "limits": e.limits,
+    }
