@@ -273,7 +273,7 @@ class EcgSet:
             else:
                 rows = self.ids.get_indexer(pd.Index(array.astype(str)))
                 if (rows < 0).any():
-                    raise UsageError(f"no record {array[rows < 0][0]!r} in this set")
+                    raise UsageError(f"no record {str(array[rows < 0][0])!r} in this set")
         signals = (
             self.signals.take(rows)
             if isinstance(self.signals, Microvolts)

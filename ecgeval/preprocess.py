@@ -61,7 +61,7 @@ def quality(ecgs: EcgSet) -> pd.DataFrame:
         top, bottom = block.max(axis=-1), block.min(axis=-1)
         span = top - bottom
         p2p[rows] = span.max(axis=1)
-        flat[rows] = (span < FLAT_MV).sum(axis=1)
+        flat[rows] = np.where(finite[rows], (span < FLAT_MV).sum(axis=1), 0)
         rms[rows] = np.sqrt(np.mean((block - block.mean(axis=-1, keepdims=True)) ** 2, axis=(1, 2)))
         at_end = (block == top[..., None]) | (block == bottom[..., None])
         clipped[rows] = np.where(span >= FLAT_MV, at_end.mean(axis=-1), 0).max(axis=1)
