@@ -267,15 +267,18 @@ def info(
         print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
         return
     for key, value in found.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{k} {v}" for k, v in value.items()) or "none"
-        elif isinstance(value, list | tuple):
-            value = (
-                ("\n" + " " * 16).join(map(str, value))
-                if key in ("warnings", "notes")
-                else (" ".join(map(str, value)))
-            )
-        print(f"{key.replace('_', ' '):<15} {'none' if value in ('', None) else value}")
+        print(f"{key.replace('_', ' '):<15} {_shown(value, lines=key in ('warnings', 'notes'))}")
+
+
+def _shown(value: Any, lines: bool = False) -> str:
+    """Return a value for a terminal: four digits, lists on one line or one a line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ("\n" + " " * 16 if lines else " ").join(map(_shown, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value in ("", None) else str(value)
 
 
 @app.command()
