@@ -1,0 +1,136 @@
+"""Which synthetic records are copies, and how many copies could have been missed.
+
+A synthetic record is named a copy of a training record when it is more alike than two people's
+ECGs are, and much closer to that record than to anyone the generator never saw. Both limits come
+from the real records: the first from the similarities between different patients, the second from
+the holdout, which the same generator imitates equally well if it only learnt the population.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["CopyRule", "benjamini_hochberg_flags", "calibrate", "clopper_pearson", "conformal_p",
+           "distance"]  # fmt: skip
+
+ALPHA = 0.01
+"""Chance that any record of an honest set, as close to the real ones as other people are, passes
+the similarity limit."""
+
+RATIO = 0.5
+"""A copy is at less than this fraction of its distance to the nearest holdout record. Honest
+Pulse2Pulse records against halves of PTB-XL came no lower than 0.58."""
+
+TAIL = 0.1
+"""Share of the nearest-patient similarities that the extrapolation rests on (at least 5)."""
+
+_LEAST = 20  # fewer nearest-patient similarities than this allow no extrapolation
+
+
+@dataclass(frozen=True)
+class CopyRule:
+    """When a detector calls a synthetic record a copy.
+
+    Parameters
+    ----------
+    limit : float
+        Smallest similarity (correlation) of a copy.
+    ratio : float
+        Largest distance to the training record over distance to the nearest holdout record.
+    n : int
+        Nearest-patient similarities behind the limit; 0 where it could not be calibrated.
+    """
+
+    limit: float
+    ratio: float = RATIO
+    n: int = 0
+
+    def __call__(self, train: np.ndarray, holdout: np.ndarray | None = None) -> np.ndarray:
+        """Return which records are copies.
+
+        Parameters
+        ----------
+        train, holdout : ndarray, shape (n,)
+            Similarity to the nearest record of either set; NaN is no copy. Without a holdout
+            only the similarity limit counts.
+        """
+        copy = np.nan_to_num(train, nan=-1.0) >= self.limit
+        if holdout is not None:
+            copy &= distance(train) <= self.ratio * distance(np.nan_to_num(holdout, nan=-1.0))
+        return copy
+
+
+def distance(similarity: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distance of unit-norm signals with this correlation."""
+    return np.sqrt(np.maximum(2 * (1 - similarity), 0))
+
+
+def calibrate(
+    nearest: np.ndarray, n_synth: int, limits: tuple[float, float], alpha: float = ALPHA
+) -> CopyRule:
+    """Return the rule whose limit different patients would pass with chance `alpha` in a set.
+
+    Near a point, the number of neighbours grows as a power of the distance, so
+    ``-log(1 - similarity)`` of the nearest one has an exponential tail. Its rate is estimated
+    from the highest values (Hill) and extrapolated to ``alpha / n_synth``.
+
+    Parameters
+    ----------
+    nearest : ndarray, shape (n,)
+        Similarity of real records to their most similar record of another patient.
+    n_synth : int
+        Synthetic records that will be judged.
+    limits : (float, float)
+        Range the limit is kept in; with fewer than 20 similarities it is the upper end.
+    alpha : float
+
+    References
+    ----------
+    Hill BM. A simple general approach to inference about the tail of a distribution. Ann Stat
+    1975;3:1163-1174. doi:10.1214/aos/1176343247
+    """
+    nearest = nearest[np.isfinite(nearest)]
+    if len(nearest) < _LEAST:
+        return CopyRule(limits[1])
+    y = np.sort(-np.log(np.maximum(1 - nearest, 1e-12)))
+    k = max(5, round(TAIL * len(y)))
+    start = y[-k - 1]
+    rate = 1 / max(float(np.mean(y[-k:] - start)), 1e-6)
+    y_limit = start + np.log(max(k / len(y) * n_synth / alpha, 1)) / rate
+    return CopyRule(float(np.clip(1 - np.exp(-y_limit), *limits)), n=len(nearest))
+
+
+def conformal_p(train: np.ndarray, holdout: np.ndarray) -> np.ndarray:
+    """Return ``(1 + #{holdout >= score}) / (n_holdout + 1)`` of each training score.
+
+    References
+    ----------
+    Bates S, et al. Testing for outliers with conformal p-values. Ann Stat 2023;51:149-178.
+    doi:10.1214/22-AOS2244
+    """
+    below = np.searchsorted(np.sort(holdout), train, side="left")
+    return (1 + len(holdout) - below) / (len(holdout) + 1)
+
+
+def benjamini_hochberg_flags(p: np.ndarray, level: float = 0.05) -> np.ndarray:
+    """Return which p-values are discoveries at this false discovery rate."""
+    from scipy.stats import false_discovery_control
+
+    return false_discovery_control(p) <= level if len(p) else np.zeros(0, bool)
+
+
+def clopper_pearson(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact two-sided interval of a proportion; each limit alone holds at (1+level)/2.
+
+    References
+    ----------
+    Clopper CJ, Pearson ES. Biometrika 1934;26:404-413. doi:10.1093/biomet/26.4.404
+    """
+    from scipy.stats import beta
+
+    tail = (1 - level) / 2
+    low = 0.0 if count == 0 else float(beta.ppf(tail, count, n - count + 1))
+    high = 1.0 if count == n else float(beta.ppf(1 - tail, count + 1, n - count))
+    return low, high
