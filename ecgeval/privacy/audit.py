@@ -16,7 +16,7 @@ from ecgeval.ecgset import EcgSet, resample
 from ecgeval.parallel import Progress, quiet
 from ecgeval.privacy.copies import ALPHA, clopper_pearson, distance
 from ecgeval.privacy.detectors import DETECTORS, FS_HZ
-from ecgeval.privacy.evidence import LEAST_PATIENTS, Evidence, Match, collect, pseudonyms
+from ecgeval.privacy.evidence import LEAST_PATIENTS, Evidence, Match, collect
 from ecgeval.privacy.exchangeability import auc_interval
 from ecgeval.privacy.search import Lagged
 from ecgeval.privacy.sensitivity import TRANSFORMS
@@ -212,7 +212,8 @@ class _View:
 
     def _exchange_estimates(self) -> Iterator[Estimate]:
         x, train, holdout = self.e.exchange, self.e.train, self.e.holdout
-        assert x is not None and holdout is not None
+        assert x is not None
+        assert holdout is not None
         t, h = train.people(), holdout.people()
         sizes: dict[str, Any] = {
             "n_real": len(train) + len(holdout), "n_synth": self.n_synth,
@@ -595,8 +596,8 @@ class _View:
             else "no holdout"
         )  # fmt: skip
         return (
-            f"{_n(len(e.synth), 'synthetic record')} against {_n(e.train.people(), 'training patient')}"
-            f" and {against}."
+            f"{_n(len(e.synth), 'synthetic record')} against "
+            f"{_n(e.train.people(), 'training patient')} and {against}."
         )
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError
-from ecgeval.parallel import Progress, child_rng, quiet
+from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
 from ecgeval.privacy.copies import CopyRule, benjamini_hochberg_flags, calibrate, conformal_p
 from ecgeval.privacy.detectors import (
