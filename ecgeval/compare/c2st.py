@@ -1,0 +1,390 @@
+"""Classifier two-sample test on the measures: can a classifier tell synthetic from real?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgeval.compare.bootstrap import (
+    level_counts,
+    monte_carlo_p,
+    percentile_interval,
+    resample_weights,
+    subset_weights,
+)
+from ecgeval.compare.distributions import auc
+from ecgeval.compare.univariate import MIN_PATIENTS, Sample, rescale
+from ecgeval.parallel import child_rng
+
+__all__ = [
+    "FITS",
+    "C2st",
+    "boosting",
+    "classifier_test",
+    "duplicate_groups",
+    "ridge_logistic",
+    "split_groups",
+]
+
+Floats = NDArray[np.float64]
+Score = Callable[[Floats], Floats]
+Fit = Callable[[Floats, NDArray[np.bool_]], Score]
+
+RIDGE = 10.0
+CLIP = 8.0
+MAX_PATIENTS = 2000
+ROC_POINTS = 201
+
+
+@dataclass(frozen=True)
+class C2st:
+    """Result of one classifier.
+
+    Parameters
+    ----------
+    auc : float
+        On the held-out half; 0.5 where the sets are alike.
+    ci : (float, float)
+        Over patients of the held-out half, the fitted classifier given.
+    p, p_below : float
+        Permutations of the held-out patients' labels: AUC this high, AUC this low.
+    floor : (float, float)
+        Central 95 % of real against real, rescaled to the sizes here.
+    shuffled : float
+        Mean AUC after shuffling all labels: a check of the procedure, to lie near 0.5.
+    n_real, n_synth, patients_real, patients_synth : int
+        Held-out records and patients.
+    importance : ndarray, shape (measures,)
+        Fall of the AUC when a measure is permuted among held-out records.
+    fpr, tpr : ndarray
+        The ROC curve.
+    """
+
+    auc: float
+    ci: tuple[float, float]
+    p: float
+    p_below: float
+    floor: tuple[float, float]
+    shuffled: float
+    n_real: int
+    n_synth: int
+    patients_real: int
+    patients_synth: int
+    importance: Floats
+    fpr: Floats
+    tpr: Floats
+
+
+def ridge_logistic(x: Floats, y: NDArray[np.bool_]) -> Score:
+    """Fit a logistic regression with a ridge penalty, both classes weighing the same.
+
+    Newton steps on sum(loss) + RIDGE / 2 |w|^2; features are robustly scaled beforehand, so one
+    penalty, fixed before the data are seen, fits all.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, features)
+        NaN where missing: read as the median, with a feature of its own that says so.
+    y : ndarray of bool, shape (n,)
+        True for synthetic.
+
+    Returns
+    -------
+    callable
+        From features to log-odds.
+    """
+    prepare = _robust_scaler(x)
+    z = prepare(x)
+    weight = np.where(y, len(y) / (2 * y.sum()), len(y) / (2 * (~y).sum()))
+    penalty = np.full(z.shape[1], RIDGE)
+    penalty[-1] = 1e-9
+    w = np.zeros(z.shape[1])
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-np.clip(z @ w, -30, 30)))
+        gradient = z.T @ (weight * (p - y)) + penalty * w
+        curvature = (z * (weight * p * (1 - p))[:, None]).T @ z + np.diag(penalty)
+        step = np.linalg.solve(curvature, gradient)
+        # Damped where the quadratic would leave the region it describes.
+        w -= step * min(1, 5 / max(float(np.abs(z @ step).max()), 1e-12))
+        if np.abs(step).max() < 1e-6:
+            break
+    return lambda new: prepare(new) @ w
+
+
+def boosting(x: Floats, y: NDArray[np.bool_]) -> Score:
+    """Fit histogram gradient boosting; missing values are a branch of their own."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        max_iter=60, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=False, random_state=0
+    ).fit(x, y)
+    return model.decision_function
+
+
+FITS: dict[str, Fit] = {"logistic": ridge_logistic, "boosting": boosting}
+
+
+def _robust_scaler(x: Floats) -> Callable[[Floats], Floats]:
+    missing = np.isnan(x)
+    flagged = missing.any(axis=0)
+    held = np.where(missing.all(axis=0), 0.0, x)
+    low, centre, high = np.nanquantile(held, [0.25, 0.5, 0.75], axis=0)
+    spread = (high - low) / 1.349
+    spread = np.where(spread > 0, spread, np.nanstd(held, axis=0))
+    spread = np.where(spread > 0, spread, 1)
+
+    def prepare(new: Floats) -> Floats:
+        z = np.nan_to_num(np.clip((new - centre) / spread, -CLIP, CLIP))
+        flags = np.isnan(new[:, flagged]).astype(float)
+        return np.column_stack([z, flags, np.ones(len(new))])
+
+    return prepare
+
+
+def duplicate_groups(values: Floats, patient: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return one group a record: patients, joined where they share an identical record.
+
+    A copy on the other side of a split teaches the classifier the wrong answer for its twin.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = int(patient.max()) + 1
+    row = np.unique(_rounded(values), axis=0, return_inverse=True)[1].ravel()
+    links = (np.ones(len(patient)), (patient, n + row))
+    size = n + int(row.max()) + 1
+    return connected_components(coo_array(links, shape=(size, size)), directed=False)[1][patient]
+
+
+def _rounded(values: Floats) -> NDArray[np.float32]:
+    """Return values such that what differs by rounding only is equal, and NaN equals NaN."""
+    return np.nan_to_num(values.astype(np.float32), nan=np.float32(-9e9)) + np.float32(0)
+
+
+def split_groups(
+    group: NDArray[np.intp], label: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return which records to train on: half of the groups of either label, groups never split."""
+    names, code = np.unique(group, return_inverse=True)
+    share = np.bincount(code, label) / np.bincount(code)
+    shuffled = rng.permutation(len(names))
+    by_kind = shuffled[np.argsort(np.ceil(share[shuffled]), kind="stable")]
+    train = np.zeros(len(names), bool)
+    train[by_kind[rng.integers(2) :: 2]] = True
+    return train[code]
+
+
+def classifier_test(
+    real: Sample,
+    synth: Sample,
+    circular: Sequence[bool],
+    fit: Fit,
+    *,
+    seed: int,
+    name: str = "c2st",
+    permutations: int = 9999,
+    draws: int = 1000,
+    halves: int = 40,
+) -> C2st | str:
+    """Train on half of the patients, test on the other half.
+
+    As many patients of either set are used (at most `MAX_PATIENTS`). The p-value permutes labels
+    of held-out patients only: the classifier is fixed then, so it is exact whatever the classifier.
+
+    Parameters
+    ----------
+    real, synth : Sample
+    circular : sequence of bool
+        Which columns are angles: they enter as cosine and sine.
+    fit : callable
+        One of `FITS`.
+    seed : int
+    name : str
+        Names the random stream.
+    permutations, draws, halves : int
+        Label permutations; bootstrap draws; real-against-real halves.
+
+    Returns
+    -------
+    C2st, or str
+        The reason where there are too few patients.
+
+    References
+    ----------
+    Lopez-Paz and Oquab 2017, ICLR, arXiv:1610.06545; Kim, Ramdas, Singh and Wasserman 2021,
+    Ann Stat 49:411, doi:10.1214/20-AOS1962
+    """
+    rng = child_rng(seed, name)
+    n = min(real.n_patients, synth.n_patients, MAX_PATIENTS)
+    if n < 2 * MIN_PATIENTS:
+        return f"{n} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
+    parts = [_some_patients(sample, n, rng) for sample in (real, synth)]
+    x, owner = _features(np.concatenate([part.values for part in parts]), circular)
+    patient = np.concatenate([parts[0].patient, n + parts[1].patient])
+    label = np.arange(len(x)) >= len(parts[0].values)
+    group = duplicate_groups(x, patient)
+    train = split_groups(group, label, rng)
+    if any(
+        len(np.unique(patient[held & of])) < 2 for held in (train, ~train) for of in (label, ~label)
+    ):
+        return "identical records join nearly all patients, so they cannot be split"
+    score = fit(x[train], label[train])
+    xt, yt, pt = x[~train], label[~train], np.unique(patient[~train], return_inverse=True)[1]
+    scores = score(xt)
+    value = auc(scores[~yt], scores[yt])
+    null = _permuted_auc(scores, yt, pt, permutations, rng)
+    fpr, tpr = _roc(scores, yt)
+    held = [len(np.unique(pt[side])) for side in (~yt, yt)]
+    return C2st(
+        value,
+        percentile_interval(_bootstrap_auc(scores, yt, pt, draws, rng)),
+        monte_carlo_p(null, value),
+        monte_carlo_p(-null, -value),
+        _floor(real, circular, fit, halves, held, rng),
+        _shuffled(x, patient, fit, max(halves // 4, 5), rng),
+        int((~yt).sum()),
+        int(yt.sum()),
+        held[0],
+        held[1],
+        _importance(score, xt, yt, value, owner, len(circular), rng),
+        fpr,
+        tpr,
+    )
+
+
+def _some_patients(sample: Sample, n: int, rng: np.random.Generator) -> Sample:
+    """Return the records of `n` patients, renumbered."""
+    chosen = np.sort(rng.choice(sample.n_patients, n, replace=False))
+    keep = np.isin(sample.patient, chosen)
+    return Sample(sample.values[keep], np.searchsorted(chosen, sample.patient[keep]))
+
+
+def _features(values: Floats, circular: Sequence[bool]) -> tuple[Floats, NDArray[np.intp]]:
+    """Return features and which measure each belongs to; an angle becomes cosine and sine."""
+    angle = np.asarray(circular, bool)
+    radians = np.deg2rad(values[:, angle])
+    x = np.column_stack([values[:, ~angle], np.cos(radians), np.sin(radians)])
+    where = np.flatnonzero(angle)
+    return x, np.concatenate([np.flatnonzero(~angle), where, where])
+
+
+def _permuted_auc(
+    scores: Floats,
+    label: NDArray[np.bool_],
+    patient: NDArray[np.intp],
+    permutations: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return the AUC under permuted labels of whole patients, shape (permutations,)."""
+    from scipy.stats import rankdata
+
+    n_patients = int(patient.max()) + 1
+    sums = np.stack([np.bincount(patient, rankdata(scores)), np.bincount(patient)])
+    # A patient in both sets (an exact copy) keeps one label; the sets' sizes stay as they are.
+    synth = len(np.unique(patient[label]))
+    out = []
+    for start in range(0, permutations, 500):
+        size = min(500, permutations - start)
+        ranks, m = sums @ subset_weights(n_patients, synth, size, rng).astype(float)
+        out.append((ranks - m * (m + 1) / 2) / (m * (len(scores) - m)))
+    return np.concatenate(out)
+
+
+def _bootstrap_auc(
+    scores: Floats,
+    label: NDArray[np.bool_],
+    patient: NDArray[np.intp],
+    draws: int,
+    rng: np.random.Generator,
+) -> Floats:
+    level = np.unique(scores, return_inverse=True)[1]
+    drawn = []
+    for side in (~label, label):
+        who = np.unique(patient[side], return_inverse=True)[1]
+        counts = level_counts(level[side], who, int(level.max()) + 1, int(who.max()) + 1)
+        drawn.append(counts @ resample_weights(counts.shape[1], draws, rng))
+    r, s = (counts / counts.sum(axis=0) for counts in drawn)
+    return np.einsum("kb,kb->b", np.cumsum(r, axis=0) - r / 2, s)
+
+
+def _floor(
+    real: Sample,
+    circular: Sequence[bool],
+    fit: Fit,
+    halves: int,
+    held: Sequence[int],
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Return the central 95 % of the AUC between halves of the real patients."""
+    half = min(real.n_patients // 2, MAX_PATIENTS)
+    out = []
+    for _ in range(halves):
+        part = _some_patients(real, 2 * half, rng)
+        x, _ = _features(part.values, circular)
+        label = rng.permutation(2 * half)[part.patient] < half
+        out.append(_held_out_auc(x, label, duplicate_groups(x, part.patient), fit, rng))
+    # The noise is that of the held-out halves: a quarter of the patients on either side.
+    factor = rescale(held[0], held[1], half / 2, half / 2)
+    low, high = percentile_interval(0.5 + (np.array(out) - 0.5) * factor)
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _shuffled(
+    x: Floats, patient: NDArray[np.intp], fit: Fit, times: int, rng: np.random.Generator
+) -> float:
+    n = int(patient.max()) + 1
+    group = duplicate_groups(x, patient)
+    return float(
+        np.mean(
+            [
+                _held_out_auc(x, rng.permutation(n)[patient] < n // 2, group, fit, rng)
+                for _ in range(times)
+            ]
+        )
+    )
+
+
+def _held_out_auc(
+    x: Floats,
+    label: NDArray[np.bool_],
+    group: NDArray[np.intp],
+    fit: Fit,
+    rng: np.random.Generator,
+) -> float:
+    train = split_groups(group, label, rng)
+    scores = fit(x[train], label[train])(x[~train])
+    return auc(scores[~label[~train]], scores[label[~train]])
+
+
+def _importance(
+    score: Score,
+    x: Floats,
+    label: NDArray[np.bool_],
+    value: float,
+    owner: NDArray[np.intp],
+    measures: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return the fall of the AUC when all features of a measure are permuted, shape (measures,)."""
+    order = rng.permutation(len(x))
+    out = np.zeros(measures)
+    for measure in np.unique(owner):
+        changed = x.copy()
+        columns = owner == measure
+        changed[:, columns] = x[order][:, columns]
+        scores = score(changed)
+        out[measure] = value - auc(scores[~label], scores[label])
+    return out
+
+
+def _roc(scores: Floats, label: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return false and true positive rates at `ROC_POINTS` equally spaced false positive rates."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    tpr = np.append(0, np.cumsum(label[order])[last] / label.sum())
+    fpr = np.append(0, np.cumsum(~label[order])[last] / (~label).sum())
+    grid = np.linspace(0, 1, ROC_POINTS)
+    return grid, np.interp(grid, fpr, tpr)

@@ -1,0 +1,169 @@
+"""Equivalence within declared margins, by two one-sided tests."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ecgeval.ecgset import STANDARD_LEADS
+from ecgeval.errors import UsageError
+from ecgeval.measures import measure_info
+from ecgeval.results import Verdict
+
+__all__ = ["MAX_PRIMARY", "Margins", "load_margins", "tost"]
+
+MAX_PRIMARY = 12
+LEVELS = ("strict", "lenient")
+_LEAD = re.compile("_(" + "|".join(STANDARD_LEADS) + ")_")
+
+
+def tost(interval: tuple[float, float] | None, low: float, high: float) -> Verdict:
+    """Return whether an interval lies inside, outside or across the margins.
+
+    With the 90 % interval this is two one-sided tests at 5 %.
+
+    Parameters
+    ----------
+    interval : (float, float) or None
+    low, high : float
+        The margins, which belong to neither side.
+
+    Returns
+    -------
+    Verdict
+        PASS inside, FAIL wholly outside, INCONCLUSIVE across, NOT_ASSESSABLE without an interval.
+
+    References
+    ----------
+    Schuirmann 1987, J Pharmacokinet Biopharm 15:657, doi:10.1007/BF01068419
+    """
+    if interval is None or any(math.isnan(end) for end in interval):
+        return Verdict.NOT_ASSESSABLE
+    if low < interval[0] and interval[1] < high:
+        return Verdict.PASS
+    if interval[1] < low or interval[0] > high:
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE
+
+
+@dataclass(frozen=True)
+class Margins:
+    """The margins of one level, read from a margins file.
+
+    Parameters
+    ----------
+    level : {"strict", "lenient"}
+    primary : tuple of str
+        Columns that decide.
+    measures : mapping of str to (float, float)
+        Margin in the measure's unit, and as a share of the real median.
+    sd_ratio : (float, float)
+    missing : float
+        Largest difference of failure rates, as a proportion.
+    source : str
+        The file.
+    """
+
+    level: str
+    primary: tuple[str, ...]
+    measures: Mapping[str, tuple[float, float]]
+    sd_ratio: tuple[float, float]
+    missing: float
+    source: str
+
+    def of(self, column: str, real_median: float) -> float | None:
+        """Return the margin of a column, None where none is declared."""
+        found = self.measures.get(column) or self.measures.get(_LEAD.sub("_{lead}_", column))
+        if found is None:
+            return None
+        absolute, share = found
+        return max(absolute, share * abs(real_median)) if share else absolute
+
+
+def load_margins(level: str = "lenient", path: str | Path | None = None) -> Margins:
+    """Read the margins that come with ecgeval, or those of a file of the same layout.
+
+    Parameters
+    ----------
+    level : {"strict", "lenient"}
+    path : path, optional
+        A TOML file; what it does not set keeps its default.
+
+    Returns
+    -------
+    Margins
+
+    Raises
+    ------
+    UsageError
+        If the level, a column or a value is not one that can be used.
+    """
+    if level not in LEVELS:
+        raise UsageError(f"margins are {' or '.join(LEVELS)}; found {level!r}")
+    default = files("ecgeval.compare").joinpath("margins.toml")
+    body = tomllib.loads(default.read_text(encoding="utf-8"))
+    source = "margins.toml of ecgeval"
+    if path is not None:
+        source = str(path)
+        try:
+            own = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"cannot read the margins file {path}: {error}") from None
+        unknown = sorted(set(own) - set(body))
+        if unknown:
+            raise UsageError(
+                f"{path}: unknown key {unknown[0]!r}; expected {', '.join(sorted(body))}"
+            )
+        merged = {**body["measures"], **_table(own, "measures", source)}
+        body = {**body, **own, "measures": merged}
+    return _checked(body, level, source)
+
+
+def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
+    primary = body["primary"]
+    if not isinstance(primary, list) or not 1 <= len(primary) <= MAX_PRIMARY:
+        raise UsageError(f"{source}: primary must list 1 to {MAX_PRIMARY} measures")
+    measures = {}
+    for column, value in body["measures"].items():
+        _known(column.replace("{lead}", "II"), source)
+        share = value.get("share", {}) if isinstance(value, dict) else {}
+        measures[column] = (
+            _positive(value, level, f"{source}: measures.{column}"),
+            _positive(share, level, f"{source}: measures.{column}.share") if share else 0.0,
+        )
+    for column in primary:
+        _known(column, source)
+        if column not in measures and _LEAD.sub("_{lead}_", column) not in measures:
+            raise UsageError(f"{source}: primary measure {column!r} has no margin in [measures]")
+    ratio = _table(body, "sd_ratio", source).get(level)
+    if not (isinstance(ratio, list) and len(ratio) == 2 and 0 < ratio[0] < 1 < ratio[1]):
+        raise UsageError(f"{source}: sd_ratio.{level} is {ratio!r}; expected [below 1, above 1]")
+    missing = _positive(body["missing_pp"], level, f"{source}: missing_pp") / 100
+    return Margins(level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source)
+
+
+def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
+    value = body.get(key, {})
+    if not isinstance(value, dict):
+        raise UsageError(f"{source}: {key} is {value!r}; expected a table")
+    return value
+
+
+def _positive(table: Any, level: str, where: str) -> float:
+    value = table.get(level) if isinstance(table, dict) else table
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise UsageError(f"{where}.{level} is {value!r}; expected a positive number")
+    return float(value)
+
+
+def _known(column: Any, source: str) -> None:
+    try:
+        measure_info(column)
+    except (KeyError, AttributeError, TypeError):
+        raise UsageError(f"{source}: {column!r} is no measure of ecgeval") from None

@@ -1,0 +1,38 @@
+"""p-values of many measures at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["benjamini_hochberg", "benjamini_yekutieli"]
+
+
+def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values adjusted for the false discovery rate, in the order given.
+
+    Parameters
+    ----------
+    p : array_like, shape (n,)
+
+    References
+    ----------
+    Benjamini and Hochberg 1995, J R Stat Soc B 57:289, doi:10.1111/j.2517-6161.1995.tb02031.x
+    """
+    values = np.asarray(p, float)
+    n = len(values)
+    order = np.argsort(values)[::-1]
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum.accumulate(values[order] * n / np.arange(n, 0, -1))
+    return np.minimum(adjusted, 1)
+
+
+def benjamini_yekutieli(p: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values adjusted for the false discovery rate under any dependence.
+
+    References
+    ----------
+    Benjamini and Yekutieli 2001, Ann Stat 29:1165, doi:10.1214/aos/1013699998
+    """
+    n = np.size(p)
+    return np.minimum(benjamini_hochberg(p) * (1 / np.arange(1, n + 1)).sum(), 1)

@@ -1,0 +1,492 @@
+"""One measure at a time: every statistic with its interval, its floor and a p-value of D.
+
+Values become levels of a grid (each distinct value one level while there are at most `LEVELS`,
+else quantiles of both sets, equally weighted, so that no level holds more than 2 / LEVELS of
+either). Values printed are those of the raw numbers; draws use the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgeval.compare import distributions as d
+from ecgeval.compare.bootstrap import (
+    distance_changes,
+    distance_interval,
+    level_counts,
+    monte_carlo_p,
+    percentile_interval,
+    resample_weights,
+    subset_weights,
+)
+from ecgeval.parallel import Progress, child_rng, map_shards, quiet
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
+__all__ = ["Comparison", "Effort", "Sample", "Stat", "compare_columns", "rescale"]
+
+Floats = NDArray[np.floating]
+
+LEVELS = 1024
+ANGLES = 720
+CHUNK = 50
+MEASURES_A_SHARD = 12
+MIN_PATIENTS = 20
+TIES = 0.01
+
+LINEAR = ("ks", "cliffs_delta", "hedges_g", "wasserstein", "log_sd_ratio", "median_diff")
+CIRCULAR = ("watson_u2", "circ_mean_diff", "circ_wasserstein")
+KERNELS = {
+    "ks": d.ks_statistic,
+    "cliffs_delta": d.cliffs_delta,
+    "hedges_g": d.hedges_g,
+    "wasserstein": d.wasserstein,
+    "log_sd_ratio": d.log_sd_ratio,
+    "median_diff": d.median_diff,
+    "watson_u2": d.watson_u2,
+    "circ_mean_diff": d.circular_mean_diff,
+    "circ_wasserstein": d.circular_wasserstein,
+}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many draws: bootstrap, real-against-real halves, permutations."""
+
+    bootstrap: int = 2000
+    floor: int = 500
+    permutations: int = 9999
+
+    @classmethod
+    def of(cls, quick: bool) -> Effort:
+        return cls(500, 200, 999) if quick else cls()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One set's values of all measures, with patients as codes from 0.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n, measures)
+        NaN where missing.
+    patient : ndarray of int, shape (n,)
+    """
+
+    values: Floats
+    patient: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, columns: Sequence[str], patients: Sequence[Any]) -> Sample:
+        """Return the columns of a measures table, infinities as missing."""
+        values = frame[list(columns)].to_numpy(float, na_value=np.nan)
+        return cls(np.where(np.isfinite(values), values, np.nan), pd.factorize(patients)[0])
+
+    @property
+    def n_patients(self) -> int:
+        return int(self.patient.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True)
+class Stat:
+    """A statistic of one measure; `ci90` is the interval that two one-sided tests at 5 % read."""
+
+    value: float
+    ci: tuple[float, float]
+    ci90: tuple[float, float]
+    floor: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All statistics of one measure; `too_few` says why there are none."""
+
+    stats: Mapping[str, Stat]
+    p: float | None
+    p_method: str
+    too_few: str = ""
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The levels of one measure and what turns counts into statistics."""
+
+    at: Floats
+    circular: bool
+    centre: float
+    scale: float
+    n: tuple[int, int]
+
+    @classmethod
+    def of(cls, real: Floats, synth: Floats, circular: bool) -> _Grid:
+        n = (len(real), len(synth))
+        if circular:
+            return cls((np.arange(ANGLES) + 0.5) * (360 / ANGLES), True, 0, 1, n)
+        pooled = np.concatenate([real, synth])
+        at = np.unique(pooled)
+        if len(at) > LEVELS:
+            cuts = np.linspace(0, 1, LEVELS // 2 + 1)
+            at = np.unique([np.quantile(real, cuts), np.quantile(synth, cuts)])
+        return cls(at, False, float(np.median(pooled)), float(pooled.std()) or 1.0, n)
+
+    def level(self, values: Floats) -> NDArray[np.integer]:
+        """Return each value's level, the last one (`len(at)`) for missing values."""
+        if self.circular:
+            level = np.floor(np.nan_to_num(np.mod(values, 360)) * (ANGLES / 360)).astype(int)
+            level = np.minimum(level, ANGLES - 1)
+        else:
+            middle = (self.at[1:] + self.at[:-1]) / 2
+            level = np.searchsorted(middle, np.nan_to_num(values))
+        return np.where(np.isnan(values), len(self.at), level)
+
+    def moments(self, values: Floats) -> Floats:
+        """Return what is summed by patient, shape (n, 2): z and z^2, or cosine and sine."""
+        if self.circular:
+            angle = np.deg2rad(values)
+            both = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        else:
+            z = (values - self.centre) / self.scale
+            both = np.stack([z, z**2], axis=1)
+        return np.nan_to_num(both)
+
+    @cached_property
+    def gap(self) -> NDArray[np.float32]:
+        """Distance from each level to the next; in single precision, as all draws are."""
+        end = self.at[0] + 360 if self.circular else self.at[-1]
+        return np.diff(self.at, append=end).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One set on a grid: counts by level and patient, and sums by patient."""
+
+    counts: csc_array
+    sums: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, grid: _Grid, values: Floats, patient: NDArray[np.intp], n_patients: int) -> _Table:
+        counts = level_counts(grid.level(values), patient, len(grid.at) + 1, n_patients)
+        sums = [np.bincount(patient, column, n_patients) for column in grid.moments(values).T]
+        return cls(counts, np.stack(sums).astype(np.float32))
+
+    def drawn(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return counts (levels, draws) without the missing, and sums (2, draws)."""
+        return (self.counts @ weights)[:-1], self.sums @ weights
+
+
+def rescale(n_real: float, n_synth: float, n_1: float, n_2: float) -> float:
+    """Return the factor from the noise of n_1 against n_2 to that of n_real against n_synth.
+
+    Every statistic here shrinks as the square root of 1/n + 1/m where both sides are alike.
+    """
+    return float(np.sqrt((1 / n_real + 1 / n_synth) / (1 / n_1 + 1 / n_2)))
+
+
+def compare_columns(
+    real: Sample,
+    synth: Sample,
+    circular: Sequence[bool],
+    *,
+    seed: int,
+    name: str = "fidelity",
+    effort: Effort | None = None,
+    jobs: int = 1,
+    progress: Progress = quiet,
+) -> list[Comparison]:
+    """Compare every column of two samples.
+
+    Parameters
+    ----------
+    real, synth : Sample
+        The same columns in the same order.
+    circular : sequence of bool
+        Which columns are angles in degrees.
+    seed : int
+        Draws are shared by all columns and do not depend on `jobs`.
+    name : str
+        Names the random streams.
+    effort : Effort, optional
+    jobs : int
+    progress : callable
+
+    Returns
+    -------
+    list of Comparison
+    """
+    effort = effort or Effort()
+    columns = range(real.values.shape[1])
+    parts = [columns[i : i + MEASURES_A_SHARD] for i in columns[::MEASURES_A_SHARD]]
+    items = [
+        (
+            Sample(real.values[:, part], real.patient),
+            Sample(synth.values[:, part], synth.patient),
+            [circular[i] for i in part],
+        )
+        for part in parts
+    ]
+    shard = partial(_shard, seed=seed, name=name, effort=effort)
+    weights = [len(part) for part in parts]
+    done = map_shards(
+        shard, items, jobs=jobs, stage="comparing measures", progress=progress, weights=weights
+    )
+    return [comparison for part in done for comparison in part]
+
+
+def _shard(
+    item: tuple[Sample, Sample, list[bool]], *, seed: int, name: str, effort: Effort
+) -> list[Comparison]:
+    """Compare a few columns; all of them see the same draws."""
+    real, synth, circular = item
+    sizes = real.n_patients, synth.n_patients
+    columns = [_Column(real, synth, i, flag) for i, flag in enumerate(circular)]
+    enough = [column for column in columns if not column.too_few]
+    if not enough:
+        return [Comparison({}, None, "", column.too_few) for column in columns]
+    for part, draws in _chunks(effort.bootstrap):
+        rng = child_rng(seed, name, "bootstrap", part)
+        weights = [resample_weights(n, draws, rng) for n in sizes]
+        for column in enough:
+            column.bootstrap.append(column.drawn(*weights))
+    half = sizes[0] // 2
+    for part, draws in _chunks(effort.floor):
+        rng = child_rng(seed, name, "floor", part)
+        chosen = subset_weights(sizes[0], half, draws, rng)
+        for column in enough:
+            column.halves.append(column.split_real(chosen))
+    # A p-value that 999 permutations show to be large needs no more of them.
+    for first, last in ((0, 999), (999, effort.permutations)):
+        open_ = [c for c in enough if c.permutes and c.exceeded < 10]
+        if not open_:
+            break
+        for part, draws in _chunks(last - first):
+            rng = child_rng(seed, name, "permutation", first, part)
+            chosen = subset_weights(sum(sizes), sizes[0], draws, rng)
+            for column in open_:
+                column.permute(chosen)
+    scale = rescale(*sizes, half, sizes[0] - half)
+    return [column.result(scale, sizes) for column in columns]
+
+
+def _chunks(draws: int) -> list[tuple[int, int]]:
+    return [(i, min(CHUNK, draws - start)) for i, start in enumerate(range(0, draws, CHUNK))]
+
+
+class _Column:
+    """The draws of one measure while they are made."""
+
+    def __init__(self, real: Sample, synth: Sample, index: int, circular: bool) -> None:
+        from scipy.sparse import hstack
+
+        raw = [sample.values[:, index] for sample in (real, synth)]
+        patients = [sample.patient for sample in (real, synth)]
+        have = [~np.isnan(values) for values in raw]
+        self.raw = [values[ok] for values, ok in zip(raw, have, strict=True)]
+        seen = [len(np.unique(p[ok])) for p, ok in zip(patients, have, strict=True)]
+        self.too_few = " and ".join(
+            f"{n} patients with a value in the {which} set"
+            for which, n in zip(("real", "synthetic"), seen, strict=True)
+            if n < MIN_PATIENTS
+        )
+        if self.too_few:
+            self.too_few += f" (at least {MIN_PATIENTS} needed)"
+            return
+        self.circular = circular
+        self.stats = CIRCULAR if circular else LINEAR
+        self.grid = _Grid.of(*self.raw, circular)
+        self.tables = [
+            _Table.of(self.grid, values, sample.patient, sample.n_patients)
+            for values, sample in zip(raw, (real, synth), strict=True)
+        ]
+        self.bootstrap: list[tuple[dict[str, Floats], Floats]] = []
+        self.halves: list[dict[str, Floats]] = []
+        self.nulls: list[Floats] = []
+        per_patient = [ok.sum() / n for ok, n in zip(have, seen, strict=True)]
+        repeated = max(per_patient) > 1
+        self.like_clusters = max(per_patient) / min(per_patient) <= 1.1
+        self.tied = circular or d.tied_share(*self.raw) > TIES
+        self.permutes = (self.tied or repeated) and self.like_clusters
+        self.repeated = repeated
+        if self.permutes:
+            self.pooled = hstack([table.counts for table in self.tables], format="csc")
+            self.total = self.pooled.sum(axis=1)[:-1, None]
+        ones = [np.ones((sample.n_patients, 1), np.float32) for sample in (real, synth)]
+        self.on_grid, self.difference = self.drawn(*ones)
+
+    def drawn(
+        self, weights_real: Floats, weights_synth: Floats
+    ) -> tuple[dict[str, Floats], Floats]:
+        drawn = [
+            table.drawn(weights)
+            for table, weights in zip(self.tables, (weights_real, weights_synth), strict=True)
+        ]
+        return _statistics(self.grid, *drawn[0], *drawn[1])
+
+    def split_real(self, chosen: Floats) -> dict[str, Floats]:
+        counts, sums = self.tables[0].drawn(chosen)
+        all_counts, all_sums = self.tables[0].drawn(np.ones_like(chosen[:, :1]))
+        return _statistics(self.grid, counts, sums, all_counts - counts, all_sums - sums)[0]
+
+    def permute(self, chosen: Floats) -> None:
+        counts = (self.pooled @ chosen)[:-1]
+        self.nulls.append(self._distance(counts, self.total - counts))
+
+    def _distance(self, real: Floats, synth: Floats) -> Floats:
+        """Return the statistic that is permuted: Watson's U squared for angles, else D."""
+        difference, share = _difference(real, synth)
+        if not self.circular:
+            return np.abs(difference).max(axis=0)
+        return _watson(difference, share, self.grid.n)
+
+    @property
+    def exceeded(self) -> int:
+        observed = float(self.on_grid[self.stats[0]][0])
+        return sum(int((null >= observed * (1 - 1e-6)).sum()) for null in self.nulls)
+
+    def p_value(self, process: Floats) -> tuple[float, str]:
+        observed = float(self.on_grid[self.stats[0]][0])
+        if self.permutes:
+            null = np.concatenate(self.nulls)
+            return monte_carlo_p(null, observed), f"{len(null):,} permutations of patients"
+        if not (self.tied or self.repeated):
+            return d.ks_pvalue(*self.raw)
+        moved = process - self.difference
+        if self.circular:
+            null = _watson(moved, self._pooled_share()[:, None], self.grid.n)
+        else:
+            null = np.abs(moved).max(axis=0)
+        # Permuting patients of unlike cluster sizes would test the sizes too.
+        how = f"{len(null):,} bootstrap draws of patients, centred on the null"
+        return monte_carlo_p(null, observed), how
+
+    def _pooled_share(self) -> Floats:
+        total = sum(table.counts.sum(axis=1)[:-1] for table in self.tables)
+        return total / total.sum()
+
+    def result(self, scale: float, sizes: tuple[int, int]) -> Comparison:
+        if self.too_few:
+            return Comparison({}, None, "", self.too_few)
+        process = np.concatenate([p for _, p in self.bootstrap], axis=1)
+        p, method = self.p_value(process)
+        n = sizes[0] * sizes[1] / sum(sizes)
+        changes = {}
+        if not self.circular:
+            both = distance_changes(self.difference, process, self.grid.gap, n)
+            changes = dict(zip(("ks", "wasserstein"), both, strict=True))
+        stats = {}
+        for name in self.stats:
+            value = KERNELS[name](*self.raw)
+            draws = np.concatenate([part[name] for part, _ in self.bootstrap])
+            halves = np.concatenate([part[name] for part in self.halves]) * scale
+            if name in changes:
+                intervals = [distance_interval(value, changes[name], q) for q in (0.95, 0.9)]
+            elif name in ("circ_wasserstein", "watson_u2"):
+                intervals = [self._circular_interval(name, value, process, q) for q in (0.95, 0.9)]
+            else:
+                if name == "circ_mean_diff":
+                    draws = value + (draws - value + 180) % 360 - 180
+                    halves = (halves / scale + 180) % 360 * scale - 180 * scale
+                else:
+                    draws = draws + np.nan_to_num(value - self.on_grid[name][0])
+                intervals = [percentile_interval(draws, level) for level in (0.95, 0.9)]
+            stats[name] = Stat(value, intervals[0], intervals[1], percentile_interval(halves))
+        return Comparison(stats, p, method)
+
+    def _circular_interval(
+        self, name: str, value: float, process: Floats, level: float
+    ) -> tuple[float, float]:
+        """Return the interval from the triangle inequality: it holds at and off the null."""
+        moved = process - self.difference
+        if name == "circ_wasserstein":
+            radius = np.quantile(_circular_w1(moved), level)
+            return max(value - radius, 0.0), min(value + radius, 180.0)
+        radius = np.sqrt(
+            np.quantile(_watson(moved, self._pooled_share()[:, None], self.grid.n), level)
+        )
+        root = np.sqrt(value)
+        return float(max(root - radius, 0) ** 2), float((root + radius) ** 2)
+
+
+def _difference(real: Floats, synth: Floats) -> tuple[Floats, Floats]:
+    """Return F - G and the pooled shares, by level, from counts (levels, draws)."""
+    f, g = np.cumsum(real, axis=0), np.cumsum(synth, axis=0)
+    share = (real + synth) / (f[-1] + g[-1])
+    f /= np.maximum(f[-1], 1)
+    g /= np.maximum(g[-1], 1)
+    return f - g, share
+
+
+def _watson(difference: Floats, share: Floats, n: tuple[int, int]) -> Floats:
+    mean = (share * difference).sum(axis=0)
+    return n[0] * n[1] / sum(n) * ((share * difference**2).sum(axis=0) - mean**2)
+
+
+def _circular_w1(difference: Floats) -> Floats:
+    return np.abs(difference - np.median(difference, axis=0)).sum(axis=0) * (360 / ANGLES)
+
+
+def _statistics(
+    grid: _Grid, counts_r: Floats, sums_r: Floats, counts_s: Floats, sums_s: Floats
+) -> tuple[dict[str, Floats], Floats]:
+    """Return each statistic of every draw, shape (draws,), and F - G, shape (levels, draws)."""
+    if grid.circular:
+        difference, share = _difference(counts_r, counts_s)
+        angle = np.arctan2(sums_s[1], sums_s[0]) - np.arctan2(sums_r[1], sums_r[0])
+        return {
+            "watson_u2": _watson(difference, share, grid.n),
+            "circ_mean_diff": (np.rad2deg(angle) + 180) % 360 - 180,
+            "circ_wasserstein": _circular_w1(difference),
+        }, difference
+    f, g = np.cumsum(counts_r, axis=0), np.cumsum(counts_s, axis=0)
+    n, m = np.maximum(f[-1], 2), np.maximum(g[-1], 2)
+    f /= n
+    g /= m
+    difference = f - g
+    size = np.abs(difference)
+    mean_r, mean_s = sums_r[0] / n, sums_s[0] / m
+    square_r = np.maximum(sums_r[1] - n * mean_r**2, 0)
+    square_s = np.maximum(sums_s[1] - m * mean_s**2, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = np.sqrt((square_r + square_s) / (n + m - 2))
+        g_small = 1 - 3 / (4 * (n + m) - 9)
+        return {
+            "ks": size.max(axis=0),
+            "cliffs_delta": np.einsum("kb,kb->b", 2 * f - counts_r / n, counts_s / m) - 1,
+            "hedges_g": g_small * (mean_s - mean_r) / pooled,
+            "wasserstein": grid.gap @ size,
+            "log_sd_ratio": np.log(square_s / (m - 1)) / 2 - np.log(square_r / (n - 1)) / 2,
+            "median_diff": _median(grid, g, grid.n[1]) - _median(grid, f, grid.n[0]),
+        }, difference
+
+
+def _median(grid: _Grid, cdf: Floats, n: int) -> Floats:
+    """Return the Harrell-Davis median of each column of a distribution function.
+
+    By parts: the last level less the sum of I(F) times the gaps, I the incomplete beta function,
+    read off a table because it is needed for every level of every draw.
+    """
+    table, reach = _beta_table(n)
+    steps = len(table) - 1
+    first = np.searchsorted(cdf.max(axis=1), 0.5 - reach)
+    last = min(np.searchsorted(cdf.min(axis=1), 0.5 + reach), len(grid.at) - 1)
+    entry = (cdf[first:last] - np.float32(0.5 - reach)) * np.float32(steps / 2 / reach)
+    entry = np.clip(entry + np.float32(0.5), 0, steps).astype(np.int32)
+    return grid.at[last] - grid.gap[first:last] @ table[entry]
+
+
+@lru_cache(maxsize=64)
+def _beta_table(n: int) -> tuple[NDArray[np.float32], float]:
+    """Return the weights law of the Harrell-Davis median within nine of its SDs of 1/2."""
+    from scipy.special import betainc
+
+    half = (n + 1) / 2
+    reach = min(4.5 / np.sqrt(n + 2), 0.5)
+    at = 0.5 + reach * np.linspace(-1, 1, 8193)
+    return betainc(half, half, at).astype(np.float32), reach
