@@ -377,9 +377,9 @@ class Run:
         """Return the set that a part of the configuration names."""
         with self.timed("read"):
             return sets.read(
-                part.source, unit=part.unit, native_fs=part.native_fs, labels=part.labels,
-                seconds=part.seconds, n=part.n, seed=self.config.seed, device=self.device,
-                progress=self.progress,
+                part.source, leads=self.config.leads, unit=part.unit,
+                native_fs=part.native_fs, labels=part.labels, seconds=part.seconds, n=part.n,
+                seed=self.config.seed, device=self.device, progress=self.progress,
             )  # fmt: skip
 
     def manifest(self, **given: EcgSet | None) -> dict[str, Any]:

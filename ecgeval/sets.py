@@ -43,7 +43,8 @@ def read(
     fs : float, optional
         Resample to this rate, Hz.
     leads : sequence of str, optional
-        Leads to keep, in this order; missing limb leads are derived from I and II.
+        Leads to keep, in this order; missing limb leads are derived from I and II. For arrays
+        without lead names, their names.
     unit : {"auto", "mV", "uV"}
         Unit of formats that carry none.
     labels : path, optional
@@ -81,7 +82,7 @@ def read(
                 f"-n goes with a generator, and {source} is none; select records by number "
                 "(ptbxl-norm:1-100) or make a smaller store"
             )
-        ecgs = _stored(source, unit, labels, seconds, native_fs, progress)
+        ecgs = _stored(source, leads, unit, labels, seconds, native_fs, progress)
     if seconds is not None:
         ecgs = ecgs.crop(round(seconds * ecgs.fs))
     if leads is not None:
@@ -113,6 +114,7 @@ def _generate(source: str, n: int | None, seed: int, device: str, progress: Prog
 
 def _stored(
     source: str | Path,
+    leads: Sequence[str] | None,
     unit: str,
     labels: str | Path | None,
     seconds: float | None,
@@ -130,6 +132,7 @@ def _stored(
             return generators.published(ids, progress=progress)
     return io.read(
         source,
+        leads=leads,
         unit=unit,
         labels=labels,
         seconds=seconds,
