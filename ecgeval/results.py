@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -284,9 +284,17 @@ class Results:
     # ---- JSON --------------------------------------------------------------------------------
 
     def to_json(self) -> str:
-        """Return the JSON text: sorted keys, no NaN, numbers rounded to ten digits."""
-        body = {"schema": SCHEMA, "verdict": str(self.verdict), **asdict(self)}
-        return json.dumps(_plain(body), indent=1, sort_keys=True, allow_nan=False) + "\n"
+        """Return the JSON text: sorted keys, no NaN, numbers rounded to ten digits.
+
+        One estimate, finding, table or figure a line, so that two runs can be compared by line.
+        """
+        body = _plain({"schema": SCHEMA, "verdict": self.verdict, **vars(self)})
+        parts = []
+        for key, value in sorted(body.items()):
+            lines = isinstance(value, list) and value
+            text = "[\n" + ",\n".join(map(_dump, value)) + "\n]" if lines else _dump(value)
+            parts.append(f"{_dump(key)}: {text}")
+        return "{\n" + ",\n".join(parts) + "\n}\n"
 
     @classmethod
     def from_json(cls, text: str, *, source: str = "results.json") -> Results:
@@ -397,6 +405,10 @@ class Results:
         )
 
 
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False)
+
+
 def _pair(value: Any) -> tuple[float, float] | None:
     return None if value is None else (value[0], value[1])
 
@@ -413,6 +425,10 @@ def _plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, float | np.floating):
         return float(f"{float(value):.10g}") if math.isfinite(value) else None
+    if type(value) in (list, tuple) and all(type(v) is int for v in value):
+        return list(value)  # the samples of a trace
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):

@@ -6,6 +6,7 @@ same, byte for byte.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,16 +65,19 @@ def write_report(
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise UsageError(f"unknown report format {unknown[0]!r}; expected html or pdf")
-    results = Results.from_json(results.to_json())
+    text = results.to_json()
+    results = Results.from_json(text)
     out = Path(out)
-    paths = {"results": results.save(out / "results.json")}
+    paths: dict[str, Path] = {}
 
     def write(key: str, name: str, content: str | bytes) -> None:
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        paths[key] = path
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        paths[key] = partial.replace(path)  # whole or not at all
 
+    write("results", "results.json", text)
     write("estimates", "estimates.csv", results.to_frame().to_csv())
     write("findings", "findings.csv", results.findings_frame().to_csv(index=False))
     write("junit", "junit.xml", junit(results))
@@ -91,7 +95,7 @@ def write_report(
             if "pdf" in formats:
                 write(f"figure:{figure.id}", f"{name}.pdf", svg_to_pdf(drawing.svg, figure.title))
             write(f"figure:{figure.id}", f"{name}.svg", drawing.svg)
-    page = view(results)
+    page = view(results, hashlib.sha256(text.encode()).hexdigest())
     if "html" in formats:
         write("html", "index.html", render_html(page, figures))
     if "pdf" in formats:

@@ -110,7 +110,7 @@ EXPLANATIONS: dict[str, Explanation] = {
         ),
         Explanation(
             "circ_mean_diff", "difference of mean angles",
-            "Synthetic minus real circular mean, wrapped to ±180 degrees: 359° and 1° are 2° apart.",
+            "Synthetic minus real circular mean, wrapped to ±180°: 359° and 1° are 2° apart.",
             "arg Σ exp(iθ), per set",
             "Fisher, Statistical Analysis of Circular Data, 1993",
             "Undefined where directions spread evenly.",

@@ -28,7 +28,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
 from ecgeval.ecgset import DERIVABLE
-from ecgeval.report.text import clean, number
+from ecgeval.report.text import clean, fixed, number, places, pvalue
 from ecgeval.results import Figure
 
 __all__ = ["COLOURS", "KINDS", "Cell", "Drawing", "draw", "font_folder", "rows", "with_limb_leads"]
@@ -53,7 +53,7 @@ REAL, SYNTH = COLOURS["real"], COLOURS["synth"]
 _SERIES = (REAL, SYNTH, COLOURS["third"], COLOURS["fourth"])
 _DASHES = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8,
     "text.color": INK,
@@ -203,12 +203,15 @@ def _distributions(data: Mapping[str, Any]) -> Cells:
 def _medians(m: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the second line of a histogram: whose median is what, in the set's own colour."""
     parts = []
+    width = abs(m["edges"][-1] - m["edges"][0]) / 20
+    decimals = places(0, width)
     for name, mark, word, colour in (
         ("real", "■", "real", REAL),
         ("synth", "┅", "synthetic", SYNTH),
     ):
         value = m.get(f"median_{name}")
-        parts.append((f"{mark} {word} {number(value)}" if value is not None else "", colour))
+        text = f"{mark} {word} {fixed(value, decimals)}" if value is not None else ""
+        parts.append((text, colour))
     return parts
 
 
@@ -244,9 +247,10 @@ def _effects(data: Mapping[str, Any]) -> Cells:
         if value is not None:
             ax.plot([value], [y], "o", color=SYNTH, ms=4.2, zorder=3, mec="white", mew=0.5)
             ends.append(value)
-        text = "not estimated" if value is None else number(value)
+        decimals = places(*(ci or floor or (None,)))
+        text = "not estimated" if value is None else fixed(value, decimals)
         if ci and None not in ci:
-            text += f"  [{number(ci[0])}, {number(ci[1])}]"
+            text += f"  [{fixed(ci[0], decimals)}, {fixed(ci[1], decimals)}]"
         ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", color=MUTED, size=7)
     if null is not None:
         ax.axvline(null, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
@@ -265,8 +269,8 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
     for k, s in enumerate(sets):
         colour, marker = _colour(s.get("name", ""), k), "ox^s"[k % 4]
         x, y = np.asarray(s.get("x", ()), float), np.asarray(s.get("y", ()), float)
-        ax.plot(x, y, marker, color=colour, ms=2.6, mew=0.6, alpha=0.45, zorder=1 + k,
-                mfc=colour if marker == "o" else "none", mec="none" if marker == "o" else colour)  # fmt: skip
+        face, edge = (colour, "none") if marker == "o" else ("none", colour)
+        ax.plot(x, y, marker, mfc=face, mec=edge, ms=2.6, mew=0.6, alpha=0.45, zorder=1 + k)
         label = [str(s.get("name", f"set {k + 1}"))]
         label += [f"n {s['n']:,}"] if s.get("n") is not None else []
         label += [f"r² {s['r2']:.2f}"] if s.get("r2") is not None else []
@@ -286,6 +290,7 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
 
 _GRID_3X4 = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
 _MM = 1 / 25.4
+_SHEETS = 4  # drawn on paper; the viewer of the HTML page shows the rest
 _PULSE = np.array([(1.5, 0), (3, 0), (3, 10), (8, 10), (8, 0), (9.5, 0)])
 _MARK_COLOURS = {"P": COLOURS["third"], "QRS": REAL, "R": REAL, "T": COLOURS["fourth"]}
 
@@ -293,7 +298,7 @@ _MARK_COLOURS = {"P": COLOURS["third"], "QRS": REAL, "R": REAL, "T": COLOURS["fo
 def _ecg_paper(data: Mapping[str, Any]) -> Cells:
     """Sheets of ECG paper: 25 mm/s, 10 mm/mV, 3 x 4 leads and a rhythm strip; 1 unit is 1 mm."""
     fs = float(data.get("fs", 500))
-    for record in data.get("records", ())[:6]:
+    for record in _alternate(data.get("records", ()))[:_SHEETS]:
         traces = with_limb_leads(record.get("uv", {}))
         traces = {lead: np.asarray(v, float) / 1000 for lead, v in traces.items()}
         if not traces:
@@ -313,7 +318,7 @@ def _ecg_paper(data: Mapping[str, Any]) -> Cells:
         _paper(ax, width, height)
         for r, names in enumerate(rows):
             base = height - 10 - pitch * (r + 0.5)
-            ax.plot(*(_PULSE + (0, base - 4)).T, color=INK, lw=0.9)
+            ax.plot(_PULSE[:, 0], base - 4 + _PULSE[:, 1], color=INK, lw=0.9)
             span = seconds / len(names)
             for c, lead in enumerate(names):
                 if lead not in traces:
@@ -323,7 +328,8 @@ def _ecg_paper(data: Mapping[str, Any]) -> Cells:
                 part = trace[a:b] - np.nanmedian(trace) if trace.size else trace
                 x = 10 + 25 * (a + np.arange(len(part))) / fs
                 ax.plot(x, base + 10 * part, color=INK, lw=0.95, solid_joinstyle="round")
-                ax.text(10 + 25 * c * span + 1, base + 8.5, lead, size=12, weight="bold")
+                ax.text(10 + 25 * c * span + 1, base + 9, lead, size=13, weight="bold", zorder=1,
+                        bbox={"fc": COLOURS["paper"], "lw": 0, "pad": 1})  # fmt: skip
                 if c:
                     edge = 10 + 25 * c * span
                     ax.plot([edge, edge], [base - 4, base + 4], color=INK, lw=0.7)
@@ -336,6 +342,15 @@ def _ecg_paper(data: Mapping[str, Any]) -> Cells:
         ax.text(38, height - 6.5, _short(record.get("id", ""), 60), size=13, va="center")
         ax.text(width - 3, 3, "25 mm/s   10 mm/mV", size=11, ha="right", color=MUTED)
         yield f"{word} ECG {record.get('id', '')} on ECG paper", fig
+
+
+def _alternate(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return real and synthetic records in turn, so that two in a row are one of each."""
+    split: tuple[list[Any], list[Any]] = ([], [])
+    for r in records:
+        split[r.get("set") != "real"].append(r)
+    pairs = [r for pair in zip(*split, strict=False) for r in pair]
+    return pairs + max(split, key=len)[len(pairs) // 2 :]
 
 
 def _paper(ax: Axes, width: float, height: float) -> None:
@@ -362,7 +377,7 @@ def _beats(data: Mapping[str, Any]) -> Cells:
     """Median representative beat with its 5-95 % band, a lead a cell."""
     fs, zero = float(data.get("fs", 500)), data.get("zero", 0)
     for lead in data.get("leads", ()):
-        fig, ax = _axes(2.5, 1.75, left=0.42, right=0.1, bottom=0.3, top=0.28)
+        fig, ax = _axes(2.5, 1.75, left=0.42, right=0.1, bottom=0.3, top=0.4)
         for k, s in enumerate(data.get("sets", ())):
             median = np.asarray(s.get("median", {}).get(lead, ()), float)
             t = (np.arange(len(median)) - zero) / fs * 1000
@@ -375,7 +390,8 @@ def _beats(data: Mapping[str, Any]) -> Cells:
         ax.locator_params(axis="both", nbins=5)
         names = [(f"{'■┅'[k % 2]} {s.get('name', '')}", _colour(s.get("name", ""), k))
                  for k, s in enumerate(data.get("sets", ()))]  # fmt: skip
-        _headline(fig, ax, lead, "mV against ms from R", names if lead == data["leads"][0] else [])
+        first = lead == data["leads"][0]
+        _headline(fig, ax, lead, "mV against ms" if first else "", names if first else [])
         yield f"Median beat in {lead}", fig
 
 
@@ -410,7 +426,7 @@ def _null(data: Mapping[str, Any]) -> Cells:
     observed, p = data.get("observed"), data.get("p")
     if observed is not None:
         ax.axvline(observed, color=SYNTH, lw=2)
-        text = f"observed {number(observed)}" + (f", p = {number(p)}" if p is not None else "")
+        text = f"observed {number(observed)}" + (f", p = {pvalue(p)}" if p is not None else "")
         span = ax.get_xlim()
         left = observed < (span[0] + span[1]) / 2
         ax.text(observed, 1.04, text, transform=ax.get_xaxis_transform(), color=SYNTH,
@@ -481,8 +497,10 @@ def _rows_distributions(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _rows_effects(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for r in data.get("rows", ()):
         ci, floor = r.get("ci") or (None, None), r.get("floor") or (None, None)
-        yield {"label": r.get("label", ""), "group": r.get("group", ""), "value": r.get("value"),
-               "ci_low": ci[0], "ci_high": ci[1], "floor_low": floor[0], "floor_high": floor[1]}  # fmt: skip
+        yield {
+            "label": r.get("label", ""), "group": r.get("group", ""), "value": r.get("value"),
+            "ci_low": ci[0], "ci_high": ci[1], "floor_low": floor[0], "floor_high": floor[1],
+        }  # fmt: skip
 
 
 def _rows_scatter(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

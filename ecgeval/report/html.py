@@ -24,10 +24,10 @@ __all__ = ["LIMIT_BYTES", "render_html"]
 LIMIT_BYTES = 3_000_000
 """Largest index.html. What does not fit stays in the files beside it, and the page says so."""
 
-_FIGURE_BYTES = 1_600_000
-_TRACE_BYTES = 500_000
-_TABLE_BYTES = 600_000
-_ESTIMATES = 800
+_FIGURE_BYTES = 1_200_000
+_TRACE_BYTES = 800_000
+_TABLE_BYTES = 800_000
+_ESTIMATE_BYTES = 700  # a row
 _INT16 = 32767
 # A figure's own colours, as variables that the style sheet sets for light, dark and print.
 _VARIABLES = {value: f"var(--{role})" for role, value in COLOURS.items()} | {
@@ -104,7 +104,7 @@ def render_html(
         sheet=sheet,
         data_table=data_table,
         drawn=lambda id: figures[id][1] is not None,
-        estimates_shown=_ESTIMATES,
+        fit=lambda rows: rows if take("table", _ESTIMATE_BYTES * len(rows)) else rows[:20],
     )
 
 

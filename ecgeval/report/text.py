@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["clean", "interval", "number", "pvalue", "slug"]
+__all__ = ["clean", "fixed", "interval", "number", "places", "pvalue", "slug"]
 
 # Control characters break XML and PDF/A; bidirectional overrides can make an id read as another.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -41,11 +41,31 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
 
 
-def interval(pair: tuple[float | None, float | None] | None) -> str:
+def places(*values: float | None) -> int | None:
+    """Return the decimals that give the spread of `values` two digits; None where it is none.
+
+    An estimate is then written as precisely as its interval says it is known.
+    """
+    there = [v for v in values if v is not None]
+    spread = max(there) - min(there) if there else 0
+    if not spread:
+        return None
+    return max(0, 1 - math.floor(math.log10(spread)))
+
+
+def fixed(value: float | None, decimals: int | None) -> str:
+    """Return a number with so many decimals; by significant digits where None or too small."""
+    if value is None or decimals is None or decimals > 5:
+        return number(value)
+    text = f"{value:,.{decimals}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.lstrip("-")
+
+
+def interval(pair: tuple[float | None, float | None] | None, decimals: int | None = None) -> str:
     """Return ``low to high``, or an en dash."""
     if pair is None or None in pair:
         return "–"
-    return f"{number(pair[0])} to {number(pair[1])}"
+    return f"{fixed(pair[0], decimals)} to {fixed(pair[1], decimals)}"
 
 
 def pvalue(p: float | None) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ecgeval.report.explain import EXPLANATIONS, Explanation, statistic
-from ecgeval.report.text import clean, interval, number, pvalue, slug
+from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, slug
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
 __all__ = ["view"]
@@ -25,15 +24,17 @@ _MEANING = {
     Verdict.NOT_ASSESSABLE: "Something that decides could not be tested.",
 }
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
-_SHOWN_APART = {"title", "notice", "sets"}
+_SHOWN_APART = {"title", "notice"}
 
 
-def view(results: Results) -> dict[str, Any]:
+def view(results: Results, sha256: str) -> dict[str, Any]:
     """Return all that a report says, as text.
 
     Parameters
     ----------
     results : Results
+    sha256 : str
+        Digest of the `results.json` they come from, hexadecimal.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def view(results: Results) -> dict[str, Any]:
         "sections": shown,
         "glossary": [_entry(e) for e in glossary],
         "references": sorted({r for e in glossary for r in e.source.split("; ") if r}),
-        "sha256": hashlib.sha256(results.to_json().encode()).hexdigest(),
+        "sha256": sha256,
         "audit": any(s.slug.startswith("privacy") for s in results.sections),
     }
 
@@ -127,22 +128,23 @@ def _finding(finding: Finding, results: Results) -> dict[str, Any]:
 
 def _estimate(e: Estimate) -> dict[str, Any]:
     about = statistic(e.id)
-    null = f"null {number(e.null)}" if e.null is not None else ""
+    decimals = places(*(e.ci or e.floor or (None,)))
+    near = f"near {number(e.null)}" if e.null is not None else "near its null"
     return {
         "id": clean(e.id),
         "label": clean(e.label or e.id),
         "statistic": about.title if about else clean(e.id.split(".")[-1]),
         "code": about.code if about else "",
         "definition": about.definition if about else "",
-        "value": number(e.value),
-        "ci": interval(e.ci),
+        "value": fixed(e.value, decimals),
+        "ci": interval(e.ci, decimals),
         "level": f"{100 * e.level:g} %",
-        "floor": interval(e.floor),
+        "floor": interval(e.floor, decimals),
         "p": pvalue(e.p) + (f" ({pvalue(e.p_adjusted)})" if e.p_adjusted is not None else ""),
         "n": f"{number(e.n_real)} / {number(e.n_synth)}",
         "patients": f"{number(e.patients_real)} / {number(e.patients_synth)}",
         "unit": clean(e.unit),
-        "direction": DIRECTIONS.get(e.better) or f"near {number(e.null) if null else 'its null'}",
+        "direction": DIRECTIONS.get(e.better, near),
         "method": clean(e.method),
         "sort": [e.value, (e.ci or (None,))[0], (e.floor or (None,))[0], e.p],
         "bar": _bar(e),
@@ -213,7 +215,9 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
             facts.append(("leads", leads if isinstance(leads, str) else " ".join(map(str, leads))))
         facts.append(("rejected", ", ".join(f"{n} {why}" for why, n in counts.items()) or "none"))
         name = d.pop("name", role)
-        facts += [(k, v) for k, v in _leaves(d) if k not in ("role", "patients")]
+        # A digest is recognised by its start; it stands in full under "This run".
+        facts += [(k, v if len(v) < 60 or " " in v else v[:16] + "…") for k, v in _leaves(d)
+                  if k not in ("role", "patients")]  # fmt: skip
         out.append(
             {
                 "role": clean(role),

@@ -66,9 +66,9 @@ def make_results(sim, *, records=3, prefix="") -> Results:
         ]  # fmt: skip
         rows.append((prefix + info.label, float(np.median(x)), float(np.median(y)), diff,
                      info.unit, abs(diff) < 3))  # fmt: skip
+        group = "amplitudes" if info.unit == "mV" else "intervals and axes"
         effects.append({"label": info.label, "value": delta, "ci": [delta - 0.09, delta + 0.09],
-                        "floor": [-0.09, 0.09],
-                        "group": "amplitudes" if info.unit == "mV" else "intervals and axes"})  # fmt: skip
+                        "floor": [-0.09, 0.09], "group": group})  # fmt: skip
     edges = np.linspace(0.2, 1, 33)
     near = rng.beta(8, 4, (3, 2000)) * 0.8 + 0.2
     null_edges = np.linspace(0.4, 0.6, 31)

@@ -46,10 +46,16 @@ for (const table of document.querySelectorAll("table.data")) {
   }
 }
 
+// The definition of a statistic, on hover; the link leads to it in full.
+for (const link of document.querySelectorAll("a.def, a.code")) {
+  const entry = document.getElementById(link.getAttribute("href").slice(1));
+  link.title = entry?.querySelector("dd p").textContent ?? "";
+}
+
 // ECG viewer: a record at a time on ECG paper, 25 mm/s and 10 mm/mV at any zoom.
 const LIMB = { III: [-1, 1], aVR: [-0.5, -0.5], aVL: [1, -0.5], aVF: [-0.5, 1] };
 const ORDER = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"];
-const ROW = 22, LEFT = 14, TOP = 8;
+const ROW = 22, LEFT = 16, TOP = 8;
 
 function unpack(record) {
   const bytes = Uint8Array.from(atob(record.uv), (c) => c.charCodeAt(0));
@@ -135,7 +141,7 @@ function viewer(host) {
       c.strokeStyle = c.fillStyle = colour("--ink");
       c.lineWidth = Math.max(0.28, 0.8 / mm);
       c.beginPath();
-      [[5, 0], [6, 0], [6, -10], [11, -10], [11, 0], [12, 0]].forEach(([x, y], k) => c[k ? "lineTo" : "moveTo"](x, base + y));
+      [[8, 0], [9, 0], [9, -10], [14, -10], [14, 0], [15, 0]].forEach(([x, y], k) => c[k ? "lineTo" : "moveTo"](x, base + y));
       for (let i = 0; i < n; i++) c[i ? "lineTo" : "moveTo"](LEFT + 25 * i / data.fs, base - (trace[i] - middle) / 100);
       c.stroke();
       c.fillText(lead, 1, base - 5);
@@ -182,7 +188,10 @@ function viewer(host) {
     element("p", { className: "help", textContent: `Click the trace, then ← and → page through records, + and − zoom, 0 resets${hasMarks ? ", m shows marks" : ""}; drag to move. ${host.dataset.note ?? ""}` }));
   host.hidden = false;
   go(0);
-  new ResizeObserver(() => { if (stage.clientWidth !== stage.dataset.w * 1) { stage.dataset.w = stage.clientWidth; draw(); } }).observe(stage);
+  let last = stage.clientWidth;
+  new ResizeObserver(() => requestAnimationFrame(() => {
+    if (stage.clientWidth !== last) { last = stage.clientWidth; draw(); }
+  })).observe(stage);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 document.querySelectorAll(".viewer").forEach(viewer);
