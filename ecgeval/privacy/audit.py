@@ -299,7 +299,8 @@ class _View:
             )
         elif swapped:
             verdict = Verdict.FAIL
-            title = f"{_n(swapped, 'synthetic record')} of {n} {_is(swapped)} a copy of a holdout record"
+            copies = f"{_n(swapped, 'synthetic record')} of {n} {_is(swapped)}"
+            title = f"{copies} a copy of a holdout record"
             text = (
                 "The generator should never have seen the holdout: either it was trained on it, or "
                 "the two sets are exchanged on the command line. Real patients are copied either "
@@ -486,7 +487,11 @@ class _View:
             by = [m for m in e.matches if m.named[i]]
             best = max(by, key=lambda m: m.train[i])
             record = e.train.ecgs.ids[best.partner[i]]
-            row = (e.synth.ecgs.ids[i], e.names[record], " ".join(m.detector.id for m in by))
+            row: tuple[Any, ...] = (
+                e.synth.ecgs.ids[i],
+                e.names[record],
+                " ".join(m.detector.id for m in by),
+            )
             if self.show:
                 ratio = distance(best.train[i]) / max(distance(best.holdout[i]), 1e-12)
                 row += (record, float(best.train[i]), float(ratio))

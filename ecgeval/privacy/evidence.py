@@ -182,7 +182,7 @@ def collect(
     for name, ecgs in same.items():
         seen[name] = {"record": record_signals(ecgs, leads, seconds)}
         if beats is not None and all(which in beats for which in sets):
-            seen[name]["beat"] = beat_signals(beats[name], given[name], leads)  # type: ignore[arg-type]
+            seen[name]["beat"] = beat_signals(beats[name], sets[name], leads)
     real = [name for name in ("train", "holdout") if name in sets]
     patients = [sets[name].patients(assume_independent=assume_independent) for name in real]
     merged = Signals(
@@ -205,7 +205,7 @@ def collect(
     planted_rows = _to_plant(sides["train"], child_rng(seed, "privacy", "plant"))
     planted = _planted(
         sides["train"], planted_rows, None if beats is None else beats["train"],
-        given["train"], leads, seconds, child_rng(seed, "privacy", "disguise"),
+        train, leads, seconds, child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matches = tuple(
         _match(d, sides["train"], control, sides["synth"], planted, planted_rows, jobs, progress)
@@ -299,11 +299,11 @@ def _match(
         real = from_train.similarity[:, 0]
     rule = calibrate(baseline, int(s.usable.sum()), detector.limits)
     a, b = to_train.similarity[:, 0], to_other.similarity[:, 0]
-    partner = planted_train.index[:, 0]
+    partner = planted_train.partner[:, 0]
     right = train.person[partner] == np.tile(train.person[planted_rows], len(TRANSFORMS))
     found = rule(planted_train.similarity[:, 0], planted_other.similarity[:, 0]) & right
     return Match(
-        detector, rule, a, b, to_train.index[:, 0], to_other.index[:, 0],
+        detector, rule, a, b, to_train.partner[:, 0], to_other.partner[:, 0],
         named=rule(a, b),
         control=rule(b, a) if holdout is not None else np.zeros(len(a), bool),
         real=real, baseline=baseline,
@@ -326,20 +326,20 @@ def _search(
         )  # fmt: skip
         for whole, part, own, other in zip(out, found, rows, rows[::-1], strict=True):
             whole.similarity[own] = detector.correlation(part)
-            whole.index[own] = np.where(part.index < 0, -1, other[part.index])
+            whole.partner[own] = np.where(part.partner < 0, -1, other[part.partner])
     return out[0], out[1]
 
 
 def _other(found: Nearest, train: Side) -> Nearest:
     """Return the nearest training record of another person than the nearest one's."""
-    person = np.where(found.index < 0, -1, train.person[found.index])
+    person = np.where(found.partner < 0, -1, train.person[found.partner])
     other = (person != person[:, :1]) & (person >= 0)
     first = other.argmax(axis=1)[:, None]
     none = ~other.any(axis=1)[:, None]
     similarity = np.take_along_axis(found.similarity, first, axis=1)
     # All k nearest belong to one person: the last of them bounds everybody else from above.
     similarity = np.where(none, found.similarity[:, -1:], similarity)
-    return Nearest(similarity, np.where(none, -1, np.take_along_axis(found.index, first, axis=1)))
+    return Nearest(similarity, np.where(none, -1, np.take_along_axis(found.partner, first, axis=1)))
 
 
 def _exchange(

@@ -62,7 +62,7 @@ def find_duplicates(signals: Signals, *, jobs: int = 1, progress: Progress = qui
         stage="duplicates", progress=progress,
     )  # fmt: skip
     i, k = np.nonzero(detector.correlation(found) >= DUPLICATE)
-    pairs = np.sort(np.column_stack([rows[i], rows[found.index[i, k]]]), axis=1)
+    pairs = np.sort(np.column_stack([rows[i], rows[found.partner[i, k]]]), axis=1)
     pairs = np.unique(pairs, axis=0).reshape(-1, 2)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return Duplicates(connected_components(graph, directed=False)[1], pairs, detector.id)

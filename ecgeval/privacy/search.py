@@ -21,6 +21,9 @@ __all__ = ["Euclid", "Kernel", "Lagged", "Nearest", "search"]
 MEMORY = 512 * 2**20
 """Default limit on the temporary arrays of a search, bytes; the inputs themselves not counted."""
 
+_SERIAL = 500_000
+"""Pairs below which starting processes costs more than it saves."""
+
 _ROUNDING = 1e-5
 """Relative rounding margin of a float32 product of norms: several times what was ever measured."""
 
@@ -32,12 +35,12 @@ class Nearest(NamedTuple):
     ----------
     similarity : ndarray of float64, shape (n, k)
         Exact similarity; NaN where there is no partner.
-    index : ndarray of int64, shape (n, k)
+    partner : ndarray of int64, shape (n, k)
         Row of the partner; -1 where there is none.
     """
 
     similarity: np.ndarray
-    index: np.ndarray
+    partner: np.ndarray
 
 
 class Kernel(Protocol):
@@ -108,7 +111,7 @@ class Lagged:
     overlap from running sums).
     """
 
-    TILE = (16, 64)  # queries x references: their correlations stay in the cache
+    TILE = (16, 32)  # queries x references: their correlations stay in the cache
     MIN_SHARE = 0.25
 
     def __init__(self, queries: np.ndarray, references: np.ndarray, max_lag: int) -> None:
@@ -226,7 +229,7 @@ def search(
     parts = shards(n, size)
     work = partial(_block, kernel=kernel, k=k, groups=groups)
     found = map_shards(
-        work, parts, jobs=jobs, stage=stage, progress=progress,
+        work, parts, jobs=jobs if n * m > _SERIAL else 1, stage=stage, progress=progress,
         weights=[p.stop - p.start for p in parts],
     )  # fmt: skip
     by_query = Nearest(*(np.concatenate([f[0][x] for f in found]) for x in (0, 1)))
@@ -272,5 +275,5 @@ def _top(value: np.ndarray, of: np.ndarray, partner: np.ndarray, n: int, k: int,
     rank = np.arange(len(of)) - np.searchsorted(of, of)
     keep = rank < k
     at = of[keep], rank[keep]
-    out.similarity[at], out.index[at] = value[order][keep], partner[order][keep] + offset
+    out.similarity[at], out.partner[at] = value[order][keep], partner[order][keep] + offset
     return out
