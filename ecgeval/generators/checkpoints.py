@@ -12,7 +12,8 @@ import hashlib
 import importlib.metadata
 import os
 import pickle
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ecgeval.errors import DataError, UsageError
-from ecgeval.generators.layers import KERNEL, Generator
+from ecgeval.generators.layers import KERNEL, Generator, fast
 from ecgeval.generators.pulse2pulse import Pulse2Pulse
 from ecgeval.generators.wavegan import WaveGANStar
 
@@ -47,7 +48,7 @@ DEAD_KEYS = {
 """Parameters that the released networks create and never use; a checkpoint may hold them."""
 
 STATE_KEYS = (
-    "ema", "ema_state_dict", "netG_ema", "G_ema",
+    "ema", "ema_state_dict", "ema_model", "generator_ema", "netG_ema", "G_ema",
     "stat_dict", "state_dict", "model_state_dict", "netG_state_dict", "generator_state_dict",
     "generator", "netG", "G", "model",
 )  # fmt: skip
@@ -87,6 +88,11 @@ class Weights:
     key: str
     dropped: tuple[str, ...]
     published: bool
+
+    @functools.cached_property
+    def fast(self) -> Generator:
+        """The same function in the form for inference (see `layers.fast`)."""
+        return fast(self.model)
 
     @property
     def name(self) -> str:
@@ -156,15 +162,17 @@ def _published() -> Weights:
 def _read(path: Path, sha256: str) -> Weights:
     """Read a checkpoint file into the architecture that its parameters name."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        reason = str(error).strip().split("\n")[0][:120] or type(error).__name__
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler meets arbitrary bytes and may raise anything
+        objects = isinstance(error, pickle.UnpicklingError)
         raise DataError(
-            f"{path} cannot be read as a checkpoint of plain tensors ({reason}); expected a file "
-            "written by torch.save(model.state_dict(), FILE)"
-        ) from None
+            f"{path} {'holds Python objects other than tensors, or ' if objects else ''}is damaged "
+            "or no torch file; expected one written by torch.save(model.state_dict(), FILE)"
+        ) from error
     key, state = _find_state(path, content)
-    architecture = "pulse2pulse" if "conv_1.weight" in state else "wavegan-star"
+    architecture = "pulse2pulse" if any(k.startswith("conv_") for k in state) else "wavegan-star"
     dropped = tuple(name for name in DEAD_KEYS[architecture] if name in state)
     state = {name: value for name, value in state.items() if name not in dropped}
     width = _width(path, state[_LANDMARK])
@@ -194,12 +202,7 @@ def _read(path: Path, sha256: str) -> Weights:
 
 def _find_state(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
     """Return where a generator's parameters are in a checkpoint, and them, without prefixes."""
-    places = [("", content)]
-    if isinstance(content, Mapping):
-        places += [(key, content[key]) for key in STATE_KEYS if key in content]
-    for key, state in places:
-        if not isinstance(state, Mapping):
-            continue
+    for key, state in _places(content):
         ends = [str(k) for k in state if str(k).endswith(_LANDMARK)]
         if len(ends) > 1:
             raise DataError(
@@ -218,6 +221,15 @@ def _find_state(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:
         f"{path} holds no generator of this package (found {found}); expected a state dict with "
         f"{_LANDMARK}, bare or under one of {', '.join(STATE_KEYS)}"
     )
+
+
+def _places(content: Any, at: str = "") -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yield the mappings of a checkpoint that may be state dicts, the likeliest first."""
+    if isinstance(content, Mapping):
+        yield at, content
+        for key in STATE_KEYS:
+            if key in content and at.count("/") < 2:
+                yield from _places(content[key], f"{at}/{key}".lstrip("/"))
 
 
 def _width(path: Path, landmark: Tensor) -> int:

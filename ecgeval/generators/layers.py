@@ -50,10 +50,11 @@ class UpBlock(nn.Module):
 
 
 class Polyphase(nn.Module):
-    """An `UpBlock` as `scale` short convolutions at the low rate.
+    """An `UpBlock`, of scale 6 at most, as `scale` short convolutions at the low rate.
 
-    Output sample s*m + r sums w[j] * x[(s*m + r + j - 12) // s] over the 25 taps j, so taps that
-    fall on the same x[m + t] add up to one weight of phase r.
+    Of the repeated signal, output sample q sums w[j] * x[(q + j - 12) // s] over the 25 taps j.
+    With q = s*m + r - cut, and cut such that 12 + cut = s*reach, that is x[m - reach + (r + j)//s]:
+    for each phase r < s, the taps that meet the same x add up to one weight.
     """
 
     weight: Tensor
@@ -62,19 +63,22 @@ class Polyphase(nn.Module):
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
         s, conv = block.scale, block.conv1d
-        weight = conv.weight.detach().double()
-        reach = -(-(KERNEL // 2) // s)
-        phases = weight.new_zeros(conv.out_channels, s, conv.in_channels, 2 * reach + 1)
-        for r in range(s):
-            for j in range(KERNEL):
-                phases[:, r, :, reach + (r + j - KERNEL // 2) // s] += weight[:, :, j]
+        taps = _taps(conv)
+        n_taps = (s + KERNEL - 2) // s + 1
+        phases = taps.new_zeros(s, n_taps, conv.out_channels, conv.in_channels)
+        for r, j in itertools.product(range(s), range(KERNEL)):
+            phases[r, (r + j) // s] += taps[j]
+        weight = phases.permute(2, 0, 3, 1).flatten(0, 1).to(conv.weight.dtype)
         self.scale = s
-        self.register_buffer("weight", phases.flatten(0, 1).to(conv.weight.dtype))
+        self.reach = -(-(KERNEL // 2) // s)
+        self.cut = s * self.reach - KERNEL // 2
+        self.register_buffer("weight", weight.contiguous())
         self.register_buffer("bias", _bias(conv).repeat_interleave(s))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = nn.functional.conv1d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
-        return y.unflatten(1, (-1, self.scale)).transpose(2, 3).flatten(2)
+        y = nn.functional.conv1d(x, self.weight, self.bias, padding=self.reach)
+        y = y.unflatten(1, (-1, self.scale)).transpose(2, 3).flatten(2)
+        return y.narrow(2, self.cut, self.scale * x.shape[2])
 
 
 class Dense(nn.Module):
@@ -92,19 +96,25 @@ class Dense(nn.Module):
         repeat, conv = (layer.scale, layer.conv1d) if isinstance(layer, UpBlock) else (1, layer)
         stride = conv.stride[0]
         n_out = -(-length * repeat // stride)
-        weight = conv.weight.detach().double()
-        matrix = weight.new_zeros(conv.out_channels, n_out, conv.in_channels, length)
+        taps = _taps(conv)
+        matrix = taps.new_zeros(n_out, length, conv.out_channels, conv.in_channels)
         for q, p, i in itertools.product(range(n_out), range(length), range(repeat)):
             j = repeat * p + i - stride * q + KERNEL // 2
             if 0 <= j < KERNEL:
-                matrix[:, q, :, p] += weight[:, :, j]
+                matrix[q, p] += taps[j]
+        weight = matrix.permute(2, 0, 3, 1).flatten(2).flatten(0, 1).to(conv.weight.dtype)
         self.n_out = n_out
-        self.register_buffer("weight", matrix.flatten(2).flatten(0, 1).to(conv.weight.dtype))
+        self.register_buffer("weight", weight.contiguous())
         self.register_buffer("bias", _bias(conv).repeat_interleave(n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         y = nn.functional.linear(x.flatten(1), self.weight, self.bias)
         return y.unflatten(1, (-1, self.n_out))
+
+
+def _taps(conv: nn.Conv1d) -> Tensor:
+    """Return the weights by tap, shape (25, n_out, n_in), in double precision."""
+    return conv.weight.detach().double().permute(2, 0, 1).contiguous()
 
 
 def _bias(conv: nn.Conv1d) -> Tensor:

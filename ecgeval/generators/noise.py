@@ -79,7 +79,8 @@ _JUMP_COST = 40_000_000
 def check_noise(noise: np.ndarray) -> None:
     """Refuse noise that is not U(-1, 1), the law the generators were trained on.
 
-    N(0, 1), the usual mistake, inflates the amplitudes of Pulse2Pulse by 34 to 53 %.
+    N(0, 1), the usual mistake, raises the RMS amplitude of Pulse2Pulse by 39 % (V6) to 135 % (II),
+    measured on 128 records, and the ECGs still look like ECGs.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def check_noise(noise: np.ndarray) -> None:
         rms = np.sqrt(square[off.argmax()])
         raise UsageError(
             f"noise has peak {peak:.3g} and RMS {rms:.3g}; expected U(-1, 1) (peak 1, RMS 0.577), "
-            "the law the generator was trained on: N(0, 1) noise inflates amplitudes by about 40 %"
+            "the law the generator was trained on: N(0, 1) inflates amplitudes by a third or more"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 from collections import deque
 from collections.abc import Generator as Yields
@@ -224,7 +225,7 @@ def synthesize(weights: Weights, noise: np.ndarray, *, device: str = "cpu") -> n
             f"{', '.join(map(str, weights.model.noise_shape))})"
         )
     check_noise(noise)
-    return np.concatenate(list(_render(weights.model, iter(noise), device)))
+    return np.concatenate(list(_render(weights.fast, iter(noise), device)))
 
 
 def describe(source: str | os.PathLike[str]) -> dict[str, Any]:
@@ -337,7 +338,7 @@ def _batches(
     def run() -> Iterator[Batch]:
         done = 0
         progress("generate", 0, n)
-        with contextlib.closing(_render(weights.model, noise, device)) as blocks:
+        with contextlib.closing(_render(weights.fast, noise, device)) as blocks:
             records = chain.from_iterable(blocks)
             while batch := list(islice(records, batch_size)):
                 yield np.stack(batch), list(islice(ids, len(batch)))
@@ -367,9 +368,8 @@ def _render(
     """
     import torch
 
-    from ecgeval.generators.layers import fast
-
-    model = fast(model).to(device)
+    if device != "cpu":
+        model = copy.deepcopy(model).to(device)
 
     def compute(block: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), _exact(device):
