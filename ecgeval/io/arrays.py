@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -40,8 +41,8 @@ def open_array(path: Path, leads: Sequence[str] | None) -> Stack:
     A 2-D array is one record, (leads, samples) or (samples, leads); a 3-D array is (records,
     leads, samples) or (records, samples, leads). The leads are the axis as long as the lead names,
     else the short one. An .npz holds ``signals`` (or just one array) and, if you like, ``fs``,
-    ``leads``, ``unit``, ``ids``, ``patient_ids``; a .npy may have the same (without ids) in a
-    .json of its name.
+    ``leads``, ``unit``, ``ids``, ``patient_ids``; a .npy may have the same in a .json of its
+    name.
 
     Raises
     ------
@@ -53,24 +54,25 @@ def open_array(path: Path, leads: Sequence[str] | None) -> Stack:
     about: dict[str, Any] = {}
     try:
         if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                about = {k: archive[k] for k in archive.files if archive[k].ndim < 2}
-                arrays = [k for k in archive.files if k not in about]
-                if "signals" in arrays:
-                    arrays = ["signals"]
-                if len(arrays) != 1:
-                    held = ", ".join(archive.files) or "nothing"
-                    raise Reject(UNREADABLE, f"{path.name} holds {held}; expected an array named "
-                                 "'signals'")  # fmt: skip
-                array = archive[arrays[0]]
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                held = {name: archive[name] for name in archive.files}
+            large = [name for name in held if held[name].ndim > 1]
+            name = "signals" if "signals" in held else large[0] if len(large) == 1 else None
+            if name is None:
+                raise Reject(
+                    UNREADABLE,
+                    f"{path.name} holds {', '.join(held) or 'nothing'}; expected an array named "
+                    "'signals'",
+                )
+            array, about = held.pop(name), held
         else:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = np.lib.format.open_memmap(path, mode="r")
             sidecar = path.with_suffix(".json")
             if sidecar.is_file():
                 about = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         text = str(error)
-        if "pickle" in text or "Object arrays" in text:
+        if "pickle" in text or "Python objects" in text or "Object arrays" in text:
             text = (
                 "holds Python objects, which are never loaded; save a plain array of numbers "
                 "(float32 or int16)"

@@ -6,6 +6,7 @@ will look like; `Plan.fill` loads the records one at a time. Memory is the set p
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from ecgeval.ecgset import (
     STANDARD_LEADS,
     EcgSet,
     Microvolts,
-    apply_leads,
     derive_leads,
     resample,
 )
@@ -126,12 +126,15 @@ class Found:
     notes: list[str] = field(default_factory=list)
     tables: list[tuple[pd.DataFrame, str, bool]] = field(default_factory=list)
 
-    def add(self, record_id: str, make: Callable[[], Item]) -> None:
-        """Add the record that `make` returns, or its rejection."""
+    def add(self, record_id: str, make: Callable[[], Item], **labels: Any) -> None:
+        """Add the record that `make` returns, with these labels too, or its rejection."""
         try:
-            self.items.append(make())
+            item = make()
         except Reject as reject:
             self.rejected.append((record_id, reject.reason, reject.detail))
+        else:
+            item.labels |= labels
+            self.items.append(item)
 
 
 class Sink(Protocol):
@@ -186,35 +189,44 @@ class Plan:
         """Load the records into `sink`; return those that made it.
 
         Records that fail while loading join `rejected`; what the loaders assumed joins `notes`.
+
+        Raises
+        ------
+        DataError
+            If the amplitudes contradict the unit that the files declare or the user gave.
         """
         items = self.items if items is None else items
         kept: list[Item] = []
         remarks: dict[str, list[str]] = defaultdict(list)
-        matrices: dict[tuple, tuple[list[int], np.ndarray]] = {}
+        spans: dict[str, list[float]] = defaultdict(list)
+        mixing: dict[tuple, tuple[list[int], np.ndarray | None]] = {}
         for done, item in enumerate(items):
             if done % 64 == 0:
                 progress("read", done, len(items))
             try:
                 block, factor = item.load()
                 factor *= self._scale(item)
-                typical = amplitude(block, item.fs) * factor
-                if item.leads not in matrices:
-                    rows = _first_of_each(item.leads)
-                    have = tuple(str(item.leads[row]) for row in rows)
-                    matrices[item.leads] = (rows, derive_leads(have, self.leads))
-                sink.put(self._shape(item, block, factor, *matrices[item.leads]))
+                typical = amplitude(block, item.fs) * factor  # mV
+                if item.leads not in mixing:
+                    mixing[item.leads] = self._mixing(item.leads)
+                sink.put(self._shape(item, block, factor, *mixing[item.leads]))
             except Reject as reject:
                 self.rejected.append((item.record_id, reject.reason, reject.detail))
                 continue
             kept.append(item)
             for note in item.notes:
                 remarks[note].append(item.record_id)
+            spans[self.unit if self.override or not item.unit else item.unit].append(typical)
             if typical < UNUSUAL_MV[0] or typical > UNUSUAL_MV[1]:
                 small = "small" if typical < UNUSUAL_MV[0] else "large"
                 remarks[f"unusually {small} amplitude, check gain and unit"].append(
                     f"{item.record_id} ({typical:.3g} mV peak to peak)"
                 )
         progress("read", len(items), len(items))
+        for unit, values in spans.items():
+            known = [value for value in values if not np.isnan(value)]
+            if known:
+                check_unit(float(np.median(known)), unit, self.source)
         self.notes += [f"{note}: {_several(ids)}" for note, ids in remarks.items()]
         return kept
 
@@ -224,30 +236,35 @@ class Plan:
             return SCALE[self.unit]
         return SCALE[self.unit] / SCALE[item.unit] if self.override else 1.0
 
+    def _mixing(self, leads: tuple[str | None, ...]) -> tuple[list[int], np.ndarray | None]:
+        """Return which channels to take, and the matrix that derives leads from them, if any."""
+        rows = _first_of_each(leads)
+        have = [str(leads[row]) for row in rows]
+        if set(self.leads) <= set(have):
+            return [rows[have.index(lead)] for lead in self.leads], None
+        return rows, derive_leads(have, self.leads)
+
     def _shape(
-        self, item: Item, block: np.ndarray, factor: float, rows: list[int], matrix: np.ndarray
+        self, item: Item, block: np.ndarray, factor: float, rows: list[int], mix: np.ndarray | None
     ) -> np.ndarray:
         """Return (leads, samples) at the plan's rate and length, int16 µV where that is exact."""
-        if rows != list(range(len(block))):
-            block = block[rows]
-        exact = block.dtype.kind in "iu" and abs(factor - 1e-3) < 1e-12 and item.fs == self.fs
-        selects = bool(((matrix == 0) | (matrix == 1)).all() and (matrix.sum(1) == 1).all())
-        if exact and selects:
-            block = block[matrix.argmax(1), : self.n_samples]
-            if block.dtype == np.int16:
-                return self._full(block)
-            if block.min(initial=0) >= -32768 and block.max(initial=0) <= 32767:
-                return self._full(block.astype(np.int16))
-        elif item.fs == self.fs:
+        block = block[rows]
+        if item.fs == self.fs:
             block = block[:, : self.n_samples]
+        else:
+            # The filter reaches 10 samples of the lower rate: what lies further is of no matter.
+            reach = math.ceil((self.n_samples / self.fs + 32 / min(self.fs, item.fs)) * item.fs)
+            block = block[:, :reach]
         if block.dtype.kind in "iu" and abs(factor - 1e-3) < 1e-12:
+            whole = mix is None and item.fs == self.fs
+            if whole and block.min(initial=0) >= -32768 and block.max(initial=0) <= 32767:
+                return self._full(block.astype(np.int16, copy=False))
             block = block.astype(np.float32) * np.float32(1e-3)  # as `Microvolts` reads them
         elif factor != 1 or block.dtype != np.float32:
             block = (block * factor).astype(np.float32)
-        if not (exact and selects):
-            block = apply_leads(matrix, block)
-        block = resample(np.ascontiguousarray(block), item.fs, self.fs)
-        return self._full(block[:, : self.n_samples])
+        if mix is not None:
+            block = mix @ block
+        return self._full(resample(block, item.fs, self.fs)[:, : self.n_samples])
 
     def _full(self, block: np.ndarray) -> np.ndarray:
         if block.shape[1] < self.n_samples:
@@ -349,7 +366,10 @@ def plan(
         if missing or not wanted:
             has = " ".join(item.channels) or "no channels"
             lacks = " ".join(missing) or "any standard lead"
-            rejected.append((item.record_id, MISSING_LEADS, f"lacks {lacks}; has {has}"))
+            detail = f"lacks {lacks}; has {has}"
+            if not have:
+                detail += "; --leads names the channels in their order"
+            rejected.append((item.record_id, MISSING_LEADS, detail))
         else:
             kept.append(item)
     if not kept:
@@ -501,11 +521,16 @@ def infer_unit(typical: float, integers: bool, source: str) -> tuple[str, str]:
     if np.isnan(typical):
         return ("uV" if integers else "mV"), "no unit in the file and every record flat or missing"
     found = f"typical peak-to-peak of {typical:.4g}"
-    if integers and typical > high:
-        return "uV", f"no unit in the file: whole numbers with a {found} read as µV"
-    if not integers and low <= typical <= high:
+    if integers:
+        if typical > high:
+            return "uV", f"no unit in the file: whole numbers with a {found} read as µV"
+        raise DataError(
+            f"{source}: whole numbers with a {found}, too coarse for an ECG in µV; say --unit mV "
+            "if they are millivolts, or rescale the data"
+        )
+    if low <= typical <= high:
         return "mV", f"no unit in the file: {found} read as mV"
-    if not integers and low * 1e3 <= typical <= high * 1e3:
+    if low * 1e3 <= typical <= high * 1e3:
         return "uV", f"no unit in the file: {found} read as µV"
     raise DataError(
         f"{source}: the unit cannot be told from a {found} (expected {low:g} to {high:g} for mV, "
@@ -537,25 +562,13 @@ def check_unit(typical_mv: float, unit: str, source: str) -> None:
 
 
 def _choose_unit(items: list[Item], unit: str, source: str, notes: list[str]) -> str:
-    """Return the unit of items that declare none; check the declared ones against amplitudes."""
-    groups: dict[str | None, list[Item]] = defaultdict(list)
-    for item in items:
-        groups[item.unit].append(item)
-    chosen = unit
-    for declared, members in groups.items():
-        if unit == "auto" and declared is None:
-            typical, integers = _probe(members)
-            chosen, note = infer_unit(typical, integers, source)
-            notes.append(note)
-        else:
-            effective = unit if unit != "auto" else str(declared)
-            typical, _ = _probe(members)
-            if declared is not None and unit != "auto":
-                typical /= SCALE[declared]
-            if declared is None or unit != "auto":
-                typical *= SCALE[unit]
-            check_unit(typical, effective, source)
-    return "mV" if chosen == "auto" else chosen
+    """Return the unit in which to read items that declare none."""
+    silent = [item for item in items if item.unit is None]
+    if unit != "auto" or not silent:
+        return "mV" if unit == "auto" else unit
+    chosen, note = infer_unit(*_probe(silent), source)
+    notes.append(note)
+    return chosen
 
 
 def _probe(items: list[Item]) -> tuple[float, bool]:

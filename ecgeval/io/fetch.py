@@ -17,6 +17,7 @@ __all__ = ["Remote", "cache_folder"]
 PHYSIONET = "https://physionet.org/files"
 CONNECTIONS = 8
 TIMEOUT_S = 60
+RETRIES = 2
 
 
 def cache_folder() -> Path:
@@ -35,8 +36,8 @@ class Remote:
         Path of one version, for example ``ludb/1.0.1``.
     base : str, optional
         Address above the project; ECGEVAL_MIRROR or PhysioNet by default.
-    retries : int
-        Further attempts at a file that fails.
+    retries : int, optional
+        Further attempts at a file that fails; `RETRIES` by default.
 
     Notes
     -----
@@ -45,12 +46,14 @@ class Remote:
     file it stopped at.
     """
 
-    def __init__(self, project: str, *, base: str | None = None, retries: int = 2) -> None:
+    def __init__(
+        self, project: str, *, base: str | None = None, retries: int | None = None
+    ) -> None:
         root = (base or os.environ.get("ECGEVAL_MIRROR") or PHYSIONET).rstrip("/")
         self.project = project
         self.url = f"{root}/{project}/"
         self.folder = cache_folder() / project
-        self.retries = retries
+        self.retries = RETRIES if retries is None else retries
         self._sums: dict[str, str] | None = None
 
     def fetch(self, names: Iterable[str], *, progress: Progress = quiet) -> Path:

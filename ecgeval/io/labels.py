@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ecgeval.errors import DataError
@@ -18,6 +19,8 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _PATIENT = ("patient_id", "patientid", "patient", "subject_id", "subject", "person_id", "person")
+_RECORD = ("record_id", "ecg_id", "id", "filename", "record")
+_SEXES = ("sex", "gender")
 _SEX = {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
 
 
@@ -64,16 +67,20 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: not a readable CSV table ({error})") from error
 
 
+def _exact(value: str) -> str:
+    return value
+
+
 def _stem(value: str) -> str:
-    return PurePosixPath(value.replace("\\", "/")).stem
+    return os.path.splitext(value.replace("\\", "/").rpartition("/")[2])[0]
 
 
 def _integer(value: str) -> str:
-    digits = re.match(r"^0*(\d+)(?:\.0)?(?:_[hl]r)?$", _stem(value) if "/" in value else value)
+    digits = re.fullmatch(r"0*(\d+)(?:_[hl]r)?", _stem(value))
     return digits[1] if digits else value
 
 
-_MATCHES = (str, _stem, _integer)  # exact, by file name, 00001_hr as 1
+_MATCHES: tuple[Callable[[str], str], ...] = (_exact, _stem, _integer)
 
 
 def join_labels(
@@ -106,75 +113,76 @@ def join_labels(
     DataError
         If nothing matches a required table, or an id has two different rows.
     """
-    ids = list(map(str, records.index))
-    best: tuple[int, str, Any] = (0, "", str)
-    for match in _MATCHES:
-        wanted = {match(i) for i in ids}
-        for column in table.columns:
-            if table[column].dtype == bool or pd.api.types.is_float_dtype(table[column]):
-                values = table[column].dropna()
-                if values.dtype == bool or not (values % 1 == 0).all():
-                    continue
-                text = values.astype("int64").astype(str)
-            else:
-                text = table[column].dropna().astype(str)
-            hits = len(wanted.intersection(map(match, text)))
-            if hits > best[0]:
-                best = (hits, column, match)
-    hits, column, match = best
-    if not hits or (hits < 2 < len(ids) and not required):
+    ids = [str(i) for i in records.index]
+    hits, column, match = 0, "", _MATCHES[0]
+    for rule in _MATCHES:
+        wanted = {rule(i) for i in ids}
+        if hits == len(wanted):
+            break
+        for candidate in table.columns:
+            texts = _texts(table[candidate]).dropna().unique()
+            found = len(wanted.intersection(map(rule, texts)))
+            if found > hits:
+                hits, column, match = found, candidate, rule
+    # One chance hit (an age equal to a record number, say) is no id column.
+    if not hits or (hits < 2 <= len(ids) - 1 and not required):
+        columns = ", ".join(str(c) for c in table.columns[:6])
         sentence = (
-            f"no column of {source} matches the record ids (first record {ids[0]!r}, columns "
-            f"{', '.join(map(str, table.columns[:6]))})"
+            f"no column of {source} matches the record ids (the first is {ids[0]!r}; columns "
+            f"{columns})"
         )
         if required:
             raise DataError(f"{sentence}; add a record_id column that holds the file names")
         return records, [f"{sentence}; labels not used"]
-    keys = table[column]
-    if pd.api.types.is_float_dtype(keys):
-        keys = keys.astype("Int64")
-    table = table.assign(__key=[match(str(value)) for value in keys]).drop_duplicates()
-    wanted_keys = pd.Series([match(i) for i in ids])
+
+    wanted_keys = [match(i) for i in ids]
+    keys = _texts(table[column]).map(match, na_action="ignore")
+    table = table.assign(__key=keys).drop_duplicates()
     table = table[table["__key"].isin(set(wanted_keys))]
-    if table["__key"].duplicated().any():
-        twice = table.loc[table["__key"].duplicated(), column].iloc[0]
+    twice = table["__key"].duplicated()
+    if twice.any():
         raise DataError(
-            f"{source}: {column} {twice!r} has several different rows; one row a record is needed"
+            f"{source}: {column} {table.loc[twice, column].iloc[0]!r} has several different rows; "
+            "one row a record is needed"
         )
-    patient = next((c for name in _PATIENT for c in table.columns if c.lower() == name), None)
-    table = table.set_index("__key").rename(columns={patient: "patient_id"} if patient else {})
-    if column != patient and column not in records:
-        table = table.drop(columns=column) if match is str else table
-    table = table.rename(
-        columns={c: c.lower() for c in table.columns if c.lower() in ("age", "sex")}
-    )
-    if "sex" not in table:
-        table = table.rename(columns={c: "sex" for c in table.columns if c.lower() == "gender"})
+    table = _standard_columns(table.set_index("__key"))
+    if match is _exact and column in table:
+        table = table.drop(columns=column)  # it says the same as the record id
+    absent = len(ids) - sum(key in table.index for key in wanted_keys)
+    table = table.reindex(wanted_keys).set_axis(records.index)
+    for shared in table.columns.intersection(records.columns):
+        table[shared] = table[shared].where(table[shared].notna(), records[shared])
+    rest = records.drop(columns=table.columns.intersection(records.columns))
+    notes = [f"{source}: no row for {absent} of {len(ids)} records"] if absent else []
+    return pd.concat([rest, table], axis=1), notes
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """Return the values as text, whole numbers without a point (15709.0 is 15709)."""
+    if pd.api.types.is_float_dtype(column):
+        whole = column.where(column % 1 == 0)
+        return whole.astype("Int64").astype("string")
+    return column.astype("string")
+
+
+def _standard_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with patient_id, age and sex under these names, sex as F and M."""
+    lower = {str(c).lower(): c for c in reversed(table.columns)}
+    names = {}
+    for standard, spellings in (("patient_id", _PATIENT), ("age", ("age",)), ("sex", _SEXES)):
+        own = next((lower[s] for s in spellings if s in lower), None)
+        if own is not None and standard not in table:
+            names[own] = standard
+    table = table.rename(columns=names)
     if "sex" in table:
         table["sex"] = table["sex"].map(clean_sex)
-    table_keys = set(table.index)
-    table = table.reindex(wanted_keys)
-    table.index = records.index
-    shared = [c for c in table.columns if c in records.columns]
-    for c in shared:
-        table[c] = table[c].where(table[c].notna(), records[c])
-    joined = pd.concat([records.drop(columns=shared), table], axis=1)
-    notes = []
-    if hits < len(set(wanted_keys)):
-        absent = int((~wanted_keys.isin(table_keys)).sum())
-        notes.append(f"{source}: no row for {absent} of {len(ids)} records")
-    return joined, notes
+    return table
 
 
 def by_position(records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return the records with row i of `table` for record i; its id column becomes the index."""
-    names = {c.lower(): c for c in table.columns}
-    out = table.copy()
-    column = next((names[n] for n in ("record_id", "ecg_id", "id", "filename") if n in names), None)
-    ids = table[column].astype(str) if column and table[column].is_unique else records.index
-    patient = next((names[n] for n in _PATIENT if n in names), None)
-    out = out.rename(columns={patient: "patient_id"} if patient else {})
-    out.index = pd.Index(np.asarray(ids), name="record_id")
-    if "sex" in out:
-        out["sex"] = out["sex"].map(clean_sex)
-    return out.drop(columns=[column] if column and column in out else [])
+    lower = {str(c).lower(): c for c in table.columns}
+    column = next((lower[n] for n in _RECORD if n in lower and table[lower[n]].is_unique), None)
+    ids = records.index if column is None else pd.Index(_texts(table[column]), dtype=object)
+    table = table if column is None else table.drop(columns=column)
+    return _standard_columns(table).set_axis(pd.Index(ids, name="record_id"))

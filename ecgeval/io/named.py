@@ -194,9 +194,8 @@ def _ludb(home: _Home, numbers: list[int] | None) -> Found:
     for n in wanted:
         header = home.folder / "data" / f"{n}.hea"
         if header.is_file():
-            found.add(str(n), partial(wfdb_item, header, str(n), microvolts=True))
-    for item in found.items:
-        item.labels |= {"patient_id": item.record_id} | _ludb_labels(item.path)
+            make = partial(wfdb_item, header, str(n), microvolts=True)
+            found.add(str(n), make, patient_id=str(n), **_ludb_labels(header))
     return _missing(found, len(wanted), "records")
 
 
@@ -272,11 +271,9 @@ def _ptbxl(home: _Home, numbers: list[int] | None, norm: bool) -> Found:
     for name, row in zip(names, labels.to_dict("records"), strict=True):
         header = home.folder / f"{name}.hea"
         record_id = str(int(Path(name).name.split("_")[0]))
-        if not header.is_file():
-            continue
-        found.add(record_id, partial(wfdb_item, header, record_id))
-        if found.items and found.items[-1].record_id == record_id:
-            found.items[-1].labels = {str(k): v for k, v in row.items()}
+        if header.is_file():
+            make = partial(wfdb_item, header, record_id)
+            found.add(record_id, make, **{str(key): value for key, value in row.items()})
     return _missing(found, len(table), "records")
 
 
@@ -319,11 +316,8 @@ def _ecgid(home: _Home, numbers: list[int] | None) -> Found:
     found = Found()
     for person, name in sorted(names, key=lambda x: (x[0], int(x[1].rpartition("_")[2]))):
         header = home.folder / f"{name}.hea"
-        if not header.is_file():
-            continue
-        found.add(name, partial(wfdb_item, header, name))
-        if found.items and found.items[-1].record_id == name:
-            found.items[-1].labels["patient_id"] = str(person)
+        if header.is_file():
+            found.add(name, partial(wfdb_item, header, name), patient_id=str(person))
     return _missing(found, len(names), "records")
 
 

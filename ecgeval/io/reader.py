@@ -193,37 +193,35 @@ def info(
         of_file = "/".join(sorted(str(u or found.unit) for u in declared))
         rows = _spread(n)
         memory = Memory(len(rows), len(found.leads), found.n_samples)
-        sample = [found.items[row] for row in rows]
-        kept = found.fill(memory, items=sample, progress=progress)
+        found.fill(memory, items=[found.items[row] for row in rows], progress=progress)
         if n > len(rows):
             found.notes.append(f"samples of {len(rows)} of {n} records were looked at")
         lost = {record for record, _, _ in found.rejected}
-        everyone = [item for item in found.items if item.record_id not in lost]
-        ecgs = EcgSet(memory.signals(), found.fs, found.leads, found.frame(kept))
-        records = found.frame(everyone)
-        records = EcgSet(np.empty((len(records), 0, 2)), 1, (), records).records
-        rejected, notes = rejected_frame(found.rejected), tuple(dict.fromkeys(found.notes))
+        records = found.frame([item for item in found.items if item.record_id not in lost])
+        rejected, notes = rejected_frame(found.rejected), found.notes
+        block, rate, names = np.asarray(memory.signals()), found.fs, found.leads
     else:
-        records, rejected, notes = found.records, found.rejected, found.notes
+        records, rejected, notes = found.records, found.rejected, list(found.notes)
         of_file = "uV" if isinstance(found.signals, Microvolts) else "mV"
-        ecgs = found.select(_spread(len(found)))
-    block = np.asarray(ecgs.signals)
+        block = np.asarray(found.select(_spread(len(found))).signals)
+        rate, names = found.fs, found.leads
     finite = block[np.isfinite(block)]
-    known = records["patient_id"].notna().all() and len(records)
+    who = records["patient_id"] if "patient_id" in records else pd.Series([None])
+    known = bool(who.notna().all())
     return {
         "source": str(source),
         "format": kind,
         "n": len(records),
-        "patients": int(records["patient_id"].nunique()) if known else None,
-        "leads": list(ecgs.leads),
-        "fs": ecgs.fs,
-        "seconds": ecgs.seconds,
+        "patients": int(who.nunique()) if known else None,
+        "leads": list(names),
+        "fs": rate,
+        "seconds": block.shape[2] / rate,
         "unit": of_file,
-        "amplitude_mv": amplitude(block, ecgs.fs),
+        "amplitude_mv": amplitude(block, rate),
         "range_mv": np.percentile(finite, [0.1, 99.9]).tolist() if finite.size else None,
         "labels": [c for c in records.columns if c not in ("patient_id", "source")],
         "rejected": dict(Counter(rejected["reason"])),
-        "notes": list(notes),
+        "notes": notes,
     }
 
 

@@ -31,7 +31,7 @@ def micro() -> np.ndarray:
 
 
 def test_microvolts_come_back_bit_for_bit_and_labels_keep_their_types(tmp_path, micro) -> None:
-    rejected = pd.DataFrame([("r9", "truncated", "3 samples")], columns=["record_id", "reason", "detail"])  # fmt: skip
+    rejected = pd.DataFrame({"record_id": ["r9"], "reason": ["truncated"], "detail": ["3 samples"]})
     ecgs = a_set(Microvolts(micro), rejected=rejected, notes=("a note",))
     back = read_store(write_store(ecgs, tmp_path / "s"), verify=True)
     assert isinstance(back.signals, Microvolts)
@@ -91,12 +91,32 @@ def test_streaming_equals_writing_at_once(tmp_path, micro) -> None:
 def test_a_stream_turns_to_float_when_a_gap_comes(tmp_path, micro) -> None:
     gap = np.full((1, 2, 1000), np.nan, np.float32)
     with StoreWriter(tmp_path / "s", None, ("I", "II"), 500) as store:
-        store.append(micro)
-        store.append(gap, pd.DataFrame(index=["gap"]).reindex([*"abcde", "gap"]).iloc[5:])
-        store._frames.insert(0, pd.DataFrame(index=list("abcde")))
+        store.append(micro, pd.DataFrame(index=list("abcde")))
+        store.append(gap, pd.DataFrame(index=["gap"]))
     back = read_store(tmp_path / "s", verify=True)
     np.testing.assert_array_equal(back.signals[:5], micro * np.float32(1e-3))
     assert np.isnan(back.signals[5]).all()
+
+
+def test_records_of_another_shape_or_number_are_refused(tmp_path, micro) -> None:
+    with StoreWriter(tmp_path / "s", None, ("I", "II"), 500) as store:
+        store.append(micro, pd.DataFrame(index=list("abcde")))
+        with pytest.raises(DataError, match="999 samples among records of 1000"):
+            store.append(micro[:, :, :999])
+        with pytest.raises(DataError, match="expected"):
+            store.append(micro[:, :1])
+        with pytest.raises(DataError, match="1 rows for 5 records"):
+            store.append(micro, pd.DataFrame(index=["a"]))
+    assert len(read_store(tmp_path / "s")) == 5
+
+
+def test_ids_that_repeat_are_refused_before_the_store_appears(tmp_path, micro) -> None:
+    with (
+        pytest.raises(DataError, match="more than once"),
+        StoreWriter(tmp_path / "s", None, ("I", "II"), 500) as store,
+    ):
+        store.append(micro, pd.DataFrame(index=list("aabcd")))
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_failed_or_short_stream_leaves_nothing_behind(tmp_path, micro) -> None:
