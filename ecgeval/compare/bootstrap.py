@@ -7,6 +7,7 @@ function of histograms and sums, and whole patients move by construction.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 __all__ = [
+    "Changes",
     "distance_changes",
-    "distance_interval",
     "level_counts",
     "monte_carlo_p",
     "percentile_interval",
@@ -87,18 +88,35 @@ def monte_carlo_p(draws: NDArray[np.floating], observed: float) -> float:
     return float((1 + np.count_nonzero(reached)) / (len(draws) + 1))
 
 
+@dataclass(frozen=True)
+class Changes:
+    """How far a distance may lie above its true value (`up`) or below it (`down`), by draw."""
+
+    up: NDArray[np.floating]
+    down: NDArray[np.floating]
+
+    def interval(self, value: float, level: float = 0.95) -> tuple[float, float]:
+        """Return the interval of the distance observed as `value`, cut at 0."""
+        tail = (1 - level) / 2
+        low = value - np.quantile(self.up, 1 - tail)
+        high = value - np.quantile(self.down, tail)
+        return float(max(low, 0)), float(max(high, value))
+
+
 def distance_changes(
     difference: NDArray[np.floating],
     draws: NDArray[np.floating],
     gap: NDArray[np.floating],
     n: float,
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+) -> tuple[Changes, Changes]:
     """Return how sup |F - G| and the integral of |F - G| move over the draws.
 
-    Both distances have a kink where F = G, so near the null a percentile bootstrap of the distance
-    itself misses (it adds its own noise to a bias that is already there). Here the *process* is
+    Both distances have a kink where F = G: near it they are biased upward, and a percentile
+    bootstrap of the distance itself adds that bias once more. Here the *process* F - G is
     bootstrapped, which is always consistent, and passed through the directional derivative of the
-    distance: |h| where F - G cannot be told from 0, h with its sign elsewhere.
+    distance: |h| where F - G may be 0, h with its sign elsewhere. Whether it may be 0 cannot be
+    known for certain, so the lower end allows for it wherever the data do, the upper end nowhere:
+    the coverage is at least nominal on the null, near it and away from it.
 
     Parameters
     ----------
@@ -109,11 +127,12 @@ def distance_changes(
     gap : ndarray, shape (levels,)
         Distance from each level to the next.
     n : float
-        Harmonic number of patients, n m / (n + m): sets the width of "cannot be told from 0".
+        Harmonic number of patients, n m / (n + m); F - G is not 0 for certain beyond
+        sqrt(2 log n) SD.
 
     Returns
     -------
-    supremum, integral : ndarray, shape (draws,)
+    supremum, integral : Changes
 
     References
     ----------
@@ -121,23 +140,14 @@ def distance_changes(
     """
     moved = draws - difference
     spread = np.sqrt(np.einsum("kb,kb->k", moved, moved) / moved.shape[1])[:, None]
-    kappa = np.sqrt(np.log(max(n, 3))) * spread
+    kappa = np.sqrt(2 * np.log(max(n, 3))) * spread
     size = np.abs(difference)
-    zero = (size <= kappa)[:, 0]
-    moved *= np.where(zero[:, None], 1, np.sign(difference)).astype(moved.dtype)
-    moved[zero] = np.abs(moved[zero])
-    largest = (size + kappa >= (size - kappa).max())[:, 0]
-    return moved[largest].max(axis=0), gap @ moved
-
-
-def distance_interval(
-    value: float, changes: NDArray[np.floating], level: float = 0.95
-) -> tuple[float, float]:
-    """Return the interval of a distance from `distance_changes`, cut at 0.
-
-    Near the null the observed distance is mostly noise and lies above where the distance is; the
-    interval is then widened up to it.
-    """
-    tail = (1 - level) / 2
-    low, high = value - np.quantile(changes, [1 - tail, tail])
-    return float(max(low, 0)), float(max(high, value))
+    moved *= np.sign(difference).astype(moved.dtype)
+    # The true supremum may lie where F - G is smaller but less certain.
+    top = int((size + 2 * spread).argmax())
+    sup_down = moved[top] + (size.max() - size[top])
+    sum_down = gap @ moved
+    maybe_zero = (size <= kappa)[:, 0]
+    moved[maybe_zero] = np.abs(moved[maybe_zero])
+    maybe_top = (size + kappa >= size.max())[:, 0]
+    return Changes(moved[maybe_top].max(axis=0), sup_down), Changes(gap @ moved, sum_down)

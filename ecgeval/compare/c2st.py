@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from ecgeval.compare.bootstrap import (
 )
 from ecgeval.compare.distributions import auc
 from ecgeval.compare.univariate import MIN_PATIENTS, Sample, rescale
-from ecgeval.parallel import child_rng
+from ecgeval.parallel import child_rng, map_shards
 
 __all__ = [
     "FITS",
@@ -29,7 +30,7 @@ __all__ = [
     "split_groups",
 ]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Score = Callable[[Floats], Floats]
 Fit = Callable[[Floats, NDArray[np.bool_]], Score]
 
@@ -119,8 +120,9 @@ def boosting(x: Floats, y: NDArray[np.bool_]) -> Score:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
-        max_iter=60, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=False, random_state=0
-    ).fit(x, y)
+        max_iter=40, learning_rate=0.15, max_leaf_nodes=8, min_samples_leaf=10, max_bins=63,
+        early_stopping=False, random_state=0,
+    ).fit(x, y)  # fmt: skip
     return model.decision_function
 
 
@@ -161,7 +163,7 @@ def duplicate_groups(values: Floats, patient: NDArray[np.intp]) -> NDArray[np.in
 
 def _rounded(values: Floats) -> NDArray[np.float32]:
     """Return values such that what differs by rounding only is equal, and NaN equals NaN."""
-    return np.nan_to_num(values.astype(np.float32), nan=np.float32(-9e9)) + np.float32(0)
+    return np.where(np.isnan(values), -9e9, values).astype(np.float32) + np.float32(0)
 
 
 def split_groups(
@@ -188,6 +190,8 @@ def classifier_test(
     permutations: int = 9999,
     draws: int = 1000,
     halves: int = 40,
+    shuffles: int = 10,
+    jobs: int = 1,
 ) -> C2st | str:
     """Train on half of the patients, test on the other half.
 
@@ -204,8 +208,10 @@ def classifier_test(
     seed : int
     name : str
         Names the random stream.
-    permutations, draws, halves : int
-        Label permutations; bootstrap draws; real-against-real halves.
+    permutations, draws, halves, shuffles : int
+        Label permutations; bootstrap draws; real-against-real halves; repeats with all labels
+        shuffled.
+    jobs : int
 
     Returns
     -------
@@ -238,13 +244,20 @@ def classifier_test(
     null = _permuted_auc(scores, yt, pt, permutations, rng)
     fpr, tpr = _roc(scores, yt)
     held = [len(np.unique(pt[side])) for side in (~yt, yt)]
+    half = min(real.n_patients // 2, MAX_PATIENTS)
+    alone = _some_patients(real, 2 * half, rng)
+    alone_x, _ = _features(alone.values, circular)
+    aucs = _null_aucs(alone_x, alone.patient, fit, halves, seed, f"{name}.floor", jobs)
+    # A quarter of the real patients is held out on either side there.
+    factor = rescale(held[0], held[1], half / 2, half / 2)
+    floor = percentile_interval(0.5 + (aucs - 0.5) * factor)
     return C2st(
         value,
         percentile_interval(_bootstrap_auc(scores, yt, pt, draws, rng)),
         monte_carlo_p(null, value),
         monte_carlo_p(-null, -value),
-        _floor(real, circular, fit, halves, held, rng),
-        _shuffled(x, patient, fit, max(halves // 4, 5), rng),
+        (max(floor[0], 0.0), min(floor[1], 1.0)),
+        float(_null_aucs(x, patient, fit, shuffles, seed, f"{name}.shuffled", jobs).mean()),
         int((~yt).sum()),
         int(yt.sum()),
         held[0],
@@ -310,41 +323,32 @@ def _bootstrap_auc(
     return np.einsum("kb,kb->b", np.cumsum(r, axis=0) - r / 2, s)
 
 
-def _floor(
-    real: Sample,
-    circular: Sequence[bool],
+def _null_aucs(
+    x: Floats,
+    patient: NDArray[np.intp],
     fit: Fit,
-    halves: int,
-    held: Sequence[int],
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    """Return the central 95 % of the AUC between halves of the real patients."""
-    half = min(real.n_patients // 2, MAX_PATIENTS)
-    out = []
-    for _ in range(halves):
-        part = _some_patients(real, 2 * half, rng)
-        x, _ = _features(part.values, circular)
-        label = rng.permutation(2 * half)[part.patient] < half
-        out.append(_held_out_auc(x, label, duplicate_groups(x, part.patient), fit, rng))
-    # The noise is that of the held-out halves: a quarter of the patients on either side.
-    factor = rescale(held[0], held[1], half / 2, half / 2)
-    low, high = percentile_interval(0.5 + (np.array(out) - 0.5) * factor)
-    return max(low, 0.0), min(high, 1.0)
+    times: int,
+    seed: int,
+    name: str,
+    jobs: int,
+) -> Floats:
+    """Return the AUC between random halves of the patients, the whole procedure repeated."""
+    one = partial(_null_auc, x, patient, duplicate_groups(x, patient), fit, seed, name)
+    return np.array(map_shards(one, range(times), jobs=jobs))
 
 
-def _shuffled(
-    x: Floats, patient: NDArray[np.intp], fit: Fit, times: int, rng: np.random.Generator
+def _null_auc(
+    x: Floats,
+    patient: NDArray[np.intp],
+    group: NDArray[np.intp],
+    fit: Fit,
+    seed: int,
+    name: str,
+    index: int,
 ) -> float:
+    rng = child_rng(seed, name, index)
     n = int(patient.max()) + 1
-    group = duplicate_groups(x, patient)
-    return float(
-        np.mean(
-            [
-                _held_out_auc(x, rng.permutation(n)[patient] < n // 2, group, fit, rng)
-                for _ in range(times)
-            ]
-        )
-    )
+    return _held_out_auc(x, rng.permutation(n)[patient] < n // 2, group, fit, rng)
 
 
 def _held_out_auc(

@@ -100,6 +100,12 @@ def cliffs_delta(real: ArrayLike, synth: ArrayLike) -> float:
     return 2 * auc(real, synth) - 1
 
 
+def _sd(values: ArrayLike) -> float:
+    """Return the SD (n - 1), exactly 0 for a constant whatever its rounding."""
+    x = np.asarray(values, float)
+    return float(x.std(ddof=1)) if np.ptp(x) > 0 else 0.0
+
+
 def hedges_g(real: ArrayLike, synth: ArrayLike) -> float:
     """Return the mean difference in pooled SDs, corrected for small samples; NaN where SD is 0.
 
@@ -109,21 +115,21 @@ def hedges_g(real: ArrayLike, synth: ArrayLike) -> float:
     """
     x, y = np.asarray(real, float), np.asarray(synth, float)
     n, m = len(x), len(y)
-    pooled = np.sqrt(((n - 1) * x.var(ddof=1) + (m - 1) * y.var(ddof=1)) / (n + m - 2))
+    pooled = np.sqrt(((n - 1) * _sd(x) ** 2 + (m - 1) * _sd(y) ** 2) / (n + m - 2))
     if pooled == 0:
         return float("nan")
     return float((1 - 3 / (4 * (n + m) - 9)) * (y.mean() - x.mean()) / pooled)
 
 
 def log_sd_ratio(real: ArrayLike, synth: ArrayLike) -> float:
-    """Return ln(SD of S / SD of R); infinite where one of them is 0, NaN where both are.
+    """Return ln(SD of S / SD of R); infinite where one set is constant, NaN where both are.
 
     References
     ----------
     Nakagawa et al. 2015, Methods Ecol Evol 6:143, doi:10.1111/2041-210X.12309
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.log(np.std(synth, ddof=1)) - np.log(np.std(real, ddof=1)))
+        return float(np.log(_sd(synth)) - np.log(_sd(real)))
 
 
 def wasserstein(real: ArrayLike, synth: ArrayLike) -> float:

@@ -1,4 +1,4 @@
-"""Differences of proportions: missing values and failures, counted by record, varying by patient."""
+"""Differences of proportions: missing values and failures, by record, varying by patient."""
 
 from __future__ import annotations
 

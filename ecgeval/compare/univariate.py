@@ -1,7 +1,7 @@
 """One measure at a time: every statistic with its interval, its floor and a p-value of D.
 
 Values become levels of a grid (each distinct value one level while there are at most `LEVELS`,
-else quantiles of both sets, equally weighted, so that no level holds more than 2 / LEVELS of
+else quantiles of both sets, equally weighted, so that no level holds more than 4 / LEVELS of
 either). Values printed are those of the raw numbers; draws use the grid.
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecgeval.compare import distributions as d
 from ecgeval.compare.bootstrap import (
+    Changes,
     distance_changes,
-    distance_interval,
     level_counts,
     monte_carlo_p,
     percentile_interval,
@@ -85,10 +85,13 @@ class Sample:
     patient: NDArray[np.intp]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, columns: Sequence[str], patients: Sequence[Any]) -> Sample:
+    def of(cls, frame: pd.DataFrame, columns: Sequence[str], patients: ArrayLike) -> Sample:
         """Return the columns of a measures table, infinities as missing."""
         values = frame[list(columns)].to_numpy(float, na_value=np.nan)
-        return cls(np.where(np.isfinite(values), values, np.nan), pd.factorize(patients)[0])
+        return cls(
+            np.where(np.isfinite(values), values, np.nan),
+            pd.factorize(np.asarray(patients, dtype=object))[0],
+        )
 
     @property
     def n_patients(self) -> int:
@@ -107,11 +110,12 @@ class Stat:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All statistics of one measure; `too_few` says why there are none."""
+    """All statistics of one measure; `patients` have a value, `too_few` says why there is none."""
 
     stats: Mapping[str, Stat]
     p: float | None
     p_method: str
+    patients: tuple[int, int] = (0, 0)
     too_few: str = ""
 
 
@@ -119,7 +123,7 @@ class Comparison:
 class _Grid:
     """The levels of one measure and what turns counts into statistics."""
 
-    at: Floats
+    values: Floats
     circular: bool
     centre: float
     scale: float
@@ -138,14 +142,14 @@ class _Grid:
         return cls(at, False, float(np.median(pooled)), float(pooled.std()) or 1.0, n)
 
     def level(self, values: Floats) -> NDArray[np.integer]:
-        """Return each value's level, the last one (`len(at)`) for missing values."""
+        """Return each value's level, the last one (`len(values)`) for missing values."""
         if self.circular:
             level = np.floor(np.nan_to_num(np.mod(values, 360)) * (ANGLES / 360)).astype(int)
             level = np.minimum(level, ANGLES - 1)
         else:
-            middle = (self.at[1:] + self.at[:-1]) / 2
+            middle = (self.values[1:] + self.values[:-1]) / 2
             level = np.searchsorted(middle, np.nan_to_num(values))
-        return np.where(np.isnan(values), len(self.at), level)
+        return np.where(np.isnan(values), len(self.values), level)
 
     def moments(self, values: Floats) -> Floats:
         """Return what is summed by patient, shape (n, 2): z and z^2, or cosine and sine."""
@@ -160,8 +164,8 @@ class _Grid:
     @cached_property
     def gap(self) -> NDArray[np.float32]:
         """Distance from each level to the next; in single precision, as all draws are."""
-        end = self.at[0] + 360 if self.circular else self.at[-1]
-        return np.diff(self.at, append=end).astype(np.float32)
+        end = self.values[0] + 360 if self.circular else self.values[-1]
+        return np.diff(self.values, append=end).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class _Table:
 
     @classmethod
     def of(cls, grid: _Grid, values: Floats, patient: NDArray[np.intp], n_patients: int) -> _Table:
-        counts = level_counts(grid.level(values), patient, len(grid.at) + 1, n_patients)
+        counts = level_counts(grid.level(values), patient, len(grid.values) + 1, n_patients)
         sums = [np.bincount(patient, column, n_patients) for column in grid.moments(values).T]
         return cls(counts, np.stack(sums).astype(np.float32))
 
@@ -249,7 +253,7 @@ def _shard(
     columns = [_Column(real, synth, i, flag) for i, flag in enumerate(circular)]
     enough = [column for column in columns if not column.too_few]
     if not enough:
-        return [Comparison({}, None, "", column.too_few) for column in columns]
+        return [column.result(1, sizes) for column in columns]
     for part, draws in _chunks(effort.bootstrap):
         rng = child_rng(seed, name, "bootstrap", part)
         weights = [resample_weights(n, draws, rng) for n in sizes]
@@ -290,6 +294,7 @@ class _Column:
         have = [~np.isnan(values) for values in raw]
         self.raw = [values[ok] for values, ok in zip(raw, have, strict=True)]
         seen = [len(np.unique(p[ok])) for p, ok in zip(patients, have, strict=True)]
+        self.seen = (seen[0], seen[1])
         self.too_few = " and ".join(
             f"{n} patients with a value in the {which} set"
             for which, n in zip(("real", "synthetic"), seen, strict=True)
@@ -300,7 +305,7 @@ class _Column:
             return
         self.circular = circular
         self.stats = CIRCULAR if circular else LINEAR
-        self.grid = _Grid.of(*self.raw, circular)
+        self.grid = _Grid.of(self.raw[0], self.raw[1], circular)
         self.tables = [
             _Table.of(self.grid, values, sample.patient, sample.n_patients)
             for values, sample in zip(raw, (real, synth), strict=True)
@@ -372,45 +377,48 @@ class _Column:
 
     def result(self, scale: float, sizes: tuple[int, int]) -> Comparison:
         if self.too_few:
-            return Comparison({}, None, "", self.too_few)
+            return Comparison({}, None, "", self.seen, self.too_few)
         process = np.concatenate([p for _, p in self.bootstrap], axis=1)
         p, method = self.p_value(process)
-        n = sizes[0] * sizes[1] / sum(sizes)
-        changes = {}
+        changes: dict[str, Changes] = {}
         if not self.circular:
+            n = sizes[0] * sizes[1] / sum(sizes)
             both = distance_changes(self.difference, process, self.grid.gap, n)
             changes = dict(zip(("ks", "wasserstein"), both, strict=True))
+        moved = process - self.difference if self.circular else process
         stats = {}
         for name in self.stats:
             value = KERNELS[name](*self.raw)
-            draws = np.concatenate([part[name] for part, _ in self.bootstrap])
-            halves = np.concatenate([part[name] for part in self.halves]) * scale
             if name in changes:
-                intervals = [distance_interval(value, changes[name], q) for q in (0.95, 0.9)]
+                intervals = [changes[name].interval(value, q) for q in (0.95, 0.9)]
             elif name in ("circ_wasserstein", "watson_u2"):
-                intervals = [self._circular_interval(name, value, process, q) for q in (0.95, 0.9)]
+                intervals = [self._circular_interval(name, value, moved, q) for q in (0.95, 0.9)]
             else:
-                if name == "circ_mean_diff":
-                    draws = value + (draws - value + 180) % 360 - 180
-                    halves = (halves / scale + 180) % 360 * scale - 180 * scale
-                else:
-                    draws = draws + np.nan_to_num(value - self.on_grid[name][0])
-                intervals = [percentile_interval(draws, level) for level in (0.95, 0.9)]
+                draws = self._draws(name, value)
+                intervals = [percentile_interval(draws, q) for q in (0.95, 0.9)]
+            halves = np.concatenate([part[name] for part in self.halves])
+            # U squared is a square, and its factor n m / (n + m) is that of the full sizes.
+            halves = halves * (scale**2 if name == "watson_u2" else scale)
             stats[name] = Stat(value, intervals[0], intervals[1], percentile_interval(halves))
-        return Comparison(stats, p, method)
+        return Comparison(stats, p, method, self.seen)
+
+    def _draws(self, name: str, value: float) -> Floats:
+        """Return bootstrap draws about the exact value instead of the grid's."""
+        draws = np.concatenate([part[name] for part, _ in self.bootstrap])
+        if name == "circ_mean_diff":
+            return value + (draws - value + 180) % 360 - 180
+        off = value - self.on_grid[name][0]
+        return draws + (off if np.isfinite(off) else 0)
 
     def _circular_interval(
-        self, name: str, value: float, process: Floats, level: float
+        self, name: str, value: float, moved: Floats, level: float
     ) -> tuple[float, float]:
         """Return the interval from the triangle inequality: it holds at and off the null."""
-        moved = process - self.difference
         if name == "circ_wasserstein":
-            radius = np.quantile(_circular_w1(moved), level)
+            radius = float(np.quantile(_circular_w1(moved), level))
             return max(value - radius, 0.0), min(value + radius, 180.0)
-        radius = np.sqrt(
-            np.quantile(_watson(moved, self._pooled_share()[:, None], self.grid.n), level)
-        )
-        root = np.sqrt(value)
+        null = _watson(moved, self._pooled_share()[:, None], self.grid.n)
+        root, radius = np.sqrt(value), np.sqrt(np.quantile(null, level))
         return float(max(root - radius, 0) ** 2), float((root + radius) ** 2)
 
 
@@ -474,11 +482,11 @@ def _median(grid: _Grid, cdf: Floats, n: int) -> Floats:
     """
     table, reach = _beta_table(n)
     steps = len(table) - 1
-    first = np.searchsorted(cdf.max(axis=1), 0.5 - reach)
-    last = min(np.searchsorted(cdf.min(axis=1), 0.5 + reach), len(grid.at) - 1)
+    first = int(np.searchsorted(cdf.max(axis=1), 0.5 - reach))
+    last = min(int(np.searchsorted(cdf.min(axis=1), 0.5 + reach)), len(grid.values) - 1)
     entry = (cdf[first:last] - np.float32(0.5 - reach)) * np.float32(steps / 2 / reach)
     entry = np.clip(entry + np.float32(0.5), 0, steps).astype(np.int32)
-    return grid.at[last] - grid.gap[first:last] @ table[entry]
+    return grid.values[last] - grid.gap[first:last] @ table[entry]
 
 
 @lru_cache(maxsize=64)

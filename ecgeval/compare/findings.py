@@ -1,0 +1,336 @@
+"""Conclusions on fidelity, each with the rule that led to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ecgeval.compare.c2st import C2st
+from ecgeval.compare.equivalence import Margins, tost
+from ecgeval.compare.rows import Common, Row, between, names, number
+from ecgeval.measures import Measure, measure_info
+from ecgeval.results import Finding, Verdict, worst
+
+__all__ = [
+    "classifier",
+    "copies",
+    "differences",
+    "equivalence",
+    "location_verdict",
+    "missing",
+    "spread_verdict",
+]
+
+FDR = 0.05
+LEAK_P = 0.001
+MIN_IDENTICAL = 10
+
+_MORE = {"hr_bpm": ("faster", "slower"), "qrs_axis_deg": ("more rightward", "more leftward")}
+
+
+def _location_sentence(row: Row, margin: float) -> str:
+    stat = row.result.stats[row.location]
+    unit = row.info.unit
+    more, less = _MORE.get(
+        row.column, ("longer", "shorter") if unit == "ms" else ("higher", "lower")
+    )
+    word = more if stat.value > 0 else less
+    return (
+        f"{row.info.label} is {number(abs(stat.value), unit)} {word} in the synthetic set "
+        f"(90 % CI of the difference {between(stat.ci90, unit)}; margin ±{number(margin, unit)})"
+    )
+
+
+def _spread_sentence(row: Row, low: float, high: float) -> str:
+    stat = row.result.stats["log_sd_ratio"]
+    ratio, ends = math.exp(stat.value), (math.exp(stat.ci90[0]), math.exp(stat.ci90[1]))
+    return (
+        f"{row.info.label} varies {ratio:.2f} times as much in the synthetic set "
+        f"(ratio of SDs, 90 % CI {between(ends)}; margins {low:g} to {high:g})"
+    )
+
+
+def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
+    """Return FID-EQUIV and FID-SPREAD: all declared measures must lie inside their margins."""
+    by_column = {row.column: row for row in rows}
+    margins = common.margins
+    return [
+        _intersection(
+            "FID-EQUIV", "median", [(c, *location_verdict(by_column.get(c), margins)) for c in
+            margins.primary], [by_column[c].location for c in margins.primary if c in by_column],
+            common,
+            rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
+            f"medians (mean directions for angles) inside the {margins.level} margin of "
+            f"{margins.source}. PASS if all are inside, FAIL if one lies wholly outside, else "
+            "INCONCLUSIVE.",
+        ),
+        _intersection(
+            "FID-SPREAD", "standard deviation",
+            [(c, *spread_verdict(by_column.get(c), margins)) for c in margins.primary
+             if not measure_info(c).circular],
+            ["log_sd_ratio"] * sum(not by_column[c].info.circular for c in margins.primary
+                                   if c in by_column),
+            common,
+            rule="Each declared measure that is not an angle: 90 % CI of the ratio of standard "
+            f"deviations inside {margins.sd_ratio[0]:g} to {margins.sd_ratio[1]:g}. PASS if all "
+            "are inside, FAIL if one lies wholly outside, else INCONCLUSIVE.",
+        ),
+    ]  # fmt: skip
+
+
+def location_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, float]:
+    """Return the verdict on a median, a sentence on it, and how far off in margins it is."""
+    if row is None or row.result.too_few:
+        return Verdict.NOT_ASSESSABLE, _unassessed(row), math.inf
+    median = 0.0 if row.info.circular else float(np.median(row.real))
+    margin = margins.of(row.column, median)
+    assert margin is not None  # load_margins saw to it
+    stat = row.result.stats[row.location]
+    verdict = tost(stat.ci90, -margin, margin)
+    return verdict, _location_sentence(row, margin), abs(stat.value) / margin
+
+
+def spread_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, float]:
+    """Return the verdict on a standard deviation, a sentence on it, and how far off it is."""
+    if row is None or row.result.too_few:
+        return Verdict.NOT_ASSESSABLE, _unassessed(row), math.inf
+    low, high = margins.sd_ratio
+    stat = row.result.stats["log_sd_ratio"]
+    if math.isinf(stat.value):
+        which = "synthetic" if stat.value < 0 else "real"
+        return Verdict.FAIL, f"{row.info.label} is the same in every {which} record", math.inf
+    if math.isnan(stat.value):
+        return Verdict.NOT_ASSESSABLE, f"{row.info.label} is one constant in both sets", math.inf
+    verdict = tost(stat.ci90, math.log(low), math.log(high))
+    edge = math.log(high) if stat.value > 0 else -math.log(low)
+    return verdict, _spread_sentence(row, low, high), abs(stat.value) / edge
+
+
+def _unassessed(row: Row | None) -> str:
+    if row is None:
+        return "a declared measure is not in both tables"
+    return f"{row.info.label} cannot be compared: {row.result.too_few}"
+
+
+def _intersection(
+    code: str,
+    what: str,
+    parts: Sequence[tuple[str, Verdict, str, float]],
+    stats: Sequence[str],
+    common: Common,
+    *,
+    rule: str,
+) -> Finding:
+    """Return one finding on all parts (intersection-union: no correction is needed)."""
+    verdict = worst(part[1] for part in parts)
+    order = [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS]
+    ranked = sorted(parts, key=lambda part: (order.index(part[1]), -part[3]))
+    sentence = ranked[0][2] if ranked else ""
+    counts = {v: sum(part[1] == v for part in parts) for v in order}
+    n = len(parts)
+    if verdict == Verdict.PASS:
+        title = f"All {n} declared measures have an equivalent {what}; the furthest off: {sentence}"
+    else:
+        tail = {
+            Verdict.FAIL: "outside its margin",
+            Verdict.INCONCLUSIVE: "not decided: the interval crosses the margin",
+            Verdict.NOT_ASSESSABLE: "not assessable",
+        }[verdict]
+        title = f"{sentence}: {tail}"
+        if counts[verdict] > 1:
+            title += f"; likewise {counts[verdict] - 1} more of {n} declared measures"
+    tally = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
+    return common.finding(
+        code,
+        verdict,
+        title,
+        explanation=f"{tally}. " + "; ".join(part[2] for part in ranked) + ".",
+        estimates=tuple(
+            f"{common.section}.{part[0]}.{stat}" for part, stat in zip(parts, stats, strict=False)
+        ),
+        rule=rule + " (Schuirmann 1987; intersection-union, Berger and Hsu 1996.)",
+    )
+
+
+def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> list[Finding]:
+    """Return FID-MISSING, and FID-EMPTY for what a set has no value of at all."""
+    out = []
+    limit = common.margins.missing
+    primary = [row for row in rows if row.column in common.margins.primary]
+    parts = []
+    for row in primary:
+        sentence = (
+            f"{row.info.label} is missing in {_percent(row.missing.synth)} of synthetic and "
+            f"{_percent(row.missing.real)} of real records (difference, 90 % CI "
+            f"{100 * row.missing.ci90[0]:.1f} to {100 * row.missing.ci90[1]:.1f} percentage "
+            f"points; margin ±{100 * limit:g})"
+        )
+        verdict = tost(row.missing.ci90, -limit, limit)
+        parts.append(
+            (row.column, verdict, sentence, abs(row.missing.synth - row.missing.real) / limit)
+        )
+    out.append(
+        _intersection(
+            "FID-MISSING", "share of missing values", parts, ["missing_diff"] * len(parts), common,
+            rule="Each declared measure: 90 % CI (Newcombe) of the difference of the shares "
+            f"without a value inside ±{100 * limit:g} percentage points. PASS if all are inside, "
+            "FAIL if one lies wholly outside, else INCONCLUSIVE.",
+        )
+    )  # fmt: skip
+    for which, other in (("synthetic", "real"), ("real", "synthetic")):
+        empty = [
+            row
+            for row in rows
+            if (row.missing.synth if which == "synthetic" else row.missing.real) == 1
+            and (row.missing.real if which == "synthetic" else row.missing.synth) < 1
+        ]
+        if empty:
+            which_measures = names([row.info.label for row in empty])
+            out.append(
+                common.finding(
+                    "FID-EMPTY", Verdict.FAIL,
+                    f"No {which} record has a value of {which_measures}, while {other} records do",
+                    explanation="Either the waves are not there, or the signals are not what the "
+                    "delineation expects (unit, rate, leads). Look at a few records first.",
+                    estimates=tuple(
+                        f"{common.section}.{row.column}.missing_diff" for row in empty
+                    ),
+                    rule="A measure without any value in one set only is a failure.",
+                )
+            )  # fmt: skip
+    neither = [row for row in rows if row.missing.synth == row.missing.real == 1]
+    if neither:
+        out.append(
+            common.finding(
+                "FID-EMPTY", Verdict.NOT_ASSESSABLE,
+                f"No record of either set has a value of {names([r.info.label for r in neither])}",
+                explanation="The delineation that was used may not give these measures.",
+                rule="A measure without any value in both sets cannot be compared.",
+                gate=any(row.column in common.margins.primary for row in neither),
+            )
+        )  # fmt: skip
+    for which in ("synthetic", "real"):
+        gone = [c for c, lacking in absent.items() if lacking == which]
+        if gone:
+            out.append(
+                common.finding(
+                    "FID-EMPTY", Verdict.NOT_ASSESSABLE,
+                    f"The {which} table has no column for "
+                    f"{names([measure_info(c).label for c in gone])}",
+                    explanation="Columns of one table only are not compared.",
+                    rule="A measure needs a column in both tables.",
+                    gate=any(c in common.margins.primary for c in gone),
+                )
+            )  # fmt: skip
+    return out
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def copies(common: Common) -> list[Finding]:
+    """Return FID-COPIES where synthetic rows equal real ones in every measure."""
+    rows = []
+    for sample in common.samples:
+        # Rows with few distinct values (a flat line, nothing measured) are alike without copying.
+        distinct = 1 + (np.diff(np.sort(sample.values, axis=1)) > 0).sum(axis=1)
+        rows.append(sample.values[distinct >= MIN_IDENTICAL].astype(np.float32))
+    known = {row.tobytes() for row in rows[0]}
+    copied = sum(row.tobytes() in known for row in rows[1])
+    if not copied:
+        return []
+    return [
+        common.finding(
+            "FID-COPIES", Verdict.FAIL,
+            f"{copied:,} synthetic records equal a real record in every measure",
+            explanation="Records that were generated do not agree with a real one in every digit "
+            f"of {rows[0].shape[1]} measures: these are copies, or both sets hold the same files. "
+            "All other agreement of the two sets then says nothing. Run `ecgeval audit`.",
+            rule=f"FAIL if one synthetic row equals a real row in all measures (at least "
+            f"{MIN_IDENTICAL} different values, in single precision).",
+        )
+    ]  # fmt: skip
+
+
+def classifier(
+    tests: Mapping[str, C2st | str],
+    infos: Sequence[Measure],
+    common: Common,
+) -> list[Finding]:
+    out = []
+    for kind, test in tests.items():
+        ids = (f"{common.section}.c2st.{kind}_auc",)
+        if isinstance(test, str):
+            out.append(
+                common.finding(
+                    "FID-C2ST", Verdict.NOT_ASSESSABLE,
+                    f"The classifier two-sample test ({kind}) was not run: {test}", gate=False,
+                    estimates=ids, rule="Descriptive: it decides nothing.",
+                )
+            )  # fmt: skip
+            continue
+        apart = test.p < 0.05 and test.ci[0] > test.floor[1]
+        top = [i for i in np.argsort(-test.importance)[:3] if test.importance[i] > 0]
+        given = names([infos[i].label for i in top]) if apart and top else ""
+        out.append(
+            common.finding(
+                "FID-C2ST", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+                f"A classifier ({kind}) on the measures "
+                + ("tells the sets apart: " if apart else "does not clearly tell the sets apart: ")
+                + f"AUC {test.auc:.2f} (95 % CI {test.ci[0]:.2f} to {test.ci[1]:.2f}; real against "
+                f"real {test.floor[0]:.2f} to {test.floor[1]:.2f})",
+                explanation=(f"What gives the fakes away most: {given}. " if given else "")
+                + "Not telling them apart is no proof of likeness: another classifier may.",
+                estimates=ids,
+                rule="Descriptive, no gate: told apart if p < 0.05 and the 95 % CI lies above the "
+                "real-against-real floor; never a PASS.",
+                gate=False,
+            )
+        )  # fmt: skip
+        if test.p_below < LEAK_P and test.auc < test.floor[0]:
+            out.append(
+                common.finding(
+                    "FID-C2ST-LEAK", Verdict.FAIL,
+                    f"A classifier ({kind}) does far worse than chance, AUC {test.auc:.2f}: "
+                    "synthetic records are near-copies of real ones",
+                    explanation="An AUC below 0.5 arises where a held-out record has its "
+                    "near-twin, with the other label, among the training records. Run "
+                    "`ecgeval audit`.",
+                    estimates=ids,
+                    rule=f"FAIL if the AUC is below the real-against-real floor and permutation "
+                    f"p (AUC this low) < {LEAK_P:g}; here p = {test.p_below:.2g}.",
+                )
+            )  # fmt: skip
+    return out
+
+
+def differences(rows: Sequence[Row], adjusted: Mapping[str, float], common: Common) -> Finding:
+    tested = [row for row in rows if row.column in adjusted]
+    different = [row for row in tested if adjusted[row.column] <= FDR]
+    linear = [row for row in tested if "cliffs_delta" in row.result.stats]
+    largest = sorted(linear, key=lambda r: -abs(r.result.stats["cliffs_delta"].value))[:3]
+    effects = "; ".join(
+        f"{row.info.label} {number(row.result.stats['cliffs_delta'].value, sign=True)} "
+        f"({between(row.result.stats['cliffs_delta'].ci)})"
+        for row in largest
+    )
+    if not tested:
+        return common.finding(
+            "FID-KS", Verdict.NOT_ASSESSABLE, "No measure has enough values to be compared",
+            gate=False, rule="Descriptive: it decides nothing.",
+        )  # fmt: skip
+    return common.finding(
+        "FID-KS",
+        Verdict.INCONCLUSIVE,
+        f"{len(different)} of {len(tested)} measures differ in distribution at a false discovery "
+        f"rate of 5 %; largest Cliff's delta (95 % CI): {effects}",
+        explanation="With many records any difference, however small, is found, and with few none: "
+        "read the sizes of the effects and the equivalence findings instead.",
+        estimates=tuple(f"{common.section}.{row.column}.cliffs_delta" for row in largest),
+        rule="Descriptive, no gate: Kolmogorov-Smirnov (Watson U2 for angles), Benjamini-Hochberg "
+        "q = 0.05 over measures. Significance is never a verdict.",
+        gate=False,
+    )

@@ -1,0 +1,200 @@
+"""Tables and figure data of a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgeval.compare import figures
+from ecgeval.compare.c2st import C2st
+from ecgeval.compare.findings import location_verdict, spread_verdict
+from ecgeval.compare.rows import Common, Row, number, value_of
+from ecgeval.compare.univariate import CIRCULAR, LINEAR, Stat
+from ecgeval.measures import Measure
+from ecgeval.parallel import child_rng
+from ecgeval.results import Figure, Table
+
+__all__ = ["figures_of", "tables"]
+
+
+def tables(
+    rows: Sequence[Row],
+    adjusted: Mapping[str, float],
+    tests: Mapping[str, C2st | str],
+    common: Common,
+) -> list[Table]:
+    section = common.section
+    by_column = {row.column: row for row in rows}
+    summary = []
+    for column in common.margins.primary:
+        if column not in by_column:
+            continue
+        row = by_column[column]
+        stat: Stat | None = row.result.stats.get(row.location)
+        margin = common.margins.of(
+            column, float(np.median(row.real)) if len(row.real) and not row.info.circular else 0.0
+        )
+        summary.append(
+            {
+                "measure": row.info.label,
+                "unit": row.info.unit,
+                "real": _median_iqr(row.real, row.info),
+                "synthetic": _median_iqr(row.synth, row.info),
+                "difference": stat.value if stat else None,
+                "90 % CI low": stat.ci90[0] if stat else None,
+                "90 % CI high": stat.ci90[1] if stat else None,
+                "margin ±": margin,
+                "verdict": str(location_verdict(row, common.margins)[0]),
+                "SD ratio": _ratio(row),
+                "spread verdict": ""
+                if row.info.circular
+                else str(spread_verdict(row, common.margins)[0]),
+            }
+        )
+    everything = [
+        {
+            "measure": row.info.label,
+            "unit": row.info.unit,
+            "real": _median_iqr(row.real, row.info),
+            "synthetic": _median_iqr(row.synth, row.info),
+            **{name: value_of(row, name) for name in (*LINEAR, *CIRCULAR)},
+            "p": row.result.p,
+            "p adjusted": adjusted.get(row.column),
+            "note": row.result.too_few,
+        }
+        for row in rows
+    ]
+    missing = [
+        {
+            "measure": row.info.label,
+            "real": row.missing.real,
+            "synthetic": row.missing.synth,
+            "difference": row.missing.synth - row.missing.real,
+            "95 % CI low": row.missing.ci[0],
+            "95 % CI high": row.missing.ci[1],
+            "implausible real": _implausible(row.real, row.info),
+            "implausible synthetic": _implausible(row.synth, row.info),
+        }
+        for row in rows
+    ]
+    out = [
+        Table.of(
+            pd.DataFrame(summary), f"{section}.summary", "Declared measures against their margins",
+            caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
+            f"minus real. Margins: {common.margins.level}, {common.margins.source}.",
+            section=section,
+        ),
+        Table.of(
+            pd.DataFrame(everything), f"{section}.measures", "All measures",
+            caption="Signed numbers are positive where synthetic values are larger.",
+            section=section,
+        ),
+        Table.of(
+            pd.DataFrame(missing), f"{section}.missing", "Missing and implausible values",
+            caption="Shares of records without a value; of values outside the plausible range.",
+            section=section,
+        ),
+    ]  # fmt: skip
+    fitted = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
+    if fitted:
+        frame = pd.DataFrame(
+            {
+                "measure": [row.info.label for row in rows],
+                **{f"AUC lost ({kind})": test.importance for kind, test in fitted.items()},
+                "Cliff's delta": [value_of(row, "cliffs_delta") for row in rows],
+            }
+        )
+        first = frame.columns[-2]
+        frame = frame.sort_values(str(first), ascending=False, kind="stable").head(20)
+        out.append(
+            Table.of(
+                frame, f"{section}.giveaways", "What gives the synthetic records away",
+                caption="Fall of the held-out AUC when a measure is permuted among records. "
+                "Measures that say the same share the loss.", section=section,
+            )
+        )  # fmt: skip
+    return out
+
+
+def _ratio(row: Row) -> float | None:
+    value = value_of(row, "log_sd_ratio")
+    return None if value is None else math.exp(value)
+
+
+def _median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+    if not len(values):
+        return "–"
+    if info.circular:
+        return number(float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean()))), "deg")
+    low, middle, high = (
+        number(q, info.unit).removesuffix(f" {info.unit}")
+        for q in np.quantile(values, [0.25, 0.5, 0.75])
+    )
+    return f"{middle} [{low} to {high}]"
+
+
+def _implausible(values: NDArray[np.float64], info: Measure) -> float | None:
+    if not len(values):
+        return None
+    return float(((values < info.low) | (values > info.high)).mean())
+
+
+def figures_of(
+    rows: Sequence[Row],
+    tests: Mapping[str, C2st | str],
+    real: pd.DataFrame,
+    synth: pd.DataFrame,
+    common: Common,
+) -> list[Figure]:
+    section = common.section
+    shown = [row for row in rows if row.column in common.margins.primary]
+    shown = [row for row in shown if len(row.real) and len(row.synth)]
+    out = []
+    if shown:
+        data = figures.distributions([(row.column, row.info, row.real, row.synth) for row in shown])
+        out.append(
+            Figure(
+                f"{section}.distributions", "distributions",
+                "Declared measures, real and synthetic", data,
+                "Density of either set on common bins; the outermost bins hold the rest.",
+                section,
+            )
+        )  # fmt: skip
+    effects = [
+        (row.info, row.result.stats["cliffs_delta"])
+        for row in rows
+        if "cliffs_delta" in row.result.stats
+    ]
+    if effects:
+        out.append(
+            Figure(
+                f"{section}.effects", "effects", "Cliff's delta of every measure",
+                figures.effects(effects),
+                "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
+                "against real at the same sizes.",
+                section,
+            )
+        )  # fmt: skip
+    if {"rr_ms", "qt_ms"} <= set(real.columns) & set(synth.columns):
+        data = figures.scatter(real, synth, "rr_ms", "qt_ms", child_rng(common.seed, section, "qt"))
+        if data["sets"]:
+            out.append(
+                Figure(
+                    f"{section}.qt_rr", "scatter", "QT against RR", data,
+                    "Lines: least squares over all records. At most "
+                    f"{figures.SCATTER_POINTS:,} records of a set are drawn.", section,
+                )
+            )  # fmt: skip
+    curves = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
+    if curves:
+        out.append(
+            Figure(
+                f"{section}.roc", "roc", "Classifier two-sample test, held-out patients",
+                figures.roc(curves), "On the diagonal the sets cannot be told apart.", section,
+            )
+        )  # fmt: skip
+    return out

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from ecgeval.compare.equivalence import load_margins, tost
+from ecgeval.compare.univariate import Effort, Sample, compare_columns
+from ecgeval.errors import UsageError
+from ecgeval.results import Verdict
+
+REPEATS = 300
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((-1.0, 1.9), Verdict.PASS),
+        ((-1.0, 2.0), Verdict.INCONCLUSIVE),
+        ((1.0, 3.0), Verdict.INCONCLUSIVE),
+        ((-3.0, 3.0), Verdict.INCONCLUSIVE),
+        ((2.1, 3.0), Verdict.FAIL),
+        ((-9.0, -2.1), Verdict.FAIL),
+        ((float("nan"), 1.0), Verdict.NOT_ASSESSABLE),
+        (None, Verdict.NOT_ASSESSABLE),
+    ],
+)
+def test_tost(interval, verdict):
+    assert tost(interval, -2, 2) == verdict
+
+
+def medians(n, shift, seed):
+    """Compare QRS of SD 8 ms, on a 1-ms grid, n a side, the medians `shift` apart."""
+    rng = np.random.default_rng(seed)
+    real, synth = (np.round(rng.normal(m, 8, (n, REPEATS))) for m in (90, 90 + shift))
+    return compare_columns(
+        Sample(real, np.arange(n)), Sample(synth, np.arange(n)), [False] * REPEATS,
+        seed=0, effort=Effort(400, 20, 0),
+    )  # fmt: skip
+
+
+def pass_rate(results):
+    return np.mean([tost(r.stats["median_diff"].ci90, -2, 2) == Verdict.PASS for r in results])
+
+
+def test_a_shift_of_the_margin_passes_at_most_one_time_in_twenty():
+    results = medians(430, 2, 0)
+    assert pass_rate(results) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / REPEATS)
+
+
+def test_no_shift_passes_at_the_planned_size():
+    # 2 (1.645 + 1.282)^2 8^2 / 2^2 = 274 a side for means; a median needs pi/2 times as many, and
+    # the two-sided requirement (1.645 + 1.645)^2 for 90 % at shift 0: 2 * 3.29^2 * 16 * pi / 2 = 544.
+    rate = pass_rate(medians(544, 0, 1))
+    assert rate >= 0.9 - 3 * np.sqrt(0.9 * 0.1 / REPEATS)
+
+
+def test_no_significant_difference_is_not_equivalence():
+    """Replace the 90 % interval by the rule p > 0.05 and small studies pass at the margin."""
+    results = medians(50, 2, 2)
+    no_difference = [r.stats["cliffs_delta"].ci[0] <= 0 <= r.stats["cliffs_delta"].ci[1]
+                     for r in results]  # fmt: skip
+    assert np.mean(no_difference) > 0.5
+    assert pass_rate(results) <= 0.05
+
+
+def test_margins_of_the_table():
+    lenient, strict = load_margins(), load_margins("strict")
+    assert (lenient.of("qrs_ms", 90), strict.of("qrs_ms", 90)) == (6, 2)
+    assert lenient.of("r_amp_V5_mv", 2.0) == pytest.approx(0.2)
+    assert lenient.of("r_amp_V5_mv", 0.5) == pytest.approx(0.1)
+    assert lenient.of("s_amp_aVR_mv", -2.0) == pytest.approx(0.2)
+    assert lenient.of("rmssd_ms", 30) is None
+    assert lenient.missing == 0.03
+    assert lenient.sd_ratio == (0.8, 1.25)
+    assert len(lenient.primary) <= 12
+
+
+def test_own_margins_override_and_keep_the_rest(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('primary = ["qrs_ms"]\n[measures]\nqrs_ms = { strict = 1, lenient = 3 }\n')
+    margins = load_margins("lenient", path)
+    assert margins.primary == ("qrs_ms",)
+    assert margins.of("qrs_ms", 90) == 3
+    assert margins.of("hr_bpm", 70) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("primry = []", "unknown key 'primry'"),
+        ("primary = []", "1 to 12"),
+        ('primary = ["qrs"]', "'qrs' is no measure"),
+        ('primary = ["rmssd_ms"]', "has no margin"),
+        ("[measures]\nqrs_ms = { strict = 1, lenient = -3 }", "qrs_ms.lenient is -3"),
+        ("[measures]\nqrs_ms = { strict = 1 }", "expected a positive number"),
+        ("[sd_ratio]\nlenient = [1.2, 0.8]", "sd_ratio.lenient"),
+        ("measures = 3", "expected a table"),
+        ("measures = [", "cannot read the margins file"),
+    ],
+)
+def test_bad_margins_are_named(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message.replace("[", r"\[")):
+        load_margins("lenient", path)
+
+
+def test_unknown_level():
+    with pytest.raises(UsageError, match="strict or lenient"):
+        load_margins("loose")
