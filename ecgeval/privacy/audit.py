@@ -312,8 +312,8 @@ class _View:
         else:
             verdict = Verdict.PASS
             title = (
-                f"no whole-record copy detected among {n}, at a sensitivity of {weakest:.0%} or "
-                "more on planted copies"
+                f"no copy of a whole record detected among {_n(n, 'synthetic record')}; "
+                f"sensitivity on planted copies {weakest:.0%}"
             )
             text = (
                 f"{sensitivity} With 95 % confidence fewer than {self.bound(0, n):.2%} of the "
@@ -386,8 +386,8 @@ class _View:
         text += f" Flagged one by one at a false discovery rate of 5 %: {_n(e.flagged, 'patient')}."
         if x.informative < t + h:
             text += (
-                f" {t + h - x.informative} patients have a number of records that only one side "
-                "has, or none usable; they cannot inform the test."
+                f" Not informative, for a number of usable records that only one side has: "
+                f"{_n(t + h - x.informative, 'patient')}."
             )
         ids = [self.id("exchange", "auc")]
         if ("D2", "top20") in x.statistics:
@@ -534,10 +534,10 @@ class _View:
         yield Figure(
             self.id("neighbours"), "neighbours", "Similarity to the nearest record",
             {
-                "x": f"correlation ({m.detector.label})",
+                "xlabel": f"correlation ({m.detector.label})",
                 "edges": edges.tolist(),
-                "series": [{"label": label, "counts": _histogram(v, edges)} for label, v in sides],
-                "limit": round(m.rule.limit, 3),
+                "series": [{"name": label, "counts": _histogram(v, edges)} for label, v in sides],
+                "threshold": round(m.rule.limit, 3),
             },
             "Copies lie right of the limit. An honest set is as close to the holdout as to the "
             "training set.", self.section,
@@ -549,7 +549,7 @@ class _View:
             yield Figure(
                 self.id("null"), "null", "Exchangeability of training and holdout patients",
                 {
-                    "x": "largest standardised statistic", "edges": bins.tolist(),
+                    "xlabel": "largest standardised statistic", "values_edges": bins.tolist(),
                     "counts": np.histogram(x.null_max, bins)[0].tolist(),
                     "observed": x.observed_max, "p": x.p,
                 },
@@ -577,9 +577,8 @@ class _View:
             if m.partner[i] < 0:
                 continue
             pair: dict[str, Any] = {
-                "synth_id": e.synth.ecgs.ids[i],
+                "title": e.synth.ecgs.ids[i],
                 "synth": _microvolts(e.synth.ecgs, i),
-                "named": bool(self.named[i]),
             }
             if self.show:
                 j = m.partner[i]
@@ -588,8 +587,9 @@ class _View:
                 assert isinstance(kernel, Lagged)
                 lag = int(kernel.lag(np.array([0]), np.array([0]))[0])
                 pair |= {
-                    "train_id": e.train.ecgs.ids[j], "train": _microvolts(e.train.ecgs, j),
-                    "lag_s": lag / FS_HZ, "similarity": float(m.train[i]),
+                    "real_title": e.train.ecgs.ids[j], "real": _microvolts(e.train.ecgs, j),
+                    # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
+                    "lag_ms": -1000 * lag / FS_HZ, "similarity": float(m.train[i]),
                 }  # fmt: skip
             out.append(pair)
         return out
@@ -627,7 +627,7 @@ def _histogram(similarity: np.ndarray, edges: np.ndarray) -> list[int]:
     return np.histogram(np.clip(known, edges[0], edges[-1]), edges)[0].tolist()
 
 
-def _microvolts(ecgs: EcgSet, row: int) -> list[list[int]]:
-    """Return a record at the rate it was compared at, unfiltered."""
+def _microvolts(ecgs: EcgSet, row: int) -> dict[str, list[int]]:
+    """Return a record lead by lead at the rate it was compared at, unfiltered."""
     signal = resample(np.nan_to_num(ecgs.signals[row]), ecgs.fs, FS_HZ)
-    return np.rint(signal * 1000).astype(int).tolist()
+    return dict(zip(ecgs.leads, np.rint(signal * 1000).astype(int).tolist(), strict=True))

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ecgeval.ecgset import EcgSet
-from ecgeval.errors import DataError
+from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
 from ecgeval.privacy.copies import CopyRule, benjamini_hochberg_flags, calibrate, conformal_p
@@ -175,13 +175,16 @@ def collect(
     if not leads:
         listed = "; ".join(f"{name} has {' '.join(s.leads)}" for name, s in sets.items())
         raise DataError(f"no lead in common: {listed}; expected at least one")
+    if beats is not None and set(sets) - set(beats):
+        missing = ", ".join(sorted(set(sets) - set(beats)))
+        raise UsageError(f"no representative beats for {missing}; expected those of every set")
     form = harmonise(*sets.values(), names=tuple(sets), leads=leads)
     same = dict(zip(sets, form.sets, strict=True))
     seconds = min(s.seconds for s in form.sets)
     seen: dict[str, dict[str, Signals]] = {}
     for name, ecgs in same.items():
         seen[name] = {"record": record_signals(ecgs, leads, seconds)}
-        if beats is not None and all(which in beats for which in sets):
+        if beats is not None:
             seen[name]["beat"] = beat_signals(beats[name], sets[name], leads)
     real = [name for name in ("train", "holdout") if name in sets]
     patients = [sets[name].patients(assume_independent=assume_independent) for name in real]

@@ -7,8 +7,8 @@ import pytest
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.privacy import split_patients
-from ecgeval.privacy.hygiene import find_duplicates
 from ecgeval.privacy.detectors import record_signals
+from ecgeval.privacy.hygiene import find_duplicates
 
 
 @pytest.fixture(scope="module")
