@@ -1,5 +1,6 @@
 """Sampling: the published records, the same bytes however they are asked for, and the traps."""
 
+import copy
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ from ecgeval.generators import (
 )
 from ecgeval.generators import sampling as module
 from ecgeval.generators.checkpoints import load
+from ecgeval.generators.layers import fast
 from ecgeval.generators.noise import philox_noise, published_noise
 from ecgeval.generators.pulse2pulse import Pulse2Pulse
 from ecgeval.generators.wavegan import WaveGANStar
@@ -57,6 +59,19 @@ def test_published_records_are_the_reference_records(real_data, first_published)
     assert tuple(reference["leads"]) == LEADS
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.001
+
+
+def test_fast_network_is_the_published_graph() -> None:
+    """Equal in double precision; in single precision within the rounding of either."""
+    weights = load("pulse2pulse")
+    z = torch.from_numpy(np.stack(list(published_noise(range(16), (8, 5000)))))
+    with torch.inference_mode():
+        single = 6000 * (weights.fast(z) - weights.model(z)).abs().numpy()
+        model = copy.deepcopy(weights.model).double()
+        double = 6000 * (fast(model)(z[:2].double()) - model(z[:2].double())).abs().numpy()
+    assert double.max() < 1e-6
+    assert np.quantile(single, 0.9999) <= 0.01
+    assert single.max() <= 0.05
 
 
 def test_published_records_need_the_published_noise(real_data) -> None:
