@@ -60,7 +60,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     for e in (
         # ---- statistics on one measure
         Explanation(
-            "ks", "Kolmogorov-Smirnov distance",
+            "ks", "Kolmogorov-Smirnov D",
             "Largest gap between the two cumulative distributions: 0 where they agree, 1 where "
             "they do not overlap.",
             "D = sup |F_real(x) − F_synth(x)|; p by permuting whole patients where values tie or "
@@ -141,6 +141,23 @@ EXPLANATIONS: dict[str, Explanation] = {
             "It sees what the features show. Far below 0.5 points to duplicates across the split.",
         ),
         Explanation(
+            "c2st_shuffled", "classifier AUC under shuffled labels",
+            "The same classifier after the labels of the training part were shuffled: near 0.5 "
+            "unless something other than the label leaks through.",
+            "",
+            "Lopez-Paz & Oquab, ICLR 2017",
+            "A guard on the test, not a result about the sets.",
+        ),
+        Explanation(
+            "unusable_difference", "difference in unusable records",
+            "Share of synthetic minus share of real records that could not be read, measured or "
+            "delineated, in percentage points.",
+            "Newcombe's interval for a difference of proportions, on the effective number of "
+            "records by patient",
+            "Newcombe, Stat Med 1998;17:873",
+            "Says how many fail, not why; the table of reasons does.",
+        ),
+        Explanation(
             "exchange_auc", "exchangeability AUC",
             "Whether training records are more similar to the synthetic set than holdout records "
             "of other patients are: 0.5 where training left no trace of this kind.",
@@ -176,6 +193,42 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Clopper & Pearson, Biometrika 1934;26:404; Rogan & Gladen, Am J Epidemiol "
             "1978;107:71",
             "Holds for the kinds of copy that were planted, and for no other.",
+        ),
+        Explanation(
+            "copies_patients", "training patients copied",
+            "Training patients of whom at least one synthetic record was named a copy.",
+            "",
+            "Carlini et al., USENIX Security 2023 (extraction criterion)",
+            "Counts the most similar partner of each copy only.",
+        ),
+        Explanation(
+            "copies_control", "copies of the holdout",
+            "The same rule with train and holdout exchanged: what it names where nothing can have "
+            "been copied, so its false alarms.",
+            "",
+            "",
+            "Patients in both sets would be named too; the duplicates check looks for them.",
+        ),
+        Explanation(
+            "recall", "recall on planted copies",
+            "Share of training records planted into the synthetic set on purpose, under one "
+            "transformation, that the search named together with the right partner.",
+            "hits / planted; Clopper-Pearson interval",
+            "Clopper & Pearson, Biometrika 1934;26:404",
+            "Holds for the transformation that was planted.",
+        ),
+        Explanation(
+            "duplicates_records", "real records that occur more than once",
+            "Records of train or holdout that are the same recording as another one.",
+        ),
+        Explanation(
+            "flagged", "training patients flagged",
+            "Training patients whose similarity to the synthetic set is extreme among holdout "
+            "patients, at a false discovery rate of 5 %.",
+            "p = (1 + #{h : m(h) ≥ m(t)}) / (n_holdout + 1), then Benjamini-Hochberg",
+            "Bates et al., Ann Stat 2023;51:149",
+            "The smallest possible p is 1 / (n_holdout + 1): few flags cannot be reached with a "
+            "small holdout.",
         ),
         # ---- findings
         Explanation(
@@ -217,6 +270,39 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Descriptive. An AUC far below 0.5 is an alarm: duplicates straddle the split.",
         ),
         Explanation(
+            "FID-SPREAD", "equivalence of the spread",
+            "Whether the standard deviations of the measures declared beforehand agree within a "
+            "margin: too little spread is a generator that shows only part of what it saw.",
+            "PASS if every 90 % patient-bootstrap interval of the ratio lies inside its margin; "
+            "FAIL if one lies wholly outside; INCONCLUSIVE otherwise.",
+            "Schuirmann, J Pharmacokinet Biopharm 1987;15:657; Nakagawa et al., Methods Ecol "
+            "Evol 2015;6:143",
+            "Sensitive to outliers; the margin is a proposal.",
+        ),
+        Explanation(
+            "FID-C2ST-LEAK", "classifier below chance",
+            "A held-out AUC far below 0.5: records of one set repeat records of the other across "
+            "the split.",
+            limits="An alarm for copies; the audit says which.",
+        ),
+        Explanation(
+            "FID-COPIES", "records equal in every measure",
+            "Synthetic records whose measures equal a real record's in every digit.",
+            limits="Finds exact copies only; the audit searches for altered ones.",
+        ),
+        Explanation(
+            "DQ-RECORDS", "unusable records",
+            "Whether records are unreadable, flat or impossible to delineate about as often in "
+            "either set. They are left out of every other number.",
+            "Newcombe interval of the difference against a margin in percentage points.",
+            "Newcombe, Stat Med 1998;17:873",
+        ),
+        Explanation(
+            "DQ-FORM", "form of the sets",
+            "Whether leads, sampling rate, length and rounding agree. Where they do not, the sets "
+            "were brought to one form first, and part of a difference may come from that.",
+        ),
+        Explanation(
             "PRIV-COPIES", "copies of training records",
             "Whether a synthetic record repeats a training record, also shifted in time, scaled, "
             "filtered or with noise.",
@@ -255,20 +341,25 @@ EXPLANATIONS: dict[str, Explanation] = {
 }  # fmt: skip
 """Every finding code and statistic, by code."""
 
-# Endings of estimate ids, where they are not the statistic's own name.
-_ENDINGS = {
-    "c2st.auc": "c2st_auc",
-    "exchange.auc": "exchange_auc",
-    "copies.count": "copies_count",
-    "copies.upper": "copies_upper",
-}
-
 
 def statistic(id: str) -> Explanation | None:
-    """Return what the statistic of an estimate id means, None where it is not in the table."""
+    """Return what the statistic of an estimate id means, None where it is not in the table.
+
+    A statistic is named by the last part of the id, or by the last two (``copies.count``); where
+    it comes in variants, by its stem (``c2st.logistic_auc``, ``recall.d2.shift``).
+    """
     parts = id.split(".")
-    last = "topq" if parts[-1].startswith("topq") else parts[-1]
-    return EXPLANATIONS.get(_ENDINGS.get(".".join(parts[-2:]), last))
+    last = parts[-1]
+    names = ["_".join(parts[-2:]), last]
+    if "c2st" in parts:
+        names.append(f"c2st_{last.rpartition('_')[2]}")
+    if "recall" in parts:
+        names.append("recall")
+    if last.startswith("topq"):
+        names.append("topq")
+    if last == "patients_upper":
+        names.append("copies_upper")
+    return next((EXPLANATIONS[name] for name in names if name in EXPLANATIONS), None)
 
 
 def explain(code: str) -> Explanation:

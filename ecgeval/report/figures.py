@@ -418,9 +418,11 @@ def _roc(data: Mapping[str, Any]) -> Cells:
 
 def _null(data: Mapping[str, Any]) -> Cells:
     """The statistic under permuted labels, and where the observed one lies."""
-    edges = np.asarray(data.get("values_edges", ()), float)
+    edges = np.asarray(_first(data, "values_edges", "edges", default=()), float)
     fig, ax = _axes(4.6, 2.5, left=0.2, right=0.2, bottom=0.48, top=0.42)
     density = _density(data.get("counts", ()), edges)
+    if not density.size:
+        return
     ax.stairs(density, edges, fill=True, color=COLOURS["floor"], lw=0)
     ax.stairs(density, edges, color=MUTED, lw=0.8)
     observed, p = data.get("observed"), data.get("p")
@@ -431,7 +433,7 @@ def _null(data: Mapping[str, Any]) -> Cells:
         left = observed < (span[0] + span[1]) / 2
         ax.text(observed, 1.04, text, transform=ax.get_xaxis_transform(), color=SYNTH,
                 ha="left" if left else "right", weight="bold")  # fmt: skip
-    ax.set(yticks=[], xlabel=str(data.get("xlabel", "")), ylim=(0, None))
+    ax.set(yticks=[], xlabel=str(_first(data, "xlabel", "x", default="")), ylim=(0, None))
     ax.spines["left"].set_visible(False)
     yield "Permutation null and observed statistic", fig
 
@@ -444,13 +446,14 @@ def _neighbours(data: Mapping[str, Any]) -> Cells:
         density = _density(s.get("counts", ()), edges)
         n = int(np.sum(np.asarray(s.get("counts", ()), float)))
         ax.stairs(density, edges, color=_SERIES[k % 4], ls=_DASHES[k % 4], lw=1.5,
-                  label=f"{s.get('name', '')} (n {n:,})")  # fmt: skip
-    threshold = data.get("threshold")
+                  label=f"{_first(s, 'name', 'label', default='')} (n {n:,})")  # fmt: skip
+    threshold = _first(data, "threshold", "limit")
     if threshold is not None:
         ax.axvline(threshold, color=INK, lw=1)
         ax.text(threshold, 1.02, "copy threshold " + number(threshold), ha="right",
                 transform=ax.get_xaxis_transform())  # fmt: skip
-    ax.set(xlabel=str(data.get("xlabel", "")), ylabel="density", ylim=(0, None))
+    xlabel = str(_first(data, "xlabel", "x", default=""))
+    ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
     if data.get("series"):
         ax.legend(loc="upper left")
         yield "Similarity to the nearest neighbour", fig
@@ -460,13 +463,16 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
     """Synthetic traces over their nearest real ones, the real one moved right by its lag."""
     fs = float(data.get("fs", 500))
     for pair in data.get("pairs", ())[:6]:
-        synth, real = pair.get("synth") or {}, pair.get("real") or {}
+        synth, real = pair.get("synth") or {}, _first(pair, "real", "train") or {}
+        title = str(_first(pair, "title", "synth_id", default=""))
+        # `lag_s` is the search's: sample n of the synthetic trace meets n + lag of the real one.
+        lag_ms = float(_first(pair, "lag_ms", default=-1000 * (pair.get("lag_s") or 0)))
         leads = [lead for lead in data.get("leads", synth) if lead in synth][:8]
         fig, ax = _axes(6.4, 0.34 * max(len(leads), 2) + 0.75, left=0.4, right=0.1, bottom=0.42,
                         top=0.3)  # fmt: skip
         for k, lead in enumerate(leads):
             for trace, colour, style, lag, width in (
-                (real.get(lead), REAL, "-", float(pair.get("lag_ms") or 0), 1.5),
+                (real.get(lead), REAL, "-", lag_ms, 1.5),
                 (synth[lead], SYNTH, "-" if not real else _DASHES[1], 0.0, 0.9),
             ):
                 if trace is not None:
@@ -476,10 +482,10 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
             ax.text(-0.01, -1.6 * k, lead, transform=ax.get_yaxis_transform(), ha="right")
         ax.set(yticks=[], xlabel="s")
         ax.spines["left"].set_visible(False)
-        bits = [str(pair.get("title", ""))]
+        bits = [title]
         bits += [f"similarity {number(pair['similarity'])}"] if pair.get("similarity") else []
         ax.set_title(_short(", ".join(bits), 90))
-        yield f"Nearest pair: {pair.get('title', '')}", fig
+        yield f"Nearest pair: {title}", fig
 
 
 # ---- tables in long form ---------------------------------------------------------------------
@@ -536,7 +542,7 @@ def _rows_roc(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _rows_null(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    edges = data.get("values_edges", ())
+    edges = _first(data, "values_edges", "edges", default=())
     for low, high, count in zip(edges[:-1], edges[1:], data.get("counts", ()), strict=True):
         yield {"low": low, "high": high, "count": count}
 
@@ -545,13 +551,19 @@ def _rows_neighbours(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     edges = data.get("edges", ())
     for s in data.get("series", ()):
         for low, high, count in zip(edges[:-1], edges[1:], s.get("counts", ()), strict=True):
-            yield {"series": s.get("name", ""), "low": low, "high": high, "count": count}
+            yield {
+                "series": _first(s, "name", "label", default=""),
+                "low": low,
+                "high": high,
+                "count": count,
+            }
 
 
 def _rows_pairs(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for k, pair in enumerate(data.get("pairs", ())):
-        for name in ("synth", "real"):
-            for lead, values in (pair.get(name) or {}).items():
+        traces = {"synth": pair.get("synth"), "real": _first(pair, "real", "train")}
+        for name, leads in traces.items():
+            for lead, values in (leads or {}).items():
                 for i, value in enumerate(values):
                     yield {"pair": k, "set": name, "lead": lead, "sample": i, "uv": value}
 
@@ -582,6 +594,11 @@ KINDS: dict[str, Kind] = {
 
 
 # ---- shared ------------------------------------------------------------------------------------
+
+
+def _first(data: Mapping[str, Any], *keys: str, default: Any = None) -> Any:
+    """Return the value under the first of `keys` that is there."""
+    return next((data[k] for k in keys if data.get(k) is not None), default)
 
 
 def with_limb_leads(uv: Mapping[str, Sequence[float]]) -> dict[str, Any]:

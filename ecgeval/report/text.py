@@ -34,10 +34,10 @@ def number(value: Any, digits: int = 3) -> str:
         return clean(value)
     if value == 0:
         return "0"
-    size = math.floor(math.log10(abs(value)))
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    size = int(exponent)
     if size < -4:
-        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-        return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}".replace("-", "−")
+        return f"{mantissa} × 10{str(size).translate(_RAISED)}".replace("-", "−")
     return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
 
 
@@ -72,7 +72,7 @@ def pvalue(p: float | None) -> str:
     """Return a p-value: three decimals, or fewer significant digits where it is small."""
     if p is None:
         return "–"
-    return f"{p:.3f}" if p >= 0.01 else number(float(p), 2)
+    return f"{p:.3f}" if p >= 0.01 else number(float(p), 1)
 
 
 def slug(text: str) -> str:

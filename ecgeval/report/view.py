@@ -214,7 +214,7 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
         if leads:
             facts.append(("leads", leads if isinstance(leads, str) else " ".join(map(str, leads))))
         facts.append(("rejected", ", ".join(f"{n} {why}" for why, n in counts.items()) or "none"))
-        name = d.pop("name", role)
+        name = d.pop("name", None) or d.pop("source", None) or role
         # A digest is recognised by its start; it stands in full under "This run".
         facts += [(k, v if len(v) < 60 or " " in v else v[:16] + "…") for k, v in _leaves(d)
                   if k not in ("role", "patients")]  # fmt: skip

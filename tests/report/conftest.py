@@ -57,7 +57,7 @@ def make_results(sim, *, records=3, prefix="") -> Results:
             Estimate(f"fidelity.{c}.cliffs_delta", delta, (delta - 0.09, delta + 0.09), 0.0123,
                      (-0.09, 0.09), better="near_null", null=0.0, p_adjusted=0.03,
                      method="patient bootstrap, 2,000 draws", **common),
-            Estimate(f"fidelity.{c}.median_diff", diff, (diff * 0.6, diff * 1.4), None,
+            Estimate(f"fidelity.{c}.median_diff", diff, (diff - 1, diff + 1), None,
                      (-abs(diff), abs(diff)), unit=info.unit, better="near_null", null=0.0,
                      method="Harrell-Davis medians, patient bootstrap", **common),
             Estimate(f"fidelity.{c}.ks", abs(delta) / 1.6, (0.02, abs(delta)), 1e-4, (0.03, 0.11),

@@ -109,7 +109,7 @@ function viewer(host) {
     const record = data.records[at], shown = [...traces].filter(([lead]) => !hidden.has(lead));
     const n = traces.values().next().value.length, seconds = n / data.fs;
     const wide = LEFT + 25 * seconds + 4, high = TOP + ROW * Math.max(shown.length, 1) + 2;
-    const width = Math.max(stage.clientWidth, 280) * zoom, mm = width / wide, height = high * mm;
+    const width = Math.max(stage.clientWidth, 640) * zoom, mm = width / wide, height = high * mm;
     // A canvas has a largest size; lower the resolution before that, not the scale.
     const dense = Math.min(window.devicePixelRatio || 1, 16000 / width, 16000 / height);
     canvas.width = Math.round(width * dense);

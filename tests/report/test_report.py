@@ -1,0 +1,365 @@
+"""The files of a run: all there, the same twice, escaped, small, and honest in their words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgeval.errors import UsageError
+from ecgeval.measures import MEASURES
+from ecgeval.report import EXPLANATIONS, explain, write_report
+from ecgeval.report.explain import statistic
+from ecgeval.report.figures import KINDS
+from ecgeval.report.html import LIMIT_BYTES
+from ecgeval.report.junit import junit
+from ecgeval.report.view import view
+from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
+
+HOSTILE = (
+    '</script><script>alert(1)</script>"\'&{{7*7}}$x$ #eval("1") \u202e\x07 漢字 😀 ' + "x" * 300
+)
+
+
+@pytest.fixture(scope="module")
+def written(example, tmp_path_factory):
+    out = tmp_path_factory.mktemp("written")
+    measures = {"real": pd.DataFrame({"qrs_ms": [90.0]}, pd.Index(["a"], name="record_id"))}
+    return out, write_report(example, out, measures=measures)
+
+
+@pytest.fixture(scope="module")
+def hostile(make, tmp_path_factory):
+    return write_report(make(records=1, prefix=HOSTILE), tmp_path_factory.mktemp("hostile"))
+
+
+def text_of(pdf) -> str:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext: apt-get install poppler-utils")
+    done = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+def test_every_file_is_there_and_nothing_else(written, example) -> None:
+    out, paths = written
+    files = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    wanted = {"results.json", "estimates.csv", "findings.csv", "junit.xml", "index.html",
+              "report.pdf", "measures_real.csv"}  # fmt: skip
+    wanted |= {f"tables/{t.id}.csv" for t in example.tables}
+    for f in example.figures:
+        kinds = ("csv",) if f.kind == "a_kind_of_tomorrow" else ("csv", "svg", "pdf")
+        wanted |= {f"figures/{f.id}.{kind}" for kind in kinds}
+    assert files == wanted
+    assert {p.relative_to(out).as_posix() for p in paths.values()} <= wanted
+    assert len(pd.read_csv(paths["estimates"])) == len(example.estimates)
+    assert len(pd.read_csv(paths["findings"])) == len(example.findings)
+
+
+def test_written_again_from_results_json_every_byte_is_the_same(written, tmp_path) -> None:
+    out, paths = written
+    write_report(Results.load(paths["results"]), tmp_path)
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (out / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def test_formats(make, tmp_path) -> None:
+    paths = write_report(Results(), tmp_path, formats=["html"])
+    assert "pdf" not in paths
+    assert not (tmp_path / "report.pdf").exists()
+    with pytest.raises(UsageError, match="docx"):
+        write_report(Results(), tmp_path, formats=["docx"])
+
+
+def test_nothing_tested_is_a_report_and_no_pass(tmp_path) -> None:
+    page = write_report(Results(), tmp_path)["html"].read_text()
+    assert "NOT ASSESSABLE" in page
+    assert "nothing was tested" in page
+
+
+def test_names_stay_in_the_folder(tmp_path) -> None:
+    results = Results(
+        tables=(Table("../../up", "t", ("a",), ((1,),)),),
+        figures=(Figure("../f", "roc", "t", {}),),
+    )
+    out = tmp_path / "out"
+    paths = write_report(results, out, formats=[], measures={"../m": pd.DataFrame({"a": [1]})})
+    assert all(out in p.resolve().parents for p in paths.values())
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_csv_of_a_table_and_of_a_figure(written, example) -> None:
+    out, _ = written
+    table = pd.read_csv(out / "tables/fidelity.summary.csv")
+    pd.testing.assert_frame_equal(table, example.tables[0].frame(), check_dtype=False)
+    m = example.figures[0].data["measures"][0]
+    figure = pd.read_csv(out / "figures/fidelity.distributions.csv")
+    first = figure[figure["measure"] == m["name"]]
+    assert first["real"].tolist() == m["real"]
+    assert first["low"].to_numpy() == pytest.approx(m["edges"][:-1])
+
+
+# ---- HTML ------------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """Collects tags with attributes, and text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text, self.inside = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag) -> None:
+        self.inside = ""
+
+    def handle_data(self, data) -> None:
+        if self.inside not in ("script", "style", "title"):
+            self.text.append(data)
+
+
+def test_html_is_one_file_that_asks_for_nothing(written) -> None:
+    page = written[1]["html"].read_text()
+    assert len(page.encode()) < LIMIT_BYTES
+    for tag, attrs in Reader(page).tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):
+            target = attrs.get(name) or "#"
+            assert target.startswith(("#", "data:")), (tag, target)
+    assert not re.search(r"@import|url\((?!#)", page)
+    policy = dict(Reader(page).tags[3][1])["content"]
+    assert policy.startswith("default-src 'none'")
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(script) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_html_escapes_what_it_is_given(hostile) -> None:
+    page = hostile["html"].read_text()
+    reader = Reader(page)
+    scripts = [attrs for tag, attrs in reader.tags if tag == "script"]
+    assert [s.get("type") for s in scripts] == ["application/json", None]
+    assert not [a for _, attrs in reader.tags for a in attrs if a.startswith("on")]
+    shown = "".join(reader.text)
+    assert "</script><script>alert(1)</script>" in shown
+    assert "{{7*7}}" in shown
+    assert "\u202e" not in page
+    assert "\x07" not in page
+
+
+def test_figures_escape_what_they_are_given(hostile) -> None:
+    drawn = [p for key, p in hostile.items() if key.startswith("figure:") and p.suffix == ".svg"]
+    assert len(drawn) == len(KINDS)
+    for path in drawn:
+        root = ET.parse(path).getroot()
+        tags = {e.tag.rpartition("}")[2] for e in root.iter()}
+        assert tags <= {"svg", "g", "path", "defs", "use", "text", "tspan", "clipPath", "rect"}
+        assert not any(name.startswith("on") for e in root.iter() for name in e.attrib)
+        assert "\u202e" not in path.read_text()
+
+
+def test_first_screen_says_what_was_decided_and_why(written, example) -> None:
+    shown = "".join(Reader(written[1]["html"].read_text()).text)
+    order = [example.manifest["notice"], example.manifest["title"], "FAIL", "20 of 400 records are "
+             "copies", "Fidelity", "Privacy", "What was compared", "238"]  # fmt: skip
+    places = [shown.index(text) for text in order]
+    assert places == sorted(places)
+
+
+def test_every_finding_estimate_and_table_is_in_the_page(written, example) -> None:
+    shown = "".join(Reader(written[1]["html"].read_text()).text)
+    for f in example.findings:
+        assert f.title in shown
+        assert f.rule in shown
+    for t in example.tables:
+        assert t.title in shown
+    assert "a_kind_of_tomorrow" not in shown
+    assert "nested.y" in shown  # the unknown kind, as a table
+    assert shown.count("difference of medians") >= 12
+
+
+def test_viewer_data_are_the_samples(written, example) -> None:
+    page = written[1]["html"].read_text()
+    body = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
+    shown = json.loads(body)["records"]
+    given = next(f for f in example.figures if f.kind == "ecg_paper").data["records"]
+    for a, b in zip(shown, given, strict=True):
+        values = np.frombuffer(base64.b64decode(a["uv"]), "<i2").reshape(len(a["leads"]), -1)
+        assert {k: v.tolist() for k, v in zip(a["leads"], values, strict=True)} == b["uv"]
+
+
+def test_many_records_and_rows_still_fit(make, tmp_path) -> None:
+    """24 noisy records of 12 leads, 4,000 estimates, a table of 20,000 rows: still under 3 MB."""
+    rng = np.random.default_rng(0)
+    leads = ["I", "II", "V1", "V2", "V3", "V4", "V5", "V6"]
+    records = [
+        {"id": f"r{k}", "set": ("real", "synth")[k % 2],
+         "uv": {lead: rng.integers(-2000, 2000, 5000).tolist() for lead in leads}}
+        for k in range(24)
+    ]  # fmt: skip
+    results = Results(
+        sections=(Section("a", "A"),),
+        estimates=tuple(
+            Estimate(f"a.m{k}.ks", 0.1, (0.0, 0.2), 0.5, (0.0, 0.1), 9, 9, label="a measure " * 3)
+            for k in range(4000)
+        ),
+        tables=(
+            Table("a.t", "T", ("x", "y"), tuple((k, "v" * 20) for k in range(20_000)), "", "a"),
+        ),
+        figures=(Figure("a.f", "ecg_paper", "F", {"fs": 500, "records": records}, "", "a"),),
+    )  # fmt: skip
+    paths = write_report(results, tmp_path, formats=["html"])
+    page = paths["html"].read_text()
+    assert len(page.encode()) < LIMIT_BYTES
+    assert "of 24 records are in this page" in page
+    assert "First 20 of 20000 rows" in page
+    assert len(pd.read_csv(tmp_path / "tables/a.t.csv")) == 20_000
+
+
+# ---- PDF -------------------------------------------------------------------------------------
+
+
+def test_pdf_is_archivable_and_holds_the_verdict(written) -> None:
+    path = written[1]["pdf"]
+    body = path.read_bytes()
+    assert b"pdfaid:part>2<" in body
+    assert b"pdfuaid:part>1<" in body
+    text = text_of(path)
+    for words in ("20 of 400 records are copies", "NOT ASSESSABLE", "ptbxl-norm", "Sign-off",
+                  "page 1 of"):  # fmt: skip
+        assert words in text
+
+
+def test_pdf_does_not_run_what_it_is_given(hostile) -> None:
+    text = text_of(hostile["pdf"])
+    assert '#eval("1")' in text
+    assert "{{7*7}}" in text
+
+
+# ---- JUnit -----------------------------------------------------------------------------------
+
+
+def test_junit_fails_gates_and_skips_the_rest(example) -> None:
+    suite = ET.fromstring(junit(example))
+    outcome = {c.get("name").split(":")[0]: [e.tag for e in c] for c in suite}
+    assert outcome == {
+        "FID-EQUIV": ["skipped"], "FID-KS": ["skipped"], "FID-MISSING": [], "DATA-QUALITY": [],
+        "PRIV-COPIES": ["failure"], "PRIV-NOT-TESTED": ["skipped"],
+    }  # fmt: skip
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("6", "1", "3")
+
+
+def test_junit_of_a_section_that_does_not_count_never_fails() -> None:
+    finding = Finding("PRIV-COPIES", Verdict.FAIL, "planted", section="planted")
+    results = Results(sections=(Section("planted", "P", gate=False),), findings=(finding,))
+    assert ET.fromstring(junit(results)).get("failures") == "0"
+    counted = replace(results, sections=(Section("planted", "P"),))
+    assert ET.fromstring(junit(counted)).get("failures") == "1"
+
+
+def test_junit_is_xml_whatever_the_strings(make) -> None:
+    suite = ET.fromstring(junit(make(records=1, prefix=HOSTILE)))
+    assert any("</script>" in c.get("name") for c in suite)
+
+
+# ---- words -----------------------------------------------------------------------------------
+
+
+def test_the_report_never_clears_a_release(written) -> None:
+    text = "".join(Reader(written[1]["html"].read_text()).text).lower()
+    text += " ".join(str(e) for e in EXPLANATIONS.values()).lower()
+    assert not re.search(r"\b(anonymous|anonymi[sz]ed|private|safe)\b", text)
+
+
+def test_view_shows_results_of_sections_nobody_declared() -> None:
+    results = Results(
+        sections=(Section("a", "A"),),
+        estimates=(Estimate("b.x.ks", 0.5),),
+        findings=(Finding("X-Y", Verdict.FAIL, "t", section="c"),),
+    )
+    sections = {s["slug"]: s for s in view(results, "")["sections"]}
+    assert len(sections["further"]["estimates"]) == 1
+    assert len(sections["further"]["findings"]) == 1
+    assert not sections["further"]["findings"][0]["gate"]
+
+
+def test_an_estimate_is_never_alone() -> None:
+    e = Estimate("fidelity.qrs_ms.median_diff", 2.13, (0.9, 3.4), 0.01, (-1.1, 1.1), 238, 400,
+                 "ms", "near_null", "bootstrap", 0, "QRS", 0.0, 0.9, 0.04, 230, None)  # fmt: skip
+    section = Section("fidelity", "F")
+    shown = view(Results(sections=(section,), estimates=(e,)), "")["sections"][0]["estimates"][0]
+    assert shown | {"definition": "", "bar": None, "sort": None} == {
+        "id": "fidelity.qrs_ms.median_diff", "label": "QRS", "statistic": "difference of medians",
+        "code": "median_diff", "definition": "", "value": "2.1", "ci": "0.9 to 3.4",
+        "level": "90 %", "floor": "−1.1 to 1.1", "p": "0.010 (0.040)", "n": "238 / 400",
+        "patients": "230 / –", "unit": "ms", "direction": "near 0", "method": "bootstrap",
+        "bar": None, "sort": None,
+    }  # fmt: skip
+    bar = shown["bar"]
+    ends = {k: -1.1 + (v - 4) / 92 * 4.5 for k, v in bar.items()}
+    assert ends == pytest.approx(
+        {"value": 2.13, "low": 0.9, "high": 3.4, "floor_low": -1.1, "floor_high": 1.1, "null": 0},
+        abs=0.01,
+    )
+
+
+def test_every_code_is_explained_with_its_source() -> None:
+    for name in ("ks", "cliffs_delta", "hedges_g", "wasserstein", "log_sd_ratio", "median_diff",
+                 "missing_diff", "c2st_auc", "exchange_auc", "topq", "copies_upper"):  # fmt: skip
+        e = EXPLANATIONS[name]
+        assert e.definition
+        assert e.source
+        assert e.limits
+    for name in MEASURES:
+        assert explain(name).definition
+    assert explain("qrs_ms").definition.startswith("QRS (ms): ")
+    assert explain("r_amp_V5_mv").title == "R amplitude V5"
+    assert explain("fid-equiv").code == "FID-EQUIV"
+
+
+@pytest.mark.parametrize(
+    ("id", "code"),
+    [
+        ("fidelity.qrs_ms.cliffs_delta", "cliffs_delta"),
+        ("fidelity.c2st.logistic_auc", "c2st_auc"),
+        ("privacy.exchange.auc", "exchange_auc"),
+        ("privacy.exchange.topq20", "topq"),
+        ("privacy.copies.patients_upper", "copies_upper"),
+        ("privacy.recall.d2.shift", "recall"),
+    ],
+)
+def test_estimate_ids_find_their_statistic(id, code) -> None:
+    assert statistic(id).code == code
+
+
+def test_statistic_of_an_unknown_id_is_none() -> None:
+    assert statistic("a.b.c") is None
+
+
+def test_explain_of_an_estimate_names_both() -> None:
+    e = explain("fidelity.qt_ms.ks")
+    assert e.title == "Kolmogorov-Smirnov D of QT"
+    assert "global T offset" in e.definition
+
+
+def test_explain_of_something_unknown_offers_the_closest() -> None:
+    with pytest.raises(UsageError, match="did you mean FID-EQUIV"):
+        explain("FID-EQIV")
