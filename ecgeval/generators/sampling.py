@@ -10,12 +10,12 @@ from collections.abc import Generator as Yields
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from ecgeval.ecgset import EcgSet, Microvolts
+from ecgeval.ecgset import EcgSet, Microvolts, derive_leads
 from ecgeval.errors import DataError, UsageError
 from ecgeval.generators.noise import check_noise, philox_noise, published_noise
 from ecgeval.parallel import Progress, quiet
@@ -56,10 +56,11 @@ BLOCK = 32
 bits depend on both, and whole microvolts depend on the last bits."""
 
 Batch = tuple[np.ndarray, list[str]]
+Source: TypeAlias = "str | os.PathLike[str] | Weights"
 
 
 def generate(
-    source: str | os.PathLike[str],
+    source: Source,
     n: int,
     *,
     seed: int = 0,
@@ -77,8 +78,9 @@ def generate(
 
     Parameters
     ----------
-    source : str or path
-        ``"pulse2pulse"`` (the published weights) or a checkpoint file.
+    source : str, path or Weights
+        ``"pulse2pulse"`` (the published weights), a checkpoint file, or what
+        `ecgeval.generators.checkpoints.load` returned.
     n : int
         Number of records, each 80 kB of memory; `stream` needs no memory for more.
     seed : int
@@ -106,9 +108,11 @@ def generate(
     DataError
         If the checkpoint cannot be used.
     """
+    if leads is not None:
+        derive_leads(LEADS, leads)
     weights = _load(source)
     batches = stream(
-        source, n, seed=seed, start=start, batch_size=batch_size, device=device, progress=progress
+        weights, n, seed=seed, start=start, batch_size=batch_size, device=device, progress=progress
     )
     label = f"{weights.architecture} weights={weights.sha256[:12]} seed={seed}"
     notes = () if weights.published else (_note(weights),)
@@ -116,7 +120,7 @@ def generate(
 
 
 def stream(
-    source: str | os.PathLike[str],
+    source: Source,
     n: int,
     *,
     seed: int = 0,
@@ -174,6 +178,8 @@ def published(
     UsageError
         If an id is not one of the published set, or given twice.
     """
+    if leads is not None:
+        derive_leads(LEADS, leads)
     wanted = _published_ids(ids)
     batches = stream_published(wanted, batch_size=batch_size, device=device, progress=progress)
     note = "regenerated from the published weights: single samples may be 1 µV off the files"
@@ -228,12 +234,12 @@ def synthesize(weights: Weights, noise: np.ndarray, *, device: str = "cpu") -> n
     return np.concatenate(list(_render(weights.fast, iter(noise), device)))
 
 
-def describe(source: str | os.PathLike[str]) -> dict[str, Any]:
+def describe(source: Source) -> dict[str, Any]:
     """Return what a manifest or a model card says about a generator.
 
     Parameters
     ----------
-    source : str or path
+    source : str, path or Weights
         As in `generate`.
     """
     weights = _load(source)
@@ -265,10 +271,10 @@ def describe(source: str | os.PathLike[str]) -> dict[str, Any]:
 # ---- the machinery -----------------------------------------------------------------------------
 
 
-def _load(source: str | os.PathLike[str]) -> Weights:
-    from ecgeval.generators.checkpoints import load
+def _load(source: Source) -> Weights:
+    from ecgeval.generators.checkpoints import Weights, load
 
-    return load(source)
+    return source if isinstance(source, Weights) else load(source)
 
 
 def _note(weights: Weights) -> str:

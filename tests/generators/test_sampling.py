@@ -207,8 +207,13 @@ def test_twelve_leads_are_derived_on_request() -> None:
     np.testing.assert_array_equal(mv["V6"], eight.signals[:, 7])
     np.testing.assert_allclose(mv["I"] + mv["III"], mv["II"], atol=1e-6)
     np.testing.assert_allclose(mv["aVR"] + mv["aVL"] + mv["aVF"], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [lambda **k: generate("pulse2pulse", 10**9, **k), published])
+def test_an_unknown_lead_is_refused_before_anything_is_generated(make) -> None:
+    arguments = {"ids": range(10**5)} if make is published else {}
     with pytest.raises(UsageError, match="V7"):
-        generate("pulse2pulse", 1, leads=("V7",))
+        make(leads=("V7",), **arguments)
 
 
 def test_progress_counts_records(checkpoint) -> None:
@@ -309,7 +314,7 @@ def test_describe_says_what_a_model_card_needs(checkpoint) -> None:
     assert "U(-1, 1)" in card["noise"]
     assert card["scale_uv"] == 6000
     assert len(card["dropped_keys"]) == 16
-    assert describe(checkpoint)["licence"] == "unknown"
+    assert describe(load(checkpoint))["licence"] == "unknown"
 
 
 def test_importing_the_package_does_not_import_torch() -> None:
