@@ -256,8 +256,10 @@ class Plan:
             reach = math.ceil((self.n_samples / self.fs + 32 / min(self.fs, item.fs)) * item.fs)
             block = block[:, :reach]
         if block.dtype.kind in "iu" and abs(factor - 1e-3) < 1e-12:
-            whole = mix is None and item.fs == self.fs
-            if whole and block.min(initial=0) >= -32768 and block.max(initial=0) <= 32767:
+            fits = block.dtype == np.int16 or (
+                block.min(initial=0) >= -32768 and block.max(initial=0) <= 32767
+            )
+            if fits and mix is None and item.fs == self.fs:
                 return self._full(block.astype(np.int16, copy=False))
             block = block.astype(np.float32) * np.float32(1e-3)  # as `Microvolts` reads them
         elif factor != 1 or block.dtype != np.float32:

@@ -15,7 +15,7 @@ from ecgeval.errors import DataError
 __all__ = ["clean_sex", "find_labels", "join_labels", "looks_like_labels", "number", "read_table"]
 
 _NAMES = re.compile(
-    r"^(records|labels|metadata|patients|subjects)\.csv$|_(database|ground_truth|labels|metadata)\.csv$",
+    r"^(records|labels|metadata|patients|subjects|record_list)\.csv$|_(database|ground_truth|labels|metadata)\.csv$",
     re.IGNORECASE,
 )
 _PATIENT = ("patient_id", "patientid", "patient", "subject_id", "subject", "person_id", "person")
@@ -111,7 +111,7 @@ def join_labels(
     Raises
     ------
     DataError
-        If nothing matches a required table, or an id has two different rows.
+        If nothing matches a required table, or an id in it has two different rows.
     """
     ids = [str(i) for i in records.index]
     hits, column, match = 0, "", _MATCHES[0]
@@ -141,10 +141,13 @@ def join_labels(
     table = table[table["__key"].isin(set(wanted_keys))]
     twice = table["__key"].duplicated()
     if twice.any():
-        raise DataError(
+        sentence = (
             f"{source}: {column} {table.loc[twice, column].iloc[0]!r} has several different rows; "
             "one row a record is needed"
         )
+        if required:
+            raise DataError(sentence)
+        return records, [f"{sentence}; labels not used"]
     table = _standard_columns(table.set_index("__key"))
     if match is _exact and column in table:
         table = table.drop(columns=column)  # it says the same as the record id

@@ -264,9 +264,13 @@ def _ptbxl(home: _Home, numbers: list[int] | None, norm: bool) -> Found:
         table = table[table["norm_only"]]
     if numbers is not None:
         table = table[table["ecg_id"].isin(numbers)]
-    names = table["filename_hr"].tolist()
-    home.need(f"{name}.{end}" for name in names for end in ("hea", "dat"))
     found = Found()
+    column = "filename_hr"
+    if home.remote is None and not (home.folder / "records500").is_dir():
+        column = "filename_lr"
+        found.notes.append("records500 is not in this copy: the 100 Hz records are read")
+    names = table[column].tolist()
+    home.need(f"{name}.{end}" for name in names for end in ("hea", "dat"))
     labels = table.drop(columns=["ecg_id", "filename_hr", "filename_lr"], errors="ignore")
     for name, row in zip(names, labels.to_dict("records"), strict=True):
         header = home.folder / f"{name}.hea"

@@ -326,6 +326,12 @@ def _plan(
     found: Found, options: Options, source: str, folder: Path | None = None, stem: str = ""
 ) -> Plan:
     """Return the plan of what was found, with the tables of labels to join."""
+    other = [item for item in found.items if options.native_fs not in (None, item.fs)]
+    if other:
+        raise UsageError(
+            f"{other[0].path}: the file says {other[0].fs:g} Hz, --native-fs says "
+            f"{options.native_fs:g}; it is for files without a rate (--fs resamples)"
+        )
     if options.labels is not None:
         found.tables.append((read_table(options.labels), options.labels.name, True))
     elif folder is not None:
@@ -393,8 +399,9 @@ def _text_reader(suffix: str, options: Options) -> Callable[[Path, str], Item]:
 def _rate(path: Path, of_file: float | None, options: Options) -> float:
     given = options.native_fs
     if of_file and given and of_file != given:
-        raise DataError(
-            f"{path}: the file says {of_file:g} Hz, --native-fs says {given:g}; drop one"
+        raise UsageError(
+            f"{path}: the file says {of_file:g} Hz, --native-fs says {given:g}; it is for files "
+            "without a rate (--fs resamples)"
         )
     rate = of_file or given
     if not rate:

@@ -1,7 +1,7 @@
 """WFDB records (.hea with .dat or CinC .mat): headers parsed here, other formats by wfdb.
 
-The common case, one signal file of interleaved 16-bit samples, is read directly: about 20 times
-faster than ``wfdb.rdrecord`` and tested equal to it. Everything else goes through wfdb.
+The common case, one signal file of interleaved 16-bit samples, is read directly, in a fraction of
+the time of ``wfdb.rdrecord`` and tested equal to it. Everything else goes through wfdb.
 Format: https://physionet.org/physiotools/wag/header-5.htm and signal-5.htm.
 """
 
@@ -152,6 +152,7 @@ def _plain_loader(
     sums = [s["sum"] for s in header.signals]
     steps = 1e3 * units / gains  # microvolts a stored unit
     whole = bool((np.abs(steps - steps.round()) < 1e-9).all() and (steps >= 1).all())
+    plain = bool((np.abs(steps - 1) < 1e-9).all() and not zeros.any())
 
     def load() -> tuple[np.ndarray, float]:
         try:
@@ -160,32 +161,27 @@ def _plain_loader(
             raise Reject(UNREADABLE, f"{path.name}: {error.strerror or error}") from error
         if raw.size < samples * len(gains):
             raise Reject(TRUNCATED, f"{path.name} ended after {raw.size // len(gains)} samples")
-        frames = raw.reshape(samples, len(gains))
-        total = frames.sum(axis=0, dtype=np.int64)
-        if any(
-            s is not None and (int(t) - int(s)) % 65536 for t, s in zip(total, sums, strict=True)
-        ):
+        digital = np.ascontiguousarray(raw.reshape(samples, len(gains)).T)
+        total = digital.view("<u2").sum(axis=1, dtype=np.uint16)  # modulo 65,536, as in the header
+        if any(s is not None and int(s) % 65536 != t for s, t in zip(sums, total, strict=True)):
             item.note("checksum in the header does not match the samples")
-        digital = np.ascontiguousarray(frames.T)
-        gaps = digital == _MISSING
-        if microvolts or _spans_one(digital, gains):
-            if not microvolts:
-                item.note(
-                    "header gains differ by lead so that each lead spans exactly 1 mV, so they "
-                    "are no gains; stored integers read as µV"
-                )
-            if not gaps.any():
-                return digital, 1e-3
-            return np.where(gaps, np.float32(np.nan), digital.astype(np.float32)), 1e-3
-        if whole and not gaps.any():
-            if (steps == 1).all() and not zeros.any():
-                return digital, 1e-3
-            return (digital.astype(np.int32) - zeros[:, None]) * steps.astype(np.int32)[
-                :, None
-            ], 1e-3
-        out = (digital - zeros[:, None]) * (units / gains)[:, None]
-        out[gaps] = np.nan
-        return out.astype(np.float32), 1.0
+        as_stored = microvolts
+        if not microvolts and _spans_one(digital, gains):
+            as_stored = True
+            item.note(
+                "header gains differ by lead so that each lead spans exactly 1 mV, so they are no "
+                "gains; stored integers read as µV"
+            )
+        zero, step = (0, 1) if as_stored else (zeros[:, None], steps[:, None])
+        if digital.min() == _MISSING:
+            out = ((digital - zero) * (step * 1e-3)).astype(np.float32)
+            out[digital == _MISSING] = np.nan
+            return out, 1.0
+        if as_stored or plain:
+            return digital, 1e-3
+        if whole:
+            return (digital.astype(np.int32) - zero) * np.rint(step).astype(np.int32), 1e-3
+        return ((digital - zero) * (step * 1e-3)).astype(np.float32), 1.0
 
     return load
 

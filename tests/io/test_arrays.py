@@ -95,7 +95,7 @@ def test_without_a_rate_the_message_names_the_option(tmp_path) -> None:
         read(path)
     save(path, millivolts(4, 8, 1000), fs=250)
     assert read(path).fs == 250
-    with pytest.raises(DataError, match="the file says 250 Hz, --native-fs says 500"):
+    with pytest.raises(UsageError, match="the file says 250 Hz, --native-fs says 500"):
         read(path, native_fs=500)
 
 

@@ -162,6 +162,15 @@ def test_without_a_network_it_is_one_sentence(publisher, monkeypatch) -> None:
         read("ludb")
 
 
+def test_a_copy_with_the_100_hz_records_only_is_read_as_such(publisher, record) -> None:
+    folder = publisher[0] / "ptb-xl" / "1.0.3"
+    (folder / "records500").rename(folder / "elsewhere")
+    record(folder, "records100/00000/00001_lr", fs=100)
+    ecgs = read(folder)
+    assert (ecgs.fs, list(ecgs.ids)) == (100, ["1"])
+    assert any("100 Hz records are read" in note for note in ecgs.notes)
+
+
 def test_a_local_copy_is_never_completed_from_the_network(publisher, monkeypatch) -> None:
     mirror, handler, _ = publisher
     local = mirror.parent / "data"

@@ -154,6 +154,13 @@ def test_a_header_unit_that_the_amplitude_contradicts_is_refused(tmp_path, recor
     assert np.ptp(np.asarray(read(tmp_path, unit="mV").signals)) < 2
 
 
+def test_a_rate_that_the_header_contradicts_is_refused(tmp_path, record) -> None:
+    record(tmp_path, "a", fs=500)
+    with pytest.raises(UsageError, match=r"the file says 500 Hz, --native-fs says 250; .*--fs"):
+        read(tmp_path, native_fs=250)
+    assert read(tmp_path, native_fs=500).fs == 500
+
+
 def test_one_record_in_another_unit_is_remarked_on(tmp_path, record) -> None:
     for i in range(5):
         record(tmp_path, f"r{i}", seed=i)

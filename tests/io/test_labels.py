@@ -59,6 +59,8 @@ def test_missing_rows_are_counted_and_double_rows_refused() -> None:
     assert joined["age"].isna().tolist() == [False, False, True]
     with pytest.raises(DataError, match="id 'a' has several different rows"):
         join(["a", "b"], {"id": ["a", "a", "b"], "age": [1, 2, 3]})
+    rows = {"id": ["a", "a", "b"], "age": [1, 2, 3]}
+    assert "labels not used" in join(["a", "b"], rows, required=False)[1][0]
     join(["a", "b"], {"id": ["a", "a", "b"], "age": [1, 1, 3]})
 
 

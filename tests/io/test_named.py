@@ -142,7 +142,8 @@ def test_ludb_marks_are_brackets_around_peaks(real_data) -> None:
 
 def test_brackets_belong_to_the_nearest_peak() -> None:
     stream = [("(", 1), ("p", 2), (")", 3), ("N", 5), (")", 6), ("(", 7), ("t", 8), ("t", 9),
-              (")", 10), (")", 11), ("(", 12), ("(", 13), ("V", 14), ("+", 15)]  # fmt: skip
+              (")", 10), (")", 11), ("(", 12), ("(", 13), ("V", 14), ("+", 15),
+              ("(", 16), (")", 17)]  # fmt: skip
     symbols, samples = zip(*stream, strict=True)
     assert _waves(list(symbols), list(samples)) == [
         ("P", 1, 2, 3), ("QRS", -1, 5, 6), ("T", 7, 8, -1), ("T", -1, 9, 10), ("QRS", 13, 14, -1),

@@ -88,6 +88,17 @@ def test_whole_microvolts_stay_integers(tmp_path) -> None:
     assert not isinstance(read(tmp_path, fs=250).signals, Microvolts)
 
 
+def test_microvolts_beyond_int16_become_float_and_do_not_wrap(tmp_path) -> None:
+    x = write(tmp_path, gain=200)
+    raw = np.fromfile(tmp_path / "r1.dat", "<i2").reshape(-1, 3)
+    raw[7, 2] = 8000  # 40 mV
+    raw.tofile(tmp_path / "r1.dat")
+    signals = read(tmp_path).signals
+    assert not isinstance(signals, Microvolts)
+    assert signals[0, 2, 7] == pytest.approx(40)
+    np.testing.assert_allclose(signals[0, :2], x[:2], atol=0.0026)
+
+
 def test_a_gap_is_nan_and_kept(tmp_path) -> None:
     write(tmp_path)
     raw = np.fromfile(tmp_path / "r1.dat", "<i2").reshape(-1, 3)
