@@ -6,6 +6,9 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
 
+# Compiled modules must be kept, or every command spends seconds compiling PyTorch and SciPy again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test check bench clean
 
 help:
