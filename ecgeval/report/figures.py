@@ -196,7 +196,7 @@ def _distributions(data: Mapping[str, Any]) -> Cells:
         ax.set(ylim=(0, (top or 1) * 1.04), yticks=[], xlim=_support(m, edges))
         ax.spines["left"].set_visible(False)
         ax.locator_params(axis="x", nbins=5)
-        _headline(fig, ax, label, unit, _medians(m))
+        _headline(fig, label, unit, _medians(m))
         yield f"{label}: real and synthetic", fig
 
 
@@ -270,8 +270,9 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
         colour, marker = _colour(s.get("name", ""), k), "ox^s"[k % 4]
         x, y = np.asarray(s.get("x", ()), float), np.asarray(s.get("y", ()), float)
         face, edge = (colour, "none") if marker == "o" else ("none", colour)
-        ax.plot(x, y, marker, mfc=face, mec=edge, ms=2.6, mew=0.6, alpha=0.45, zorder=1 + k)
-        label = [str(s.get("name", f"set {k + 1}"))]
+        alpha = float(np.clip(250 / max(len(x), 1), 0.45, 0.95))
+        ax.plot(x, y, marker, mfc=face, mec=edge, ms=2.8, mew=0.7, alpha=alpha, zorder=1 + k)
+        label = [_word(s.get("name", f"set {k + 1}"))]
         label += [f"n {s['n']:,}"] if s.get("n") is not None else []
         label += [f"r² {s['r2']:.2f}"] if s.get("r2") is not None else []
         slope, intercept = s.get("slope"), s.get("intercept")
@@ -386,12 +387,14 @@ def _beats(data: Mapping[str, Any]) -> Cells:
             if low is not None and high is not None:
                 ax.fill_between(t, np.asarray(low, float), np.asarray(high, float), color=colour,
                                 alpha=0.16, lw=0)  # fmt: skip
-            ax.plot(t, median, color=colour, ls=_DASHES[k % 4], lw=1.4, label=s.get("name", ""))
+            ax.plot(
+                t, median, color=colour, ls=_DASHES[k % 4], lw=1.4, label=_word(s.get("name", ""))
+            )
         ax.locator_params(axis="both", nbins=5)
-        names = [(f"{'■┅'[k % 2]} {s.get('name', '')}", _colour(s.get("name", ""), k))
+        names = [(f"{'■┅'[k % 2]} {_word(s.get('name', ''))}", _colour(s.get("name", ""), k))
                  for k, s in enumerate(data.get("sets", ()))]  # fmt: skip
         first = lead == data["leads"][0]
-        _headline(fig, ax, lead, "mV against ms" if first else "", names if first else [])
+        _headline(fig, lead, "mV against ms" if first else "", names if first else [])
         yield f"Median beat in {lead}", fig
 
 
@@ -482,9 +485,12 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
             ax.text(-0.01, -1.6 * k, lead, transform=ax.get_yaxis_transform(), ha="right")
         ax.set(yticks=[], xlabel="s")
         ax.spines["left"].set_visible(False)
-        bits = [title]
-        bits += [f"similarity {number(pair['similarity'])}"] if pair.get("similarity") else []
-        ax.set_title(_short(", ".join(bits), 90))
+        similarity = pair.get("similarity")
+        _legend(fig, 1 - 0.15 / fig.get_figheight(), [
+            (f"┅ synthetic {_short(title, 40)}" if real else _short(title, 60), SYNTH),
+            ("■ real" if real else "", REAL),
+            (f"similarity {number(similarity)}" if similarity is not None else "", MUTED),
+        ])  # fmt: skip
         yield f"Nearest pair: {title}", fig
 
 
@@ -632,18 +638,20 @@ def _inches(fig: Canvas, ax: Axes) -> Any:
     return blended_transform_factory(fig.dpi_scale_trans + origin, ax.transData)
 
 
-def _headline(
-    fig: Canvas, ax: Axes, label: str, unit: str, parts: Sequence[tuple[str, str]]
-) -> None:
+def _headline(fig: Canvas, label: str, unit: str, parts: Sequence[tuple[str, str]]) -> None:
     """Write a bold label with its unit, and coloured parts under it."""
     height = fig.get_figheight()
-    x0 = ax.get_position().x0
     title = _short(label, 28) + (f", {unit}" if unit else "")
     fig.text(0.02, 1 - 0.13 / height, title, size=8.5, weight="bold", va="center")
-    x = 0.02 if len(parts) < 2 or x0 < 0.2 else x0
+    _legend(fig, 1 - 0.29 / height, parts)
+
+
+def _legend(fig: Canvas, y: float, parts: Sequence[tuple[str, str]]) -> None:
+    """Write coloured parts in a line, from the left."""
+    x = 0.02
     for text, colour in parts:
         if text:
-            fig.text(x, 1 - 0.29 / height, text, size=7.5, color=colour, va="center")
+            fig.text(x, y, text, size=7.5, color=colour, va="center")
             x += (0.068 * len(text) + 0.16) / fig.get_figwidth()
 
 
@@ -665,6 +673,10 @@ def _colour(name: str, k: int) -> str:
     return (
         REAL if word.startswith("real") else SYNTH if word.startswith("synth") else _SERIES[k % 4]
     )
+
+
+def _word(name: Any) -> str:
+    return "synthetic" if name == "synth" else str(name)
 
 
 def _short(text: Any, width: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ecgeval.measures import measure_info
 from ecgeval.report.explain import EXPLANATIONS, Explanation, statistic
 from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, slug
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
@@ -23,6 +25,7 @@ _MEANING = {
     Verdict.INCONCLUSIVE: "At least one interval crosses its margin: the data do not decide.",
     Verdict.NOT_ASSESSABLE: "Something that decides could not be tested.",
 }
+_ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS)
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
 _SHOWN_APART = {"title", "notice"}
 
@@ -63,12 +66,17 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
 
     shown = []
     for s in sections:
-        findings = of(s, results.findings, lambda f: f.section)
+        # What decides comes first, the worst of it at the top.
+        findings = sorted(
+            of(s, results.findings, lambda f: f.section),
+            key=lambda f: (not f.gate, _ORDER.index(f.verdict) if f.gate else 0),
+        )
         shown.append(
             {
                 "slug": slug(s.slug),
                 "title": clean(s.title),
-                "summary": clean(s.summary),
+                "short": clean(s.title.partition(":")[0]),
+                "summary": _prose(s.summary),
                 "gate": s.gate,
                 "verdict": _verdict(results.section_verdict(s.slug)) if s is not rest else None,
                 "findings": [_finding(f, results) for f in findings],
@@ -89,7 +97,7 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
         "notice": clean(manifest.get("notice") or ""),
         "verdict": _verdict(results.verdict),
         "meaning": _MEANING[results.verdict],
-        "headline": clean(results.headline().partition(": ")[2]),
+        "headline": _prose(results.headline().partition(": ")[2]),
         "sets": _sets(manifest.get("sets")),
         "manifest": [
             {"key": clean(k), "value": clean(v)}
@@ -114,16 +122,36 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
 def _finding(finding: Finding, results: Results) -> dict[str, Any]:
     by_id = {e.id: e for e in results.estimates}
     gated = {s.slug for s in results.sections if s.gate}
+    explanation, points = _points(_prose(finding.explanation))
     return {
         "code": clean(finding.code),
         "verdict": _verdict(finding.verdict),
-        "title": clean(finding.title),
-        "explanation": clean(finding.explanation),
-        "rule": clean(finding.rule),
+        "title": _prose(finding.title),
+        "explanation": explanation,
+        "points": points,
+        "rule": _prose(finding.rule),
         "gate": finding.gate and finding.section in gated,
         "known": finding.code in EXPLANATIONS,
         "estimates": [_estimate(by_id[i]) for i in finding.estimates if i in by_id],
     }
+
+
+def _prose(text: str) -> str:
+    """Return a sentence with a capital, true minus signs and the verdicts as they are shown."""
+    if re.match(r"[a-z]+\b(?![-_.\d])", text):
+        text = text[0].upper() + text[1:]
+    return re.sub(r"(?<![\w.-])-(?=\d)", "−", clean(text)).replace(
+        "NOT_ASSESSABLE", "NOT ASSESSABLE"
+    )
+
+
+def _points(text: str) -> tuple[str, list[str]]:
+    """Return an enumeration of five parts or more as its first sentence and a list."""
+    parts = re.split(r"; (?![^(]*\))", text)  # not inside parentheses
+    if len(parts) < 5:
+        return text, []
+    lead, stop, first = parts[0].rpartition(". ")
+    return lead + stop.strip(), [first, *parts[1:]]
 
 
 def _estimate(e: Estimate) -> dict[str, Any]:
@@ -132,7 +160,7 @@ def _estimate(e: Estimate) -> dict[str, Any]:
     near = f"near {number(e.null)}" if e.null is not None else "near its null"
     return {
         "id": clean(e.id),
-        "label": clean(e.label or e.id),
+        "label": clean(_measure(e.id) or e.label or e.id),
         "statistic": about.title if about else clean(e.id.split(".")[-1]),
         "code": about.code if about else "",
         "definition": about.definition if about else "",
@@ -143,12 +171,20 @@ def _estimate(e: Estimate) -> dict[str, Any]:
         "p": pvalue(e.p) + (f" ({pvalue(e.p_adjusted)})" if e.p_adjusted is not None else ""),
         "n": f"{number(e.n_real)} / {number(e.n_synth)}",
         "patients": f"{number(e.patients_real)} / {number(e.patients_synth)}",
-        "unit": clean(e.unit),
+        "unit": clean(e.unit) if e.value is not None else "",
         "direction": DIRECTIONS.get(e.better, near),
         "method": clean(e.method),
         "sort": [e.value, (e.ci or (None,))[0], (e.floor or (None,))[0], e.p],
         "bar": _bar(e),
     }
+
+
+def _measure(id: str) -> str:
+    """Return the label of the measure that an estimate is about, empty where it is none."""
+    try:
+        return measure_info(id.split(".")[-2]).label
+    except (KeyError, IndexError):
+        return ""
 
 
 def _bar(e: Estimate) -> dict[str, float | None] | None:
@@ -201,14 +237,14 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
         rejected = d.pop("rejected", None) or {}
         counts = rejected if isinstance(rejected, Mapping) else {"rejected": rejected}
         facts = [
-            (label, number(d.pop(key)) + unit)
-            for key, label, unit in (
-                ("n", "records", ""),
-                ("patients", "patients", ""),
-                ("fs", "rate", " Hz"),
-                ("seconds", "length", " s"),
-            )
-            if d.get(key) is not None
+            (key, number(d.pop(field)))
+            for key, field in (("records", "n"), ("patients", "patients"))
+            if d.get(field) is not None
+        ]
+        facts += [
+            (key, f"{d.pop(field):g} {unit}")
+            for key, field, unit in (("rate", "fs", "Hz"), ("length", "seconds", "s"))
+            if isinstance(d.get(field), int | float)
         ]
         leads = d.pop("leads", None)
         if leads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 
@@ -49,6 +50,7 @@ class Browser:
 
     def read(self) -> dict:
         while b"\0" not in self.buffer:
+            assert select.select([self.from_read], [], [], 60)[0], "no answer within a minute"
             part = os.read(self.from_read, 1 << 16)
             assert part, "the browser ended"
             self.buffer += part

@@ -87,7 +87,7 @@ def test_formats(make, tmp_path) -> None:
 def test_nothing_tested_is_a_report_and_no_pass(tmp_path) -> None:
     page = write_report(Results(), tmp_path)["html"].read_text()
     assert "NOT ASSESSABLE" in page
-    assert "nothing was tested" in page
+    assert "Nothing was tested" in page
 
 
 def test_names_stay_in_the_folder(tmp_path) -> None:
@@ -363,3 +363,24 @@ def test_explain_of_an_estimate_names_both() -> None:
 def test_explain_of_something_unknown_offers_the_closest() -> None:
     with pytest.raises(UsageError, match="did you mean FID-EQUIV"):
         explain("FID-EQIV")
+
+
+def test_long_enumerations_become_a_list_and_what_decides_comes_first() -> None:
+    text = "2 FAIL. " + "; ".join(f"m{k} differs (CI -1 to 2; margin 3)" for k in range(5))
+    findings = (
+        Finding("A-PASS", Verdict.PASS, "fine", section="a"),
+        Finding(
+            "A-NOTE", Verdict.FAIL, "x-1 stays, -2.5 is a number", text, section="a", gate=False
+        ),
+        Finding("A-FAIL", Verdict.FAIL, "heart rate is -3 bpm off", "One; two", section="a"),
+    )
+    shown = view(Results(sections=(Section("a", "A: b"),), findings=findings), "")["sections"][0]
+    assert shown["short"] == "A"
+    assert [f["code"] for f in shown["findings"]] == ["A-FAIL", "A-PASS", "A-NOTE"]
+    first, _, last = shown["findings"]
+    assert first["title"] == "Heart rate is −3 bpm off"
+    assert (first["explanation"], first["points"]) == ("One; two", [])
+    assert last["title"] == "x-1 stays, −2.5 is a number"
+    assert last["explanation"] == "2 FAIL."
+    assert last["points"][4] == "m4 differs (CI −1 to 2; margin 3)"
+    assert len(last["points"]) == 5
