@@ -313,14 +313,13 @@ def generate(
     device: Device = "cpu",
 ) -> None:
     """Fresh ECGs from a generator, to a store. Record i is the same for any n."""
-    from ecgeval import generators, io
+    from ecgeval import sets
 
     with _progress() as progress:
-        ecgs = generators.generate(
-            checkpoint or generator, n, seed=seed, leads=_leads(leads), device=_device(device),
-            progress=progress,
+        ecgs = sets.generate_store(
+            generator, n, out, checkpoint=checkpoint, seed=seed, leads=_leads(leads),
+            device=_device(device), progress=progress,
         )  # fmt: skip
-        io.write_store(ecgs, out)
     print(f"{ecgs!r} written to {out}")
 
 

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ecgeval.ecgset import EcgSet
+from ecgeval.ecgset import EcgSet, Microvolts
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
 
-__all__ = ["CHECKPOINT_SUFFIXES", "is_generator", "read"]
+__all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "is_generator", "read"]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
+
+_CHUNK = 1024  # records generated before they are written: 80 MB
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?$")
 
@@ -98,6 +100,62 @@ def is_generator(source: Any) -> bool:
     return text.partition(":")[0] in GENERATORS or text.endswith(CHECKPOINT_SUFFIXES)
 
 
+def generate_store(
+    source: str,
+    n: int,
+    out: str | Path,
+    *,
+    checkpoint: str | None = None,
+    seed: int = 0,
+    leads: Sequence[str] | None = None,
+    device: str = "cpu",
+    progress: Progress = quiet,
+) -> EcgSet:
+    """Write `n` fresh records to a store, a thousand at a time, whatever `n`.
+
+    Parameters
+    ----------
+    source : str
+        Name of a generator, or a checkpoint file.
+    n : int
+    out : path
+        Folder of the store.
+    checkpoint : str, optional
+        Weights of `source`'s architecture to use instead of the published ones.
+    seed, leads, device, progress
+        As in `read`.
+
+    Returns
+    -------
+    EcgSet
+        The store, as a memory map.
+
+    Raises
+    ------
+    UsageError
+        If the generator is unknown, or the checkpoint is of another architecture.
+    """
+    from ecgeval import generators, io
+    from ecgeval.generators.checkpoints import load
+
+    weights = load(checkpoint or source)
+    if checkpoint and source in generators.GENERATORS and weights.architecture != source:
+        raise UsageError(f"{checkpoint} holds a {weights.architecture} generator, not {source}")
+    names = tuple(leads or generators.LEADS)
+    # Derived limb leads fall between whole microvolts; everything else stays int16.
+    with io.StoreWriter(out, n, names, generators.FS) as store:
+        for start in range(0, n, _CHUNK):
+            size = min(_CHUNK, n - start)
+            part = generators.generate(weights, size, seed=seed, start=start, device=device)
+            store.notes = list(part.notes)
+            part = part.with_leads(names)
+            signals = part.signals
+            samples = signals.integers(slice(None)) if isinstance(signals, Microvolts) else signals
+            store.append(samples, part.records)
+            progress("generate", start + size, n)
+    return io.read_store(out)
+
+
 def _generate(source: str, n: int | None, seed: int, device: str, progress: Progress) -> EcgSet:
     from ecgeval import generators
 
@@ -126,7 +184,7 @@ def _stored(
     name, _, selection = str(source).partition(":")
     if name == "deepfake" and not Path(source).exists():
         ids = _ids(str(source), selection)
-        if io.find_deepfake(ids) is None:
+        if io.find_deepfake(list(ids)) is None:
             from ecgeval import generators
 
             return generators.published(ids, progress=progress)
