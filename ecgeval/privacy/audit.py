@@ -161,9 +161,8 @@ class _View:
             "seed": self.seed,
         }  # fmt: skip
         count = int(self.named.sum())
-        low, high = clopper_pearson(count, n) if n else (0.0, 1.0)
         yield Estimate(
-            self.id("copies", "count"), count if n else None, (low * n, high * n), null=0,
+            self.id("copies", "count"), count if n else None, _count_interval(count, n), null=0,
             unit="records", better="lower", label="synthetic records named as copies",
             method="union of detectors, calibrated rule; Clopper-Pearson", **sizes,
         )  # fmt: skip
@@ -174,9 +173,10 @@ class _View:
             **sizes,
         )  # fmt: skip
         yield Estimate(
-            self.id("copies", "patients"), self.exposed, null=0, unit="patients", better="lower",
-            label="training patients of whom a copy was named", method="partners of the copies",
-            **sizes,
+            self.id("copies", "patients"), self.exposed,
+            _count_interval(self.exposed, e.train.people()), null=0, unit="patients",
+            better="lower", label="training patients of whom a copy was named",
+            method="partners of the copies; Clopper-Pearson", **sizes,
         )  # fmt: skip
         yield Estimate(
             self.id("copies", "patients_upper"), self.bound(self.exposed, e.train.people()),
@@ -185,7 +185,8 @@ class _View:
         )  # fmt: skip
         if e.holdout is not None:
             yield Estimate(
-                self.id("copies", "control"), int(self.control.sum()), null=0, unit="records",
+                self.id("copies", "control"), int(self.control.sum()),
+                _count_interval(int(self.control.sum()), n), null=0, unit="records",
                 better="lower", label="synthetic records named as copies of holdout records",
                 method="the same rule, train and holdout exchanged",
                 **(sizes | {"n_real": len(e.holdout), "patients_real": e.holdout.people()}),
@@ -612,6 +613,14 @@ def _n(count: int, noun: str) -> str:
 
 def _is(count: int) -> str:
     return "is" if count == 1 else "are each"
+
+
+def _count_interval(count: int, n: int) -> tuple[float, float] | None:
+    """Return the Clopper-Pearson interval as a number of n; None where there is nothing."""
+    if not n:
+        return None
+    low, high = clopper_pearson(count, n)
+    return low * n, high * n
 
 
 def _p(p: float, permutations: int) -> str:

@@ -187,7 +187,7 @@ def collect(
         if beats is not None:
             seen[name]["beat"] = beat_signals(beats[name], sets[name], leads)
     real = [name for name in ("train", "holdout") if name in sets]
-    patients = [sets[name].patients(assume_independent=assume_independent) for name in real]
+    patients = [_patients(sets[name], name, assume_independent) for name in real]
     merged = Signals(
         np.concatenate([seen[name]["record"].x for name in real]),
         np.concatenate([seen[name]["record"].usable for name in real]), {},
@@ -230,6 +230,12 @@ def collect(
             for name in sets
         ),
     )  # fmt: skip
+
+
+def _patients(ecgs: EcgSet, name: str, assume_independent: bool) -> np.ndarray:
+    """Return patient ids; a record without one is nobody in the other set, whatever its name."""
+    ids = ecgs.patients(assume_independent=assume_independent)
+    return np.where(ecgs.records["patient_id"].isna(), name + ":" + ids, ids)
 
 
 def _reasons(signals: Mapping[str, Signals]) -> dict[str, int]:

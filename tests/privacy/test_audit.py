@@ -189,6 +189,16 @@ def test_a_holdout_that_is_the_training_set_leaves_nothing_to_compare(sets) -> N
     assert verdicts(results)["PRIV-DUPLICATES"] == "FAIL"
 
 
+def test_records_without_patients_may_share_names_between_sets(sets) -> None:
+    def nameless(ecgs: EcgSet) -> EcgSet:
+        table = pd.DataFrame(index=[str(i) for i in range(len(ecgs))])
+        return EcgSet(ecgs.signals, ecgs.fs, ecgs.leads, table)
+
+    results = audit_sets(*map(nameless, sets), assume_independent=True, **QUICK)
+    assert "30 training patients and 30 holdout patients" in results.sections[0].summary
+    assert verdicts(results)["PRIV-DUPLICATES"] == "PASS"
+
+
 def test_what_does_not_matter_changes_nothing(sets, copied) -> None:
     train, holdout, synth = sets
     synth, planted = with_copies(synth, train, 10)

@@ -43,17 +43,17 @@ def diffuse(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_size_is_kept_and_p_is_uniform() -> None:
-    p = p_values(null, 400)
+    p = p_values(null, 300)
     for level in (0.05, 0.2, 0.5, 0.8):
         share = (p <= level).mean()
-        assert abs(share - level) < 3 * np.sqrt(level * (1 - level) / 400) + 0.005
+        assert abs(share - level) < 3 * np.sqrt(level * (1 - level) / 300) + 0.005
 
 
 def test_size_is_kept_with_unequal_sides_and_ties() -> None:
     def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return np.round(rng.normal(size=(60, 2))), np.arange(60) < 45
 
-    assert (p_values(draw, 400) <= 0.05).mean() <= at_most(0.05, 400)
+    assert (p_values(draw, 300) <= 0.05).mean() <= at_most(0.05, 300)
 
 
 def test_power_against_sparse_and_diffuse_leakage() -> None:

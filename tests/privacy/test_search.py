@@ -119,11 +119,13 @@ def test_nothing_to_search_gives_no_partner() -> None:
 
 
 def test_jobs_do_not_change_the_result() -> None:
-    x = np.random.default_rng(3).normal(size=(1000, 16)).astype(np.float32)
-    one, two = (search(Euclid(x, x[:600]), k=2, jobs=jobs) for jobs in (1, 2))
-    for a, b in zip(one, two, strict=True):
-        assert a.similarity.tobytes() == b.similarity.tobytes()
-        assert a.partner.tobytes() == b.partner.tobytes()
+    x = np.random.default_rng(3).normal(size=(1000, 2, 16)).astype(np.float32)
+    flat = x.reshape(1000, -1)
+    for kernel in (Euclid(flat, flat[:600]), Lagged(x, x[:600], 2)):
+        one, two = (search(kernel, k=2, jobs=jobs) for jobs in (1, 2))
+        for a, b in zip(one, two, strict=True):
+            assert a.similarity.tobytes() == b.similarity.tobytes()
+            assert a.partner.tobytes() == b.partner.tobytes()
 
 
 def test_memory_is_bounded() -> None:
