@@ -1,0 +1,248 @@
+"""How well marks agree with annotated ones: detection, error of each mark, error of intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ecgeval.delineation.base import MARKS, Delineation, Status
+
+__all__ = ["TOLERANCES_MS", "Benchmark", "evaluate", "global_intervals", "match"]
+
+TOLERANCES_MS = (150, 40)
+"""Matching tolerances: the first is the habit of the field (AAMI), the second discriminates."""
+
+INTERVALS = {
+    "p_dur_ms": ("P_on", "P_off"),
+    "pr_ms": ("P_on", "QRS_on"),
+    "qrs_ms": ("QRS_on", "QRS_off"),
+    "qt_ms": ("QRS_on", "T_off"),
+}
+"""Intervals compared, each as the marks at its two ends."""
+
+_COLUMNS = {"P": (0, 1, 2), "QRS": (3, 4, 5), "T": (6, 7, 8)}
+_PARTS = ("onset", "peak", "offset")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Agreement of a method with annotations.
+
+    Parameters
+    ----------
+    marks : DataFrame
+        One row a mark (index `MARKS`): annotated and detected marks, sensitivity, positive
+        predictive value and F1 at each tolerance (%), and bias, SD and median absolute error of
+        the pairs matched at the wider tolerance (ms).
+    intervals : DataFrame
+        One row an interval: records with it, records where the method lacks it, bias, SD and
+        median absolute error (ms).
+    records : DataFrame
+        One row a record: status, false P, and reference and method value of every interval (ms).
+    p_less, false_p : int
+        Records without an annotated P wave, and how many of them still got one.
+    failures : int
+        Records without marks (their annotated marks all count as missed).
+    """
+
+    marks: pd.DataFrame
+    intervals: pd.DataFrame
+    records: pd.DataFrame
+    p_less: int
+    false_p: int
+    failures: int
+
+
+def match(
+    reference: np.ndarray, detected: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each reference event with at most one detection, nearest pairs first.
+
+    Parameters
+    ----------
+    reference, detected : ndarray, shapes (r,) and (d,)
+        Times, in any unit.
+    tolerance : float
+        Largest distance of a pair, inclusive, in the same unit.
+
+    Returns
+    -------
+    i, j : ndarray of int, shape (pairs,)
+        Positions in `reference` and in `detected`.
+    """
+    distance = np.abs(np.asarray(reference)[:, None] - np.asarray(detected)[None, :])
+    rows, columns = np.nonzero(distance <= tolerance)
+    pairs: list[tuple[int, int]] = []
+    used_r, used_d = set(), set()
+    for k in np.argsort(distance[rows, columns], kind="stable"):
+        r, d = int(rows[k]), int(columns[k])
+        if r not in used_r and d not in used_d:
+            used_r.add(r)
+            used_d.add(d)
+            pairs.append((r, d))
+    i, j = np.array(sorted(pairs), int).reshape(-1, 2).T
+    return i, j
+
+
+def global_intervals(marks: np.ndarray, fs: float) -> dict[str, float]:
+    """Return the intervals of one record from marks lead by lead.
+
+    A beat's global onset is the 10 % quantile of the onsets of its leads, its global offset the
+    90 % quantile of their offsets; an interval is the median over the beats that have both ends.
+
+    Parameters
+    ----------
+    marks : ndarray, shape (leads, beats, 9)
+        Samples, in the order of `MARKS`; negative where missing.
+    fs : float
+        Hz.
+
+    Returns
+    -------
+    dict of str to float
+        ms; NaN where no beat has the interval.
+    """
+    values = np.where(marks < 0, np.nan, marks.astype(float)) * (1000 / fs)
+    ends = {"on": _quantile(values, 0.1), "off": _quantile(values, 0.9)}
+    out = {}
+    for name, (first, last) in INTERVALS.items():
+        a = ends[first.split("_")[1]][:, MARKS.index(first)]
+        b = ends[last.split("_")[1]][:, MARKS.index(last)]
+        span = (b - a)[np.isfinite(b - a)]
+        out[name] = float(np.median(span)) if span.size else np.nan
+    return out
+
+
+def _quantile(values: np.ndarray, q: float) -> np.ndarray:
+    """Quantile over the first axis without the NaNs, NaN where nothing is left."""
+    out = np.full(values.shape[1:], np.nan)
+    some = np.isfinite(values).any(0)
+    out[some] = np.nanquantile(values[:, some], q, axis=0)
+    return out
+
+
+def as_beats(reference: pd.DataFrame, leads: Sequence[str], fs: float) -> np.ndarray:
+    """Arrange annotated waves of one record as marks (leads, beats, 9), -1 where missing.
+
+    QRS peaks of all leads within 150 ms are one beat; a P wave belongs to the next beat within
+    450 ms of its peak, a T wave to the last one within 700 ms.
+
+    Parameters
+    ----------
+    reference : DataFrame
+        Columns lead, wave ("P", "QRS" or "T"), onset, peak, offset in samples, -1 missing.
+    leads : sequence of str
+    fs : float
+        Hz.
+    """
+    near, before, after = 0.15 * fs, 0.45 * fs, 0.7 * fs
+    peaks = np.sort(reference.loc[reference["wave"] == "QRS", "peak"].to_numpy())
+    splits = np.flatnonzero(np.diff(peaks) > near) + 1
+    beats = np.array([np.median(group) for group in np.split(peaks, splits) if len(group)])
+    out = np.full((len(leads), len(beats), 9), -1, np.int64)
+    if not len(beats):
+        return out
+    position = {lead: k for k, lead in enumerate(leads)}
+    for lead, wave, *times in reference[["lead", "wave", *_PARTS]].itertuples(index=False):
+        gap = {"P": beats - times[1], "QRS": np.abs(beats - times[1]), "T": times[1] - beats}[wave]
+        k = int(np.argmin(np.where(gap >= 0, gap, np.inf)))
+        if lead in position and 0 <= gap[k] <= {"P": before, "QRS": near, "T": after}[wave]:
+            out[position[lead], k, _COLUMNS[wave]] = times
+    return out
+
+
+def evaluate(delineation: Delineation, references: Sequence[pd.DataFrame]) -> Benchmark:
+    """Compare a delineation with annotated marks, lead by lead and as global intervals.
+
+    Detections are matched one to one with the marks of the same lead, nearest first. Annotations
+    of public data sets leave out the first and last beats, so an unmatched detection counts as
+    false only between the first and the last annotated mark of its lead. A record that the method
+    failed on counts as everything missed.
+
+    Parameters
+    ----------
+    delineation : Delineation
+        Of n records.
+    references : sequence of DataFrame, length n
+        Annotations of each record: columns lead, wave ("P", "QRS" or "T"), onset, peak, offset,
+        in samples at the rate of the delineation, -1 where missing.
+
+    Returns
+    -------
+    Benchmark
+    """
+    ms = 1000 / delineation.fs
+    counts = {mark: np.zeros((len(TOLERANCES_MS), 3), int) for mark in MARKS}
+    errors: dict[str, list[np.ndarray]] = {mark: [] for mark in MARKS}
+    rows = []
+    for index, reference in enumerate(references):
+        record = delineation.marks[index]
+        for k, lead in enumerate(delineation.leads):
+            mine = reference[reference["lead"] == lead]
+            times = mine[list(_PARTS)].to_numpy()
+            if not (times >= 0).any():
+                continue
+            first, last = times[times >= 0].min(), times.max()
+            for wave, columns in _COLUMNS.items():
+                waves = times[(mine["wave"] == wave).to_numpy()]
+                for part, column in enumerate(columns):
+                    real = waves[waves[:, part] >= 0, part]
+                    found = record[k, record[k, :, column] >= 0, column]
+                    inside = (found >= first) & (found <= last)
+                    for t, tolerance in enumerate(TOLERANCES_MS):
+                        i, j = match(real, found, tolerance / ms)
+                        false = inside.sum() - inside[j].sum()
+                        counts[MARKS[column]][t] += len(i), len(real) - len(i), false
+                        if t == 0:
+                            errors[MARKS[column]].append((found[j] - real[i]) * ms)
+        annotated = as_beats(reference, delineation.leads, delineation.fs)
+        true, own = (global_intervals(m, delineation.fs) for m in (annotated, record))
+        p_less = not (reference["wave"] == "P").any()
+        row: dict[str, object] = {
+            "status": Status(int(delineation.status[index])).name,
+            "p_less": p_less,
+            "false_p": p_less and bool((record[:, :, 1] >= 0).any()),
+        }
+        for name in INTERVALS:
+            row[name], row[f"{name}_found"] = true[name], own[name]
+        rows.append(row)
+    records = pd.DataFrame(rows)
+    return Benchmark(
+        marks=pd.DataFrame({mark: _mark_row(counts[mark], errors[mark]) for mark in MARKS}).T,
+        intervals=pd.DataFrame({name: _interval_row(records, name) for name in INTERVALS}).T,
+        records=records,
+        p_less=int(records["p_less"].sum()),
+        false_p=int(records["false_p"].sum()),
+        failures=int((records["status"] != Status.OK.name).sum()),
+    )
+
+
+def _mark_row(counts: np.ndarray, errors: list[np.ndarray]) -> dict[str, float]:
+    hit, miss, _ = counts[0]
+    row = {"n": float(hit + miss)}
+    for tolerance, (tp, fn, fp) in zip(TOLERANCES_MS, counts, strict=True):
+        row[f"sensitivity_{tolerance}"] = 100 * tp / (tp + fn) if tp + fn else np.nan
+        row[f"ppv_{tolerance}"] = 100 * tp / (tp + fp) if tp + fp else np.nan
+        row[f"f1_{tolerance}"] = 200 * tp / (2 * tp + fn + fp) if tp + fn + fp else np.nan
+    return row | _error_row(np.concatenate(errors) if errors else np.empty(0))
+
+
+def _interval_row(records: pd.DataFrame, name: str) -> dict[str, float]:
+    has = records[name].notna()
+    error = (records[f"{name}_found"] - records[name])[has]
+    return {
+        "n": float(has.sum()),
+        "missing": float(error.isna().sum()),
+        **_error_row(error.dropna().to_numpy()),
+    }
+
+
+def _error_row(error: np.ndarray) -> dict[str, float]:
+    return {
+        "bias_ms": float(error.mean()) if error.size else np.nan,
+        "sd_ms": float(error.std(ddof=1)) if error.size > 1 else np.nan,
+        "median_abs_ms": float(np.median(np.abs(error))) if error.size else np.nan,
+    }

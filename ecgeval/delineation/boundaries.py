@@ -1,0 +1,187 @@
+"""Wave boundaries of representative beats by a small convolutional network, in numpy.
+
+The network reads a beat of all leads and gives, for each lead and mark, how probable each instant
+is; a mark is a quantile of that distribution. Leads see each other through the mean and the
+maximum of their features, so any number of leads in any order will do. A lead's scale and sign
+carry no information for it. Weights, training script and data: `tools/train_boundaries.py`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from ecgeval.delineation.averaging import BEFORE
+
+__all__ = ["COLUMNS", "RANGES", "TOKEN", "TOKENS", "mark", "network", "prepare"]
+
+TOKEN = 8
+"""Samples of 4 ms in a token."""
+
+TOKENS = 35
+"""Tokens in a beat."""
+
+COLUMNS = (0, 1, 2, 3, 5, 6, 7, 8)
+"""Marks that the network gives: all but the R peak, which is read off the lead."""
+
+RANGES = ((0, 13), (0, 13), (0, 13), (5, 13), (12, 23), (14, 35), (14, 35), (15, 35))
+"""Tokens among which each of these marks lies; R is at token 12.5."""
+
+P_SURE = 1.7
+"""Logit from which a P wave is reported: a missed P costs a PR, an invented one is a lie."""
+
+
+@lru_cache(maxsize=1)
+def _weights() -> dict[str, np.ndarray]:
+    with files("ecgeval.delineation").joinpath("boundaries.npz").open("rb") as file:
+        return dict(np.load(file, allow_pickle=False))
+
+
+def prepare(beats: np.ndarray) -> np.ndarray:
+    """Return beats as the network reads them: 4 ms steps, baseline 0, each lead on its own scale.
+
+    Parameters
+    ----------
+    beats : ndarray, shape (m, leads, samples)
+        At 500 Hz, R at `BEFORE`.
+
+    Returns
+    -------
+    ndarray of float32, shape (m, leads, TOKENS * TOKEN)
+        Values compressed to within -4...4.
+    """
+    x = 0.5 * (beats[..., 0::2] + beats[..., 1::2])
+    middle = x.shape[-1] // 2
+    x -= np.partition(x, middle, axis=-1)[..., middle, None]
+    size = np.abs(x)
+    scale = size.mean(-1, keepdims=True) + np.float32(1e-9)
+    out = np.zeros((*x.shape[:-1], TOKENS * TOKEN), np.float32)
+    out[..., : x.shape[-1]] = x / (scale + 0.25 * size)
+    return out
+
+
+def _conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Convolve (rows, time, channels) with (taps, channels, out), zeros beyond the ends."""
+    rows, time, channels = x.shape
+    taps = len(weight)
+    padded = np.zeros((rows, time + taps - 1, channels), np.float32)
+    padded[:, taps // 2 : taps // 2 + time] = x
+    step = padded.strides
+    shape = (rows, time, taps * channels)  # neighbouring instants lie side by side in memory
+    patches = np.lib.stride_tricks.as_strided(padded, shape, (step[0], step[1], step[2]))
+    y = patches.reshape(-1, taps * channels) @ weight.reshape(taps * channels, -1)
+    y += bias
+    np.maximum(y, 0, out=y)
+    return y.reshape(rows, time, -1)
+
+
+def _share(x: np.ndarray, live: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Add to every lead what the mean and the maximum over the live leads say, instant by instant.
+
+    Parameters
+    ----------
+    x : ndarray, shape (m, leads, time, channels)
+    live : ndarray of float32, shape (m, leads)
+    """
+    mean, top = _pool(x, live)
+    both = np.concatenate([mean, top], axis=-1) @ weight + bias
+    y = x + both[:, None]
+    return np.maximum(y, 0, out=y)
+
+
+def _pool(x: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x = x * live[:, :, None, None]
+    count = np.maximum(live.sum(1), 1)
+    return x.sum(1) / count[:, None, None], x.max(1)
+
+
+def network(x: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits of every mark at every instant, and of the presence of P and of T.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (m, leads, TOKENS * TOKEN)
+        From `prepare`.
+    live : ndarray of float32, shape (m, leads)
+        1 for leads that carry a signal.
+
+    Returns
+    -------
+    logits : ndarray of float32, shape (m, leads, TOKENS, 8, TOKEN)
+    present : ndarray of float32, shape (m, 2)
+    """
+    w = _weights()
+    m, leads, _ = x.shape
+    place = (np.arange(TOKENS, dtype=np.float32) - 12.5) / 12.5
+    h = np.empty((m * leads, TOKENS, TOKEN + 1), np.float32)
+    h[..., :TOKEN] = x.reshape(m * leads, TOKENS, TOKEN)
+    h[..., TOKEN] = place
+    h = _conv(h, w["in_w"], w["in_b"])
+    h += _conv(h, w["conv0_w"], w["conv0_b"])
+    h = _share(h.reshape(m, leads, TOKENS, -1), live, w["mix0_w"], w["mix0_b"])
+    h = h.reshape(m * leads, TOKENS, -1)
+    h += _conv(h, w["conv1_w"], w["conv1_b"])
+    h = _share(h.reshape(m, leads, TOKENS, -1), live, w["mix1_w"], w["mix1_b"])
+    h = h.reshape(m * leads, TOKENS, -1)
+    h += _conv(h, w["conv2_w"], w["conv2_b"])
+    logits = h.reshape(-1, h.shape[-1]) @ w["head_w"] + w["head_b"]
+    mean, _ = _pool(h.reshape(m, leads, TOKENS, -1), live)
+    before, after = mean[:, :14], mean[:, 13:]
+    pooled = [before.mean(1), before.max(1), after.mean(1), after.max(1)]
+    present = np.concatenate(pooled, axis=1) @ w["present_w"] + w["present_b"]
+    return logits.reshape(m, leads, TOKENS, len(COLUMNS), TOKEN), present
+
+
+def _quantile(logits: np.ndarray, q: float) -> np.ndarray:
+    """Return the quantile of softmax distributions over the last axis, in bins, interpolated."""
+    p = np.exp(logits - logits.max(-1, keepdims=True))
+    c = np.cumsum(p, axis=-1)
+    goal = q * c[..., -1:]
+    k = (c >= goal).argmax(-1)[..., None]  # the first bin that reaches the goal
+    over = np.take_along_axis(c, k, -1) - goal
+    return (k + 1 - over / np.take_along_axis(p, k, -1))[..., 0]
+
+
+def mark(beats: np.ndarray, locked: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """Mark P, QRS and T on every lead of representative beats.
+
+    Parameters
+    ----------
+    beats : ndarray of float32, shape (m, leads, samples)
+        At 500 Hz, R at `BEFORE`, mV.
+    locked : ndarray, shape (m, leads)
+        F ratio of the stretch before the QRS (`averaging.average`); 1 where unknown.
+    live : ndarray of bool, shape (m, leads)
+        Leads that carry a signal; the others get no marks.
+
+    Returns
+    -------
+    ndarray, shape (m, leads, 9)
+        Samples of `beats`; NaN where there is no such wave.
+    """
+    m, leads, _ = beats.shape
+    weight = live.astype(np.float32)
+    logits, present = network(prepare(beats), weight)
+    marks = np.empty((m, leads, 9))
+    for k, (column, (low, high)) in enumerate(zip(COLUMNS, RANGES, strict=True)):
+        mine = logits[:, :, low:high, k].reshape(m, leads, -1)
+        steps = low * TOKEN + _quantile(mine, float(_weights()["quantiles"][k]))
+        marks[..., column] = 2 * steps - 0.5  # a step is two samples, its middle between them
+    marks[..., 4] = _r_peak(beats, marks[..., 3], marks[..., 5])
+    marks[present[:, 0] < P_SURE, :, 0:3] = np.nan
+    marks[present[:, 1] < 0, :, 6:9] = np.nan
+    marks[~live] = np.nan
+    return marks
+
+
+def _r_peak(beats: np.ndarray, onset: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return where each lead is furthest from its value at the QRS onset, within the QRS."""
+    low, high = BEFORE - 60, BEFORE + 90
+    t = np.arange(low, high)
+    near = beats[..., low:high]
+    first = np.clip(np.rint(onset).astype(int) - low, 0, high - low - 1)
+    away = np.abs(near - np.take_along_axis(near, first[..., None], -1))
+    inside = (t >= onset[..., None]) & (t <= offset[..., None])
+    return low + np.where(inside, away, -1).argmax(-1)

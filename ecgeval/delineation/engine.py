@@ -1,0 +1,262 @@
+"""The project's own delineation: all leads at once, on representative beats, in numpy.
+
+A chunk is filtered by one FFT pass (`rpeaks.band`); beats are found and aligned over all leads
+(`rpeaks.find`, `rpeaks.align`); the dominant beats of a record are averaged lead by lead
+(`averaging.average`); waves are marked once, on the averages and on each beat of another kind
+(`boundaries`), and the marks carried to every beat they stand for. Records longer than 20 s are
+taken in windows of about 10 s, so that marks follow the heart rate.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import median_filter
+
+from ecgeval.delineation.averaging import BEFORE, average, centre, gather
+from ecgeval.delineation.base import Delineation, Status, empty
+from ecgeval.delineation.boundaries import mark
+from ecgeval.delineation.rpeaks import RATE, Beats, align, band, find
+
+__all__ = ["delineate"]
+
+LOWEST_HZ, HIGHEST_HZ = 100, 1000
+SHORTEST_S = 2.0
+FLAT_MV = 1e-3
+"""A lead whose range is below this carries nothing."""
+
+WINDOW_S, OVERLAP_S, WHOLE_S = 10.0, 2.0, 20.0
+_ROWS = 16  # windows at a time: bounds memory, and stays in the caches
+
+_LIKE, _SMALL, _LARGE = 0.7, 0.6, 1.7  # what counts as a dominant beat
+
+
+@dataclass
+class _Window:
+    """What is known of one window of one record."""
+
+    peaks: np.ndarray  # (beats,) R peaks, samples of the record
+    dominant: np.ndarray  # (beats,)
+    marks: np.ndarray  # (beats, leads, 9) samples of the record, NaN where missing
+    average: np.ndarray  # (leads, samples) at RATE
+    lead_marks: np.ndarray  # (leads, 9) ms
+    live: np.ndarray  # (leads,) whether a lead carries a signal
+    used: int  # beats averaged
+
+
+def delineate(signals: np.ndarray, fs: float, leads: tuple[str, ...]) -> Delineation:
+    """Delineate a chunk of records.
+
+    Each record is treated alone: the result does not depend on what else is in the chunk.
+
+    Parameters
+    ----------
+    signals : ndarray, shape (n, leads, samples)
+        mV.
+    fs : float
+        Hz, 100-1000.
+    leads : tuple of str
+
+    Returns
+    -------
+    Delineation
+        Records that cannot be delineated have a `Status` code and no marks. A wave that is not
+        there is not marked: P after a test over all leads, T likewise, and no lead that is flat.
+    """
+    from ecgeval import __version__
+
+    signals = np.asarray(signals, np.float32)
+    n, _, samples = signals.shape
+    status = _screen(signals, fs)
+    good = np.flatnonzero(status == Status.OK)
+    windows: dict[int, list[_Window]] = {int(i): [] for i in good}
+    if len(good):
+        width, starts = _plan(samples, fs)
+        tasks = [(int(i), s) for i in good for s in starts]
+        for first in range(0, len(tasks), _ROWS):
+            part = tasks[first : first + _ROWS]
+            stack = np.stack([signals[i, :, s : s + width] for i, s in part])
+            for (i, s), found in zip(part, _windows(stack, fs), strict=True):
+                windows[i].append(_shift(found, s))
+        borders = [*(s + OVERLAP_S / 2 * fs for s in starts[1:]), np.inf]
+        records = {i: _join(parts, borders, 0.2 * fs) for i, parts in windows.items()}
+    else:
+        records = {}
+    most = max((len(r.peaks) for r in records.values()), default=0)
+    out = empty(n, leads, most, fs, f"ecgeval {__version__}")
+    out.status[:] = status
+    for i, record in records.items():
+        if not len(record.peaks):
+            out.status[i] = Status.NO_BEATS
+        elif not record.used:
+            out.status[i] = Status.TOO_SHORT
+        else:
+            _fill(out, i, record)
+    out.global_marks[:] = vote(out.lead_marks)
+    return out
+
+
+def _screen(signals: np.ndarray, fs: float) -> np.ndarray:
+    """Return what is wrong with each record before any work, shape (n,)."""
+    n, _, samples = signals.shape
+    if not LOWEST_HZ <= fs <= HIGHEST_HZ:
+        return np.full(n, Status.BAD_RATE, np.int8)
+    if samples < SHORTEST_S * fs:
+        return np.full(n, Status.TOO_SHORT, np.int8)
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(signals.sum(axis=(1, 2)))  # NaN and infinity survive a sum
+        span = np.ptp(signals, axis=2).max(axis=1)
+    flat = np.where(span < FLAT_MV, Status.FLAT, Status.OK)
+    return np.where(finite, flat, Status.NOT_FINITE).astype(np.int8)
+
+
+def _plan(samples: int, fs: float) -> tuple[int, list[int]]:
+    """Return the width of the windows and where they start, samples."""
+    if samples <= WHOLE_S * fs:
+        return samples, [0]
+    width = round((WINDOW_S + OVERLAP_S) * fs)
+    count = -(-(samples - width) // round(WINDOW_S * fs)) + 1
+    return width, np.linspace(0, samples - width, count).round().astype(int).tolist()
+
+
+def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
+    """Delineate windows of equal length, shape (m, leads, samples)."""
+    filtered = band(signals, fs)
+    at, valid = find(filtered)
+    beats = align(filtered, at, valid)
+    dominant = valid & _dominant(beats)
+    wide, locked, used = average(filtered, beats, dominant)
+    averages, shift = centre(wide)
+    live = np.ptp(signals, axis=-1) >= FLAT_MV
+    others = [(k, j) for k in range(len(at)) for j in np.flatnonzero(valid[k] & ~dominant[k])]
+    rows, where = averages, np.arange(len(at))
+    if others:
+        where = np.concatenate([where, [k for k, _ in others]])
+        single = [gather(filtered.wave[k], beats.time[k, j : j + 1]) for k, j in others]
+        single, own = centre(np.concatenate(single))
+        rows = np.concatenate([averages, single])
+        locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
+    marks = mark(rows, locked, live[where])
+    out = []
+    for k in range(len(at)):
+        time = beats.time[k] + shift[k]
+        which = np.full(at.shape[1], k)
+        for row, (i, j) in enumerate(others):
+            if i == k:
+                time[j] = beats.time[k, j] + own[row]
+                which[j] = len(at) + row
+        use = valid[k]
+        peaks = (time[use] - filtered.left) / filtered.ratio
+        every = peaks[:, None, None] + (marks[which[use]] - BEFORE) / filtered.ratio
+        out.append(
+            _Window(
+                peaks,
+                dominant[k][use],
+                _tidy(every, signals.shape[-1]),
+                averages[k],
+                (marks[k] - BEFORE) * (1000 / RATE),
+                live[k],
+                int(used[k]),
+            )
+        )
+    return out
+
+
+def _tidy(marks: np.ndarray, samples: int) -> np.ndarray:
+    """Return marks (beats, leads, 9) without those outside the record or inside another beat."""
+    marks = np.where((marks >= 0) & (marks <= samples - 1), marks, np.nan)
+    if len(marks) > 1:
+        before, after = marks[1:, :, 0:3], marks[:-1, :, 6:9]
+        # A comparison with NaN is false: a missing neighbour removes nothing.
+        before[before <= np.fmax(marks[:-1, :, 5:6], 0)] = np.nan
+        after[after >= marks[1:, :, 3:4]] = np.nan
+    return marks
+
+
+def _shift(window: _Window, start: int) -> _Window:
+    window.peaks = window.peaks + start
+    window.marks = window.marks + start
+    return window
+
+
+def _join(windows: list[_Window], borders: list[float], apart: float) -> _Window:
+    """Return the windows of one record as one; of their averages and marks, the medians."""
+    keep, last = [], -np.inf
+    for w, border in zip(windows, borders, strict=True):
+        new = (w.peaks > last + apart) & (w.peaks < border + apart / 2)
+        keep.append(new)
+        last = w.peaks[new][-1] if new.any() else last
+    peaks, marks, dominant = (
+        np.concatenate([getattr(w, name)[k] for w, k in zip(windows, keep, strict=True)])
+        for name in ("peaks", "marks", "dominant")
+    )
+    dominant &= ~_early(peaks)
+    told = [w for w in windows if w.used] or windows[:1]
+    average, lead_marks, live = told[0].average, told[0].lead_marks, told[0].live
+    if len(told) > 1:
+        average = np.median([w.average for w in told], axis=0)
+        stack = np.stack([w.lead_marks for w in told])
+        known = np.isfinite(stack).mean(0) >= 0.5
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a mark missing everywhere stays NaN
+            lead_marks = np.where(known, np.nanmedian(stack, axis=0), np.nan)
+        live = np.any([w.live for w in told], axis=0)
+    return _Window(peaks, dominant, marks, average, lead_marks, live, sum(w.used for w in told))
+
+
+def _dominant(beats: Beats) -> np.ndarray:
+    """Return which beats have the shape and the size of the typical one, (n, beats)."""
+    return (beats.likeness > _LIKE) & (beats.size > _SMALL) & (beats.size < _LARGE)
+
+
+def _early(peaks: np.ndarray) -> np.ndarray:
+    """Return which beats come more than 20 % early in an otherwise regular rhythm, (beats,)."""
+    early = np.zeros(len(peaks), bool)
+    if len(peaks) > 3:
+        rr = np.diff(peaks)
+        usual = median_filter(rr, min(9, len(rr)), mode="nearest")
+        if np.median(np.abs(rr / usual - 1)) < 0.1:
+            early[1:] = rr < 0.8 * usual
+    return early
+
+
+def _fill(out: Delineation, i: int, record: _Window) -> None:
+    """Put the marks and beats of one record in place."""
+    n, live = len(record.peaks), record.live
+    whole = np.rint(np.nan_to_num(record.marks, nan=-1))
+    out.marks[i, :, :n] = whole.transpose(1, 0, 2)
+    out.n_beats[i] = n
+    out.beat_class[i, :n] = record.dominant
+    out.lead_marks[i] = record.lead_marks
+    x = record.average
+    if out.fs != RATE:
+        time = (np.arange(out.beats.shape[-1]) - out.zero) * (RATE / out.fs) + BEFORE
+        grid = np.arange(x.shape[-1])
+        x = CubicSpline(grid, x, axis=-1)(np.clip(time, 0, grid[-1]))
+    out.beats[i, live] = x[live]
+
+
+def vote(lead_marks: np.ndarray) -> np.ndarray:
+    """Return marks over all leads: the 10 % quantile of onsets, 90 % of offsets, median of peaks.
+
+    Never the extremes, which one noisy lead decides.
+
+    Parameters
+    ----------
+    lead_marks : ndarray, shape (n, leads, 9)
+        NaN where missing.
+
+    Returns
+    -------
+    ndarray, shape (n, 9)
+    """
+    ordered = np.sort(lead_marks, axis=1)  # NaN last
+    count = np.isfinite(lead_marks).sum(axis=1)
+    at = np.maximum(count - 1, 0) * np.tile([0.1, 0.5, 0.9], 3)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    a, b = (np.take_along_axis(ordered, k[:, None], 1)[:, 0] for k in (low, high))
+    return a + (b - a) * (at - low)

@@ -1,0 +1,287 @@
+"""The engine on ECGs whose marks are known exactly, and on real ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecgeval.delineation import engine
+from ecgeval.delineation.base import MARKS, Status
+from ecgeval.ecgset import STANDARD_LEADS
+
+# Global marks of the simulated beat, ms from R.
+TRUTH = {"P_on": -172, "P_off": -72, "QRS_on": -44, "QRS_off": 46, "T_on": 150, "T_off": 350}
+ON, OFF = ("P_on", "QRS_on"), ("P_off", "QRS_off", "T_off")
+# CSE's limits for the difference from the referees, 2 SD, ms (doi:10.1093/oxfordjournals.eurheartj.a062013).
+CSE = {"P_on": 10.2, "P_off": 12.7, "QRS_on": 6.5, "QRS_off": 11.6, "T_off": 30.6}
+GAINS = np.array([0.8, 1.0, 0.4, -0.9, 0.5, 0.7, -0.6, 0.9, 1.2, 1.3, 1.1, 0.9])
+
+
+def arc(t, on, off, cycles=1):
+    """Half a sine wave (or a whole one) from `on` to `off`, ms: its ends are corners."""
+    u = np.clip((t - on) / (off - on), 0, 1)
+    return np.sin(cycles * np.pi * u)
+
+
+def beat(t, *, truth=TRUTH, p=0.15, t_amp=0.35, t_cycles=1, wide=0.0, ectopic=False):
+    """One lead's beat at times t, ms from R."""
+    on, off = truth["QRS_on"], truth["QRS_off"] + wide
+    qrs = np.interp(
+        t, [on, on + 16, 0, 26, 36 + wide, off], [0, -0.12, 1.1, -0.35, -0.1, 0], left=0, right=0
+    )
+    if ectopic:
+        qrs = np.interp(t, [-70, -10, 50, 90], [0, -0.9, 0.8, 0], left=0, right=0)
+    p_wave = p * arc(t, truth["P_on"], truth["P_off"])
+    t_wave = t_amp * arc(t, truth["T_on"] + wide, truth["T_off"] + wide, t_cycles)
+    return qrs + p_wave + t_wave
+
+
+def ecg(
+    times=None, *, fs=500, seconds=10.0, leads=12, noise=0.0, seed=0, shapes=None, start=0.0, **kind
+):
+    """Simulate (leads, samples) mV with R peaks at `times`, s; `shapes` changes single beats."""
+    if times is None:
+        times = np.arange(0.45, seconds, 0.83)
+    t = np.arange(round(fs * seconds)) / fs + start
+    x = np.zeros(len(t))
+    for k, at in enumerate(times):
+        x += beat((t - at) * 1000, **{**kind, **(shapes or {}).get(k, {})})
+    rng = np.random.default_rng(seed)
+    signal = GAINS[:leads, None] * x + rng.normal(0, noise, (leads, len(t)))
+    return signal.astype(np.float32)
+
+
+def run(*records, fs=500.0):
+    signals = np.stack(records)
+    return engine.delineate(signals, fs, STANDARD_LEADS[: signals.shape[1]])
+
+
+def found(d, i=0):
+    return dict(zip(MARKS, d.global_marks[i].tolist(), strict=True))
+
+
+def test_marks_without_noise_are_exact():
+    marks = found(run(ecg()))
+    for name in ("P_on", "P_off", "QRS_on", "QRS_off", "T_off"):
+        assert marks[name] == pytest.approx(TRUTH[name], abs=6), name
+    pr = marks["QRS_on"] - marks["P_on"]
+    assert pr == pytest.approx(128, abs=5)
+
+
+def test_marks_at_20_microvolts_stay_within_the_cse_limits():
+    d = run(*(ecg(noise=0.02, seed=s) for s in range(20)))
+    error = d.global_marks - [TRUTH.get(name, np.nan) for name in MARKS]
+    for name, limit in CSE.items():
+        e = error[:, MARKS.index(name)]
+        assert np.sqrt(np.mean(e**2)) <= limit / 2, name
+
+
+def test_beats_are_found_where_they_are():
+    times = 0.45 + np.cumsum([0.0, *np.tile([0.83, 0.79, 0.871], 4)])
+    d = run(ecg(times))
+    inside = times < 10
+    peaks = np.median(d.marks[0, :, : d.n_beats[0], 4], axis=0) / 500
+    assert d.n_beats[0] == inside.sum()
+    assert np.abs(peaks - times[inside]).max() < 0.003
+    assert (d.beat_class[0, : d.n_beats[0]] == 1).all()
+
+
+def test_beat_marks_follow_the_representative_beat():
+    d = run(ecg())
+    k = d.n_beats[0] // 2
+    offset = d.marks[0, :, k] - d.marks[0, :, k, 4:5]
+    expected = (d.lead_marks[0] - d.lead_marks[0, :, 4:5]) / 2
+    assert np.abs(offset - expected).max() <= 1
+
+
+@pytest.mark.parametrize("amplitude", [-0.35, 0.1])
+def test_inverted_and_small_t(amplitude):
+    assert found(run(ecg(t_amp=amplitude)))["T_off"] == pytest.approx(TRUTH["T_off"], abs=15)
+
+
+def test_biphasic_t_ends_after_its_second_phase():
+    assert found(run(ecg(t_cycles=2)))["T_off"] == pytest.approx(TRUTH["T_off"], abs=20)
+
+
+def test_atrial_fibrillation_has_no_p():
+    rng = np.random.default_rng(3)
+    times = 0.4 + np.cumsum(rng.uniform(0.55, 1.0, 20))
+    records = []
+    for s in range(10):
+        x = ecg(times[times < 9.6], p=0.0, noise=0.01, seed=s)
+        t = np.arange(x.shape[1]) / 500
+        f_wave = np.sin(2 * np.pi * rng.uniform(5, 8) * t + rng.uniform(0, 6))
+        records.append(x + (0.04 * GAINS[:, None] * f_wave).astype(np.float32))
+    d = run(*records)
+    assert np.isnan(d.global_marks[:, 0:3]).all()
+    assert (d.marks[..., 0:3] == -1).all()
+    assert np.isfinite(d.global_marks[:, [3, 5, 8]]).all()
+
+
+def test_no_t_is_invented():
+    d = run(*(ecg(t_amp=0.0, noise=0.01, seed=s) for s in range(5)))
+    assert np.isnan(d.global_marks[:, 6:9]).all()
+    assert np.isfinite(d.global_marks[:, 0:6]).all()
+
+
+@pytest.mark.parametrize("wide", [30.0, 60.0])
+def test_bundle_branch_widths(wide):
+    marks = found(run(ecg(wide=wide)))
+    assert marks["QRS_off"] - marks["QRS_on"] == pytest.approx(90 + wide, abs=12)
+
+
+def test_ectopic_beats_are_out_of_the_representative_beat():
+    wide = {"ectopic": True, "p": 0.0, "t_amp": -0.5}
+    plain, mixed = run(ecg()), run(ecg(shapes={3: wide, 7: wide}))
+    kinds = mixed.beat_class[0, : mixed.n_beats[0]]
+    assert kinds.tolist() == [0 if k in (3, 7) else 1 for k in range(len(kinds))]
+    assert np.abs(mixed.global_marks - plain.global_marks).max() <= 2
+
+
+def test_a_premature_beat_is_not_dominant_in_a_regular_rhythm():
+    times = np.arange(0.45, 10, 0.83)
+    times[5] -= 0.3
+    kinds = run(ecg(times)).beat_class[0]
+    assert np.flatnonzero(kinds == 0).tolist() == [5]
+
+
+def test_140_beats_a_minute():
+    fast = {"P_on": -150, "P_off": -62, "QRS_on": -40, "QRS_off": 40, "T_on": 80, "T_off": 240}
+    times = np.arange(0.3, 10, 60 / 140)
+    d = run(ecg(times, truth=fast))
+    assert d.n_beats[0] == len(times)
+    assert np.median(np.diff(d.marks[0, 1, : len(times), 4])) * 2 == pytest.approx(428.6, abs=2)
+    marks = found(d)
+    assert marks["QRS_on"] == pytest.approx(-40, abs=6)
+    assert marks["QRS_off"] == pytest.approx(40, abs=6)
+    assert marks["T_off"] == pytest.approx(240, abs=20)
+
+
+def test_a_lead_that_is_off_has_no_marks_and_moves_no_other():
+    whole = ecg(noise=0.005)
+    off = whole.copy()
+    off[4] = 0.25
+    a, b = run(whole), run(off)
+    assert b.status[0] == Status.OK
+    assert (b.marks[0, 4] == -1).all()
+    assert np.isnan(b.lead_marks[0, 4]).all()
+    assert np.isnan(b.beats[0, 4]).all()
+    assert np.abs(a.global_marks - b.global_marks).max() <= 4
+
+
+def test_a_noisy_lead_does_not_decide():
+    whole = ecg(noise=0.005)
+    noisy = whole.copy()
+    noisy[2] += np.random.default_rng(0).normal(0, 0.3, noisy.shape[1]).astype(np.float32)
+    a, b = run(whole), run(noisy)
+    assert np.abs(a.global_marks - b.global_marks)[0, [0, 2, 3, 5, 8]].max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("record", "fs", "status"),
+    [
+        (np.zeros((12, 5000)), 500, Status.FLAT),
+        (np.full((12, 5000), np.nan), 500, Status.NOT_FINITE),
+        (np.where(np.arange(5000) == 77, np.inf, ecg()), 500, Status.NOT_FINITE),
+        (ecg(seconds=1.5), 500, Status.TOO_SHORT),
+        (ecg(), 50, Status.BAD_RATE),
+        (ecg(), 2000, Status.BAD_RATE),
+    ],
+)
+def test_what_cannot_be_delineated_has_a_status_and_no_marks(record, fs, status):
+    d = run(record.astype(np.float32), fs=fs)
+    assert d.status[0] == status
+    assert (d.marks == -1).all()
+    assert np.isnan(d.global_marks).all()
+    assert np.isnan(d.beats).all()
+
+
+def test_a_bad_record_leaves_its_neighbours_alone():
+    good, bad = ecg(noise=0.01), np.full((12, 5000), np.nan, np.float32)
+    d = run(bad, good, np.zeros_like(good))
+    alone = run(good)
+    assert d.status.tolist() == [Status.NOT_FINITE, Status.OK, Status.FLAT]
+    np.testing.assert_array_equal(d.global_marks[1], alone.global_marks[0])
+
+
+def test_one_beat_in_the_record():
+    d = run(ecg([1.2], seconds=2.5, noise=0.005))
+    assert d.status[0] == Status.OK
+    assert d.n_beats[0] == 1
+    assert found(d)["QRS_on"] == pytest.approx(TRUTH["QRS_on"], abs=8)
+
+
+def test_noise_without_beats_raises_nothing():
+    rng = np.random.default_rng(0)
+    d = run(*rng.normal(0, 0.1, (3, 12, 5000)).astype(np.float32))
+    assert d.marks.shape[:2] == (3, 12)
+
+
+def test_the_start_of_the_record_does_not_matter():
+    shifts = [run(ecg(noise=0.0, start=s)).global_marks[0] for s in (0.0, 0.111, 0.2, 0.333, 0.4)]
+    assert np.ptp(shifts, axis=0)[[0, 2, 3, 5, 8]].max() <= 2
+
+
+def test_scale_and_offset_do_not_matter():
+    x = ecg(noise=0.01)
+    d = run(x, 5 * x, x + np.float32(1.5))
+    assert np.abs(d.global_marks[1:] - d.global_marks[0]).max() < 0.5
+    np.testing.assert_allclose(d.beats[1], 5 * d.beats[0], atol=1e-3)
+
+
+def test_lead_order_does_not_matter():
+    x = ecg(noise=0.01)
+    order = np.random.default_rng(0).permutation(12)
+    d = run(x, x[order])
+    np.testing.assert_allclose(d.lead_marks[1], d.lead_marks[0][order], atol=0.05)
+    np.testing.assert_allclose(d.global_marks[1], d.global_marks[0], atol=0.05)
+
+
+@pytest.mark.parametrize("leads", [1, 2, 8])
+def test_fewer_leads_give_the_same_intervals(leads):
+    x = ecg(noise=0.005)
+    a, b = run(x), run(x[:leads])
+    assert np.abs(a.global_marks - b.global_marks)[0, [0, 2, 3, 5, 8]].max() <= 8
+
+
+@pytest.mark.parametrize("fs", [100, 128, 200, 250, 257, 360, 400, 1000])
+def test_the_rate_does_not_matter(fs):
+    at_500 = run(ecg())
+    d = run(ecg(fs=fs), fs=fs)
+    assert d.fs == fs
+    assert d.n_beats[0] == at_500.n_beats[0]
+    gap = np.abs(d.global_marks - at_500.global_marks)[0, [0, 2, 3, 5, 8]].max()
+    assert gap <= (12 if fs < 200 else 4)
+    assert d.beats.shape[2] == round(0.4 * fs) + round(0.7 * fs)
+    r = [x.beats[0, 1, x.zero] - np.median(x.beats[0, 1]) for x in (d, at_500)]
+    assert r[0] == pytest.approx(r[1], rel=0.25 if fs < 200 else 0.05)
+
+
+def test_the_chunk_does_not_matter():
+    records = [ecg(np.arange(0.4, 10, 0.6 + 0.05 * k), noise=0.02, seed=k) for k in range(19)]
+    together = run(*records)
+    for k in (0, 7, 18):
+        alone = run(records[k])
+        np.testing.assert_array_equal(alone.global_marks[0], together.global_marks[k])
+        np.testing.assert_array_equal(
+            alone.marks[0, :, : alone.n_beats[0]], together.marks[k, :, : alone.n_beats[0]]
+        )
+
+
+def test_a_long_record_is_taken_in_windows():
+    times = np.arange(0.5, 60, 0.83)
+    d = run(ecg(times, seconds=60.0, noise=0.01))
+    assert d.n_beats[0] == len(times)
+    peaks = d.marks[0, 1, : len(times), 4] / 500
+    assert np.abs(peaks - times).max() <= 0.004
+    short = run(ecg(noise=0.01))
+    assert np.abs(d.global_marks - short.global_marks).max() <= 4
+
+
+def test_marks_are_in_order():
+    d = run(*(ecg(noise=0.03, seed=s) for s in range(5)))
+    marks = np.where(d.marks < 0, -1, d.marks)
+    beats = marks.transpose(0, 2, 1, 3).reshape(-1, 9)
+    for row in beats:
+        known = row[row >= 0]
+        assert (np.diff(known) >= 0).all()
