@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -70,14 +69,16 @@ def open_array(path: Path, leads: Sequence[str] | None) -> Stack:
             sidecar = path.with_suffix(".json")
             if sidecar.is_file():
                 about = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        text = str(error)
+    except Reject:
+        raise
+    except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them meet
+        text = (str(error) or "empty or damaged file").splitlines()[0]
         if "pickle" in text or "Python objects" in text or "Object arrays" in text:
             text = (
                 "holds Python objects, which are never loaded; save a plain array of numbers "
                 "(float32 or int16)"
             )
-        raise Reject(UNREADABLE, f"{path.name}: {text or 'empty or damaged file'}") from error
+        raise Reject(UNREADABLE, f"{path.name}: {text}") from error
     if array.dtype.kind not in "iuf":
         raise Reject(UNREADABLE, f"{path.name} holds {array.dtype} values; expected numbers")
     if array.size == 0:

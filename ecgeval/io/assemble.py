@@ -389,6 +389,7 @@ def plan(
         samples = round(seconds * rate)
     else:
         samples = max(lengths, key=lambda n: (lengths[n], -n))
+    samples = max(samples, 2)
     long = sum(count for n, count in lengths.items() if n > samples)
     if long:
         notes.append(

@@ -136,6 +136,8 @@ def parse_header(text: str) -> Header | None:
         return None
     try:
         fs = float(record[3]) if record[3] else DEFAULT_FS
+        for signal in signals:
+            float(signal["gain"] or 0)
     except ValueError:
         return None
     if not 0 < fs < 1e6:
