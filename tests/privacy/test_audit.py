@@ -237,6 +237,13 @@ def test_no_id_trace_or_distance_of_a_real_record_gets_out(sets, copied) -> None
     assert set(table(shown, "copies")["training record id"]) == set(planted.values())
 
 
+def test_copies_of_the_holdout_hide_the_traces_too(sets) -> None:
+    train, holdout, synth = sets
+    results = audit_sets(holdout, train, with_copies(synth, train, 1)[0], **QUICK)
+    assert results.estimate("privacy.copies.control").value == 1
+    assert not [f for f in results.figures if f.kind == "pairs"]
+
+
 def test_honest_pairs_show_the_synthetic_side_only(honest) -> None:
     figure = next(f for f in honest.figures if f.kind == "pairs")
     assert all(set(p) == {"title", "synth"} for p in figure.data["pairs"])

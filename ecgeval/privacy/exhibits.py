@@ -1,0 +1,221 @@
+"""The tables and figures of an audit, redacted.
+
+Unless `View.show` is set, nothing here may show a real patient's trace, a distance of a single
+record, or a clear id of a real record. A synthetic trace that is a copy *is* a patient's trace, so
+as soon as anything points to leakage no synthetic trace is shown either: what the search missed may
+be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ecgeval.ecgset import EcgSet, resample
+from ecgeval.privacy.copies import clopper_pearson, distance
+from ecgeval.privacy.detectors import DETECTORS, FS_HZ
+from ecgeval.privacy.search import Lagged
+from ecgeval.privacy.sensitivity import TRANSFORMS
+from ecgeval.privacy.view import View, pair
+from ecgeval.results import Figure, Table
+
+__all__ = ["figures", "tables"]
+
+ROWS = 1000
+"""Most rows of a table of pairs."""
+
+SHOWN = 3
+"""Pairs drawn."""
+
+
+def tables(v: View) -> Iterator[Table]:
+    """Yield what was audited, with which limits and sensitivity, and what was named."""
+    e, s = v.e, v.section
+    yield Table(
+        v.id("sets"), "Records audited",
+        ("set", "records", "usable", "left out because"),
+        tuple(
+            (name, n, usable, ", ".join(f"{why}: {k}" for why, k in reasons.items()))
+            for name, n, usable, reasons in e.counts
+        ),
+        "Usable: finite, and not flat. Records left out are similar to nothing. "
+        + " ".join(e.notes), s,
+    )  # fmt: skip
+    yield Table(
+        v.id("detectors"), "Detectors",
+        ("detector", "compares", "finds copies despite", "similarity limit",
+         "real records behind it", "copies named", "named in the holdout"),
+        tuple(
+            (m.detector.id, m.detector.label, m.detector.finds, round(m.rule.limit, 3),
+             m.rule.n, int(m.named.sum()),
+             int(m.control.sum()) if e.holdout is not None else None)
+            for m in e.matches
+        ),
+        "Limits come from the similarities between different patients; 0 records behind a "
+        "limit: too few patients, the strictest limit is used."
+        + ("" if any(m.detector.id == "D4" for m in e.matches)
+           else " " + DETECTORS[2].id + " needs representative beats and did not run."), s,
+    )  # fmt: skip
+    yield Table(
+        v.id("sensitivity"), "Planted copies found",
+        ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high"),
+        tuple(
+            (t.label, name, len(row), int(row.sum()), float(row.mean()),
+             *clopper_pearson(int(row.sum()), len(row)))
+            for name, found in v.detectors()
+            for t, row in zip(TRANSFORMS, found, strict=True)
+            if len(row)
+        ),
+        "Training records planted under each disguise; found: named by the rule used, with the "
+        "right partner. For the beat detector the disguise is applied to the representative "
+        "beat (noise divided by the root of ten beats).", s,
+    )  # fmt: skip
+    yield _copies_table(v)
+    if e.exchange is not None:
+        x = e.exchange
+        yield Table(
+            v.id("exchange"), "Exchangeability statistics",
+            ("detector", "statistic", "observed", "expected", "null_low", "null_high"),
+            tuple(
+                (*label, float(o), float(m), *pair(f))
+                for label, o, m, f in zip(
+                    x.statistics, x.observed, x.expected, x.floor, strict=True
+                )
+            ),
+            "auc: training against holdout patients; topq: share of training patients among "
+            "the q most similar. Null: central 95 % under permuted patients.", s,
+        )  # fmt: skip
+    if len(e.duplicates.pairs):
+        yield _duplicates_table(v)
+
+
+def _copies_table(v: View) -> Table:
+    e = v.e
+    rows: list[tuple[Any, ...]] = []
+    for i in np.flatnonzero(v.named)[:ROWS]:
+        by = [m for m in e.matches if m.named[i]]
+        best = by[0]
+        record = e.train.ecgs.ids[best.partner[i]]
+        row: tuple[Any, ...] = (
+            e.synth.ecgs.ids[i],
+            e.names[record],
+            " ".join(m.detector.id for m in by),
+        )
+        if v.show:
+            ratio = distance(best.train[i]) / max(distance(best.holdout[i]), 1e-12)
+            row += (record, float(best.train[i]), float(ratio))
+        rows.append(row)
+    columns: tuple[str, ...] = ("synthetic record", "training record", "detectors")
+    if v.show:
+        columns += ("training record id", "similarity", "distance ratio")
+    caption = (
+        "Training records under the name that ecgeval.privacy.pseudonyms gives to whoever "
+        "holds the training set."
+    )
+    if v.named.sum() > ROWS:
+        caption += f" The first {ROWS} of {int(v.named.sum())}."
+    return Table(v.id("copies"), "Copies named", columns, tuple(rows), caption, v.section)
+
+
+def _duplicates_table(v: View) -> Table:
+    e = v.e
+
+    def name(row: int) -> str:
+        side, record = e.real_ids[row]
+        return f"{side}: {record if v.show else e.real_names[row]}"
+
+    return Table(
+        v.id("duplicates"), "Real records that are the same recording",
+        ("record", "same recording as"),
+        tuple((name(i), name(j)) for i, j in e.duplicates.pairs[:ROWS]),
+        "Under pseudonyms; clear ids with --show-traces." if not v.show else "",
+        v.section,
+    )  # fmt: skip
+
+
+def figures(v: View) -> Iterator[Figure]:
+    """Yield the similarities in coarse bins, the permutation null, and pairs that may be shown."""
+    e, m = v.e, v.primary
+    edges = np.round(np.arange(0, 1.0001, 0.05), 2)
+    sides = [("synthetic to training", m.train)]
+    if e.holdout is not None:
+        sides.append(("synthetic to holdout", m.holdout))
+    sides.append(("real to another patient", m.baseline))
+    yield Figure(
+        v.id("neighbours"), "neighbours", "Similarity to the nearest record",
+        {
+            "xlabel": f"correlation ({m.detector.label})",
+            "edges": edges.tolist(),
+            "series": [{"name": name, "counts": _histogram(x, edges)} for name, x in sides],
+            "threshold": round(m.rule.limit, 3),
+        },
+        "Copies lie right of the limit. An honest set is as close to the holdout as to the "
+        "training set.", v.section,
+    )  # fmt: skip
+    if e.exchange is not None:
+        x = e.exchange
+        top = max(float(x.null_max.max()), x.observed_max)
+        bins = np.linspace(min(float(x.null_max.min()), x.observed_max), top, 41)
+        yield Figure(
+            v.id("null"), "null", "Exchangeability of training and holdout patients",
+            {
+                "xlabel": "largest standardised statistic", "values_edges": bins.tolist(),
+                "counts": np.histogram(x.null_max, bins)[0].tolist(),
+                "observed": x.observed_max, "p": x.p,
+            },
+            "Bars: patients permuted between the two sets. Line: the sets as given.",
+            v.section,
+        )  # fmt: skip
+    pairs = _pairs(v)
+    if pairs:
+        yield Figure(
+            v.id("pairs"), "pairs", "Most similar pairs",
+            {"fs": FS_HZ, "leads": list(e.synth.ecgs.leads), "pairs": pairs},
+            "Restricted: shows real patients." if v.show
+            else "Synthetic records nearest to a training record; none was named a copy. The "
+            "real partners are not shown.", v.section,
+        )  # fmt: skip
+
+
+def _pairs(v: View) -> list[dict[str, Any]]:
+    e, m = v.e, v.primary
+    if v.leaks and not v.show:
+        return []
+    rank = np.where(np.isnan(m.train), -np.inf, m.train)
+    order = np.lexsort((np.arange(len(rank)), -rank, ~v.named))
+    out = []
+    for i in order[:SHOWN]:
+        partner = next((found.partner[i] for found in e.matches if found.named[i]), m.partner[i])
+        if partner < 0:
+            continue
+        drawn: dict[str, Any] = {
+            "title": e.synth.ecgs.ids[i],
+            "synth": _microvolts(e.synth.ecgs, i),
+        }
+        if v.show:
+            x, y = (side.signals["record"].x for side in (e.synth, e.train))
+            kernel = m.detector.kernel(x[[i]], y[[partner]])
+            assert isinstance(kernel, Lagged)
+            first = np.zeros(1, int)
+            lag = int(kernel.lag(first, first)[0])
+            drawn |= {
+                "real_title": e.train.ecgs.ids[partner],
+                "real": _microvolts(e.train.ecgs, partner),
+                # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
+                "lag_ms": -1000 * lag / FS_HZ, "similarity": float(kernel.exact(first, first)[0]),
+            }  # fmt: skip
+        out.append(drawn)
+    return out
+
+
+def _histogram(similarity: np.ndarray, edges: np.ndarray) -> list[int]:
+    known = similarity[np.isfinite(similarity)]
+    return np.histogram(np.clip(known, edges[0], edges[-1]), edges)[0].tolist()
+
+
+def _microvolts(ecgs: EcgSet, row: int) -> dict[str, list[int]]:
+    """Return a record lead by lead at the rate it was compared at, unfiltered."""
+    signal = resample(np.nan_to_num(ecgs.signals[row]), ecgs.fs, FS_HZ)
+    return dict(zip(ecgs.leads, np.rint(signal * 1000).astype(int).tolist(), strict=True))

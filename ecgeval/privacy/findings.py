@@ -1,0 +1,300 @@
+"""What an audit concludes: estimates, and findings with the rule each rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ecgeval.privacy.copies import ALPHA, clopper_pearson
+from ecgeval.privacy.evidence import LEAST_PATIENTS
+from ecgeval.privacy.exchangeability import auc_interval
+from ecgeval.privacy.sensitivity import TRANSFORMS
+from ecgeval.privacy.view import (
+    P_FAIL,
+    P_REVERSED,
+    View,
+    count_interval,
+    is_or_are,
+    p_text,
+    pair,
+    plural,
+)
+from ecgeval.results import Estimate, Finding, Verdict
+
+__all__ = ["estimates", "findings"]
+
+LEAST_RECALL = 0.9
+"""A search that finds fewer of the planted copies than this, of any kind, clears nothing."""
+
+NOT_TESTED = (
+    "membership inference", "linkage to another ECG of the same patient", "attribute inference",
+    "copies of parts of a record (windows, single beats, single leads)", "re-timed copies",
+    "the generator's weights",
+)  # fmt: skip
+
+
+def estimates(v: View) -> Iterator[Estimate]:
+    """Yield every number of the audit, with its interval, sizes and null."""
+    e, n = v.e, v.n_synth
+    sizes: dict[str, Any] = {
+        "n_real": len(e.train), "n_synth": n, "patients_real": e.train.people(),
+        "seed": v.seed,
+    }  # fmt: skip
+    count = int(v.named.sum())
+    yield Estimate(
+        v.id("copies", "count"), count if n else None, count_interval(count, n), null=0,
+        unit="records", better="lower", label="synthetic records named as copies",
+        method="union of detectors, calibrated rule; Clopper-Pearson", **sizes,
+    )  # fmt: skip
+    yield Estimate(
+        v.id("copies", "upper"), v.bound(count, n), better="lower",
+        label="upper 95 % bound on the share of outputs that are copies of the kinds planted",
+        method="Clopper-Pearson limit over the lower limit of the weakest planted recall",
+        **sizes,
+    )  # fmt: skip
+    yield Estimate(
+        v.id("copies", "patients"), v.exposed,
+        count_interval(v.exposed, e.train.people()), null=0, unit="patients",
+        better="lower", label="training patients of whom a copy was named",
+        method="partners of the copies; Clopper-Pearson", **sizes,
+    )  # fmt: skip
+    yield Estimate(
+        v.id("copies", "patients_upper"), v.bound(v.exposed, e.train.people()),
+        better="lower", label="upper 95 % bound on the share of training patients copied",
+        method="as copies.upper, over patients", **sizes,
+    )  # fmt: skip
+    if e.holdout is not None:
+        yield Estimate(
+            v.id("copies", "control"), int(v.control.sum()),
+            count_interval(int(v.control.sum()), n), null=0, unit="records",
+            better="lower", label="synthetic records named as copies of holdout records",
+            method="the same rule, train and holdout exchanged",
+            **(sizes | {"n_real": len(e.holdout), "patients_real": e.holdout.people()}),
+        )  # fmt: skip
+    for name, found in v.detectors():
+        for transform, row in zip(TRANSFORMS, found, strict=True):
+            hits, planted = int(row.sum()), len(row)
+            yield Estimate(
+                v.id("recall", name.lower(), transform.id),
+                hits / planted if planted else None,
+                clopper_pearson(hits, planted) if planted else None, n_real=planted,
+                n_synth=planted, better="higher", seed=v.seed,
+                label=f"planted copies found, {transform.label}, {name}",
+                method="planted training records, right partner named; Clopper-Pearson",
+            )  # fmt: skip
+    yield Estimate(
+        v.id("duplicates", "records"), len(np.unique(e.duplicates.pairs)), null=0,
+        unit="records", better="lower", n_real=len(e.real_ids),
+        label="real records that occur more than once",
+        method=f"detector {e.duplicates.detector} among all real records",
+    )  # fmt: skip
+    if e.exchange is not None and e.holdout is not None:
+        yield from _exchange_estimates(v)
+
+
+def _exchange_estimates(v: View) -> Iterator[Estimate]:
+    x, train, holdout = v.e.exchange, v.e.train, v.e.holdout
+    assert x is not None
+    assert holdout is not None
+    t, h = train.people(), holdout.people()
+    sizes: dict[str, Any] = {
+        "n_real": len(train) + len(holdout), "n_synth": v.n_synth,
+        "patients_real": t + h, "seed": v.seed,
+    }  # fmt: skip
+    at = {label: k for k, label in enumerate(x.statistics)}
+    k = at["D2", "auc"]
+    yield Estimate(
+        v.id("exchange", "auc"), float(x.observed[k]),
+        auc_interval(float(x.observed[k]), t, h), p=x.p, floor=pair(x.floor[k]), null=0.5,
+        better="near_null", label="training against holdout patients: AUC of D2 similarity",
+        method="Mann-Whitney AUC, pseudo-score interval; p: permutation of patients, largest "
+        "standardised statistic over detectors, AUC and top counts", **sizes,
+    )  # fmt: skip
+    if ("D2", "top20") in at:
+        k = at["D2", "top20"]
+        share = float(x.observed[k])
+        yield Estimate(
+            v.id("exchange", "topq20"), share, clopper_pearson(round(20 * share), 20),
+            p=x.p, floor=pair(x.floor[k]), null=float(x.expected[k]), better="near_null",
+            label="share of training patients among the 20 most similar (D2)",
+            method="top count; p as exchange.auc", **sizes,
+        )  # fmt: skip
+    yield Estimate(
+        v.id("exchange", "flagged"), v.e.flagged, null=0, unit="patients",
+        better="lower", label="training patients flagged at a false discovery rate of 5 %",
+        method="conformal p-values of the best rank over detectors, Benjamini-Hochberg",
+        **sizes,
+    )  # fmt: skip
+
+
+def findings(v: View) -> Iterator[Finding]:
+    """Yield the audit's conclusions; the scope comes first, for it always holds."""
+    yield Finding(
+        "PRIV-SCOPE", Verdict.INCONCLUSIVE,
+        "copy search and exchangeability can fail a release; they never clear one",
+        "Data sets that pass distance checks have been found highly vulnerable to membership "
+        "inference (Yao et al., The DCR Delusion, arXiv 2505.01524). This audit is evidence "
+        "for whoever decides on the release, not the decision.",
+        rule="always INCONCLUSIVE", section=v.section,
+    )  # fmt: skip
+    yield _copies(v)
+    yield _exchange(v)
+    yield _duplicates(v)
+    yield Finding(
+        "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE, "not tested: " + NOT_TESTED[0] + " and more",
+        "Not run by this version: " + "; ".join(NOT_TESTED) + ".",
+        rule="listed whatever the data", section=v.section, gate=False,
+    )  # fmt: skip
+
+
+def _copies(v: View) -> Finding:
+    e, n, count, swapped = v.e, v.n_synth, int(v.named.sum()), int(v.control.sum())
+    weakest = float(v.recall.min())
+    recalls = ", ".join(f"{t.label} {r:.0%}" for t, r in zip(TRANSFORMS, v.recall, strict=True))
+    sensitivity = f"Of {v.n_planted} planted training records the search found: {recalls}."
+    against = "holdout record" if e.holdout is not None else "record of another patient"
+    rule = (
+        f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "
+        "of this size has one, extrapolated from different patients) and at less than half "
+        f"the distance of the nearest {against}. FAIL: any copy. PASS: none, and at "
+        f"least {LEAST_RECALL:.0%} of planted copies of every kind found"
+    )
+    if not n or not v.n_planted:
+        verdict, title = Verdict.NOT_ASSESSABLE, "no usable signal to search for copies in"
+        text = "Every record of the synthetic or the training set is flat or not finite."
+    elif count:
+        verdict = Verdict.FAIL
+        title = (
+            f"{plural(count, 'synthetic record')} of {n} {is_or_are(count)} a copy of a training "
+            f"record ({plural(v.exposed, 'patient')})"
+        )
+        text = (
+            "The table of copies names them. Do not release this set. Removing the records "
+            "named is not enough: the generator has memorised patients, and a filter that "
+            "regenerates until nothing is found hides it. " + sensitivity
+        )
+    elif swapped:
+        verdict = Verdict.FAIL
+        copies = f"{plural(swapped, 'synthetic record')} of {n} {is_or_are(swapped)}"
+        title = f"{copies} a copy of a holdout record"
+        text = (
+            "The generator should never have seen the holdout: either it was trained on it, or "
+            "the two sets are exchanged on the command line. Real patients are copied either "
+            "way."
+        )
+    elif weakest < LEAST_RECALL:
+        verdict, title = Verdict.INCONCLUSIVE, "no copies found, but the search is too weak"
+        text = sensitivity + " A search that misses planted copies clears nothing."
+    else:
+        verdict = Verdict.PASS
+        title = (
+            f"no copy of a whole record detected among {plural(n, 'synthetic record')}; "
+            f"sensitivity on planted copies {weakest:.0%}"
+        )
+        text = (
+            f"{sensitivity} With 95 % confidence fewer than {v.bound(0, n):.2%} of the "
+            "generator's outputs are copies of these kinds."
+        )
+    if e.holdout is None:
+        text += (
+            " There was no usable holdout: other training patients stood in for it, which "
+            "is a lower grade of evidence."
+        )
+    return Finding(
+        "PRIV-COPIES", verdict, title, text,
+        (v.id("copies", "count"), v.id("copies", "upper")), rule, v.section,
+    )  # fmt: skip
+
+
+def _exchange(v: View) -> Finding:
+    e = v.e
+    rule = (
+        f"patients permuted between train and holdout; FAIL if p < {P_FAIL:g}, or if the "
+        f"holdout is the closer side at p <= {P_REVERSED:g}; never PASS, for a test that "
+        "finds nothing shows nothing"
+    )
+    if e.exchange is None or e.holdout is None:
+        why = (
+            "without a holdout" if not v.given_holdout
+            else "with the patients left in the holdout" if e.holdout is None
+            else f"with fewer than {LEAST_PATIENTS} usable patients on either side"
+        )  # fmt: skip
+        return Finding(
+            "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
+            f"leakage short of copying cannot be assessed {why}",
+            "Next time set 20 to 50 % of the patients aside at random before training, and "
+            "give them as --holdout. Whether the synthetic set is closer to its training "
+            "patients than to others can only be told by comparison with others.",
+            rule=rule, section=v.section,
+        )  # fmt: skip
+    x = e.exchange
+    auc = float(x.observed[list(x.statistics).index(("D2", "auc"))])
+    t, h = e.train.people(), e.holdout.people()
+    run, chance = 0, 1.0
+    while chance >= P_FAIL and run < t:
+        chance *= (t - run) / (t + h - run)
+        run += 1
+    numbers = f"p = {p_text(x.p, len(x.null_max))}, AUC {auc:.2f}, {t} against {h} patients"
+    if x.p < P_FAIL:
+        verdict = Verdict.FAIL
+        title = f"the synthetic set tells training from holdout patients ({numbers})"
+        text = (
+            "It is closer to the patients the generator was trained on than chance allows: "
+            "evidence of memorisation, whether or not single copies were named."
+        )
+    elif x.p_reversed <= P_REVERSED:
+        verdict = Verdict.FAIL
+        title = (
+            "the synthetic set is closer to the holdout than to the training patients "
+            f"(p = {p_text(x.p_reversed, len(x.null_max))}, AUC {auc:.2f})"
+        )
+        text = (
+            "This happens when the two sets are exchanged, when the generator saw the "
+            "holdout, or when patients were not allotted at random; an audit with these "
+            "sets cannot be relied on."
+        )
+    else:
+        verdict = Verdict.INCONCLUSIVE
+        title = f"training and holdout patients could not be told apart ({numbers})"
+        text = (
+            f"With these numbers fewer than about {run} copied patients pass unnoticed by "
+            "this test; the copy search covers those. A test that finds nothing shows nothing."
+        )
+    text += f" Flagged one by one at a false discovery rate of 5 %: {plural(e.flagged, 'patient')}."
+    if x.informative < t + h:
+        text += (
+            f" Not informative, for a number of usable records that only one side has: "
+            f"{plural(t + h - x.informative, 'patient')}."
+        )
+    ids = [v.id("exchange", "auc")]
+    if ("D2", "top20") in x.statistics:
+        ids.append(v.id("exchange", "topq20"))
+    return Finding("PRIV-EXCHANGE", verdict, title, text, tuple(ids), rule, v.section)
+
+
+def _duplicates(v: View) -> Finding:
+    e = v.e
+    n = len(np.unique(e.duplicates.pairs))
+    parts = []
+    if n:
+        parts.append(f"{plural(n, 'real record')} occur more than once")
+    if e.shared_patients:
+        parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
+    text = (
+        "Repeated records are memorised most easily, and a patient on both sides makes the "
+        "holdout no control."
+    )
+    if e.removed:
+        text += (
+            f" {plural(e.removed, 'record')} left the holdout, with the patients they belong to: "
+            "the patient or a recording is in the training set too."
+        )
+    return Finding(
+        "PRIV-DUPLICATES", Verdict.FAIL if parts else Verdict.PASS,
+        "; ".join(parts) or "no recording and no patient occurs twice in the real sets",
+        text, (v.id("duplicates", "records"),),
+        "FAIL: any recording twice, or any patient in train and holdout", v.section,
+        gate=False,
+    )  # fmt: skip

@@ -1,0 +1,146 @@
+"""An audit's evidence with what findings, tables and figures share, and how they word it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ecgeval.privacy.copies import clopper_pearson
+from ecgeval.privacy.evidence import Evidence, Match
+
+__all__ = [
+    "P_FAIL",
+    "P_REVERSED",
+    "View",
+    "count_interval",
+    "is_or_are",
+    "p_text",
+    "pair",
+    "plural",
+]
+
+P_FAIL = 0.01
+
+P_REVERSED = 0.001
+"""The reversed direction is no hypothesis of the audit, hence stricter."""
+
+
+class View:
+    """An audit's evidence under one section.
+
+    Parameters
+    ----------
+    e : Evidence
+    section : str
+        Slug, and first part of every id.
+    seed : int
+    show : bool
+        Whether real traces, distances and ids may be shown.
+    given_holdout : bool
+        Whether a holdout was given, usable or not.
+
+    Attributes
+    ----------
+    n_synth, n_planted : int
+        Usable synthetic records; planted records a transform.
+    named, control : ndarray of bool, shape (n_synth,)
+        Copies of training and of holdout records, by any detector.
+    exposed : int
+        Training patients of whom a copy was named.
+    found : ndarray of bool, shape (transforms, planted)
+        Planted copies found by any detector.
+    recall : ndarray, shape (transforms,)
+    recall_low : float
+        Lower 97.5 % limit of the weakest recall.
+    """
+
+    def __init__(
+        self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool
+    ) -> None:
+        self.e, self.section, self.seed, self.show = e, section, seed, show
+        self.given_holdout = given_holdout
+        usable = [s.usable for s in e.synth.signals.values()]
+        self.n_synth = int(np.logical_or.reduce(usable).sum())
+        self.n_planted = e.matches[0].found.shape[1]
+        self.named = np.logical_or.reduce([m.named for m in e.matches])
+        self.control = np.logical_or.reduce([m.control for m in e.matches])
+        self.found = np.logical_or.reduce([m.found for m in e.matches])
+        partners = [e.train.person[m.partner[m.named]] for m in e.matches]
+        self.exposed = len(np.unique(np.concatenate(partners)))
+        hits = self.found.sum(axis=1)
+        self.recall = hits / max(self.n_planted, 1)
+        self.recall_low = min(
+            clopper_pearson(int(h), self.n_planted)[0] if self.n_planted else 0.0 for h in hits
+        )
+
+    def id(self, *parts: str) -> str:
+        """Return an id of this section."""
+        return ".".join((self.section, *parts))
+
+    def bound(self, count: int, n: int) -> float:
+        """Return the upper limit of a share, corrected for what the search misses.
+
+        Both limits hold at 97.5 %, so the quotient holds at 95 % (Bonferroni).
+        """
+        if not n or self.recall_low <= 0:
+            return 1.0
+        return min(1.0, clopper_pearson(count, n)[1] / self.recall_low)
+
+    @property
+    def leaks(self) -> bool:
+        """Whether anything found points to leakage: then no trace may be shown."""
+        x = self.e.exchange
+        told_apart = x is not None and (x.p < P_FAIL or x.p_reversed <= P_REVERSED)
+        return bool(self.named.any() or self.control.any() or told_apart)
+
+    @property
+    def primary(self) -> Match:
+        """The whole-record detector over all shifts, which speaks for the others in figures."""
+        return next(m for m in self.e.matches if m.detector.id == "D2")
+
+    def detectors(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield each detector's id and planted copies found; last ``any``, their union."""
+        for m in self.e.matches:
+            yield m.detector.id, m.found
+        yield "any", self.found
+
+    def summary(self) -> str:
+        """Return who was compared, in one sentence."""
+        e = self.e
+        against = (
+            f"{plural(e.holdout.people(), 'holdout patient')}" if e.holdout is not None
+            else "no holdout"
+        )  # fmt: skip
+        return (
+            f"{plural(len(e.synth), 'synthetic record')} against "
+            f"{plural(e.train.people(), 'training patient')} and {against}."
+        )
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 record``, ``2 records``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def is_or_are(count: int) -> str:
+    """Return the verb between a count and ``a copy``."""
+    return "is" if count == 1 else "are each"
+
+
+def p_text(p: float, permutations: int) -> str:
+    """Return a permutation p; its smallest possible value is an upper limit."""
+    return f"{p:.2g}" if p > 1 / (permutations + 1) + 1e-12 else f"at most {p:.2g}"
+
+
+def pair(values: np.ndarray) -> tuple[float, float]:
+    """Return two values as plain numbers."""
+    return float(values[0]), float(values[1])
+
+
+def count_interval(count: int, n: int) -> tuple[float, float] | None:
+    """Return the Clopper-Pearson interval as a number of n; None where there is nothing."""
+    if not n:
+        return None
+    low, high = clopper_pearson(count, n)
+    return low * n, high * n
