@@ -76,7 +76,7 @@ def compare_measures(
     margins : {"lenient", "strict"} or Margins
         Equivalence margins; `load_margins` reads a file of your own.
     quick : bool
-        Fewer draws (500 instead of 2000) and only the linear classifier.
+        Fewer draws (500 instead of 2000) and no boosted classifier.
     progress : callable
 
     Returns
@@ -117,13 +117,13 @@ def compare_measures(
     ]  # fmt: skip
     tests = {}
     for i, (kind, fit) in enumerate(FITS.items()):
-        if quick and kind != "logistic":
+        if quick and kind == "boosting":
             continue
         progress("classifier two-sample test", i, len(FITS))
         tests[kind] = classifier_test(
             *samples, circular, fit, seed=seed, name=f"{section}.c2st.{kind}",
             permutations=Effort.of(quick).permutations, jobs=jobs,
-            halves=40 if kind == "logistic" and not quick else 20,
+            halves=20 if quick or kind == "boosting" else 40,
         )  # fmt: skip
     adjusted = _adjusted(rows)
     common = Common(section, seed, margins, samples)

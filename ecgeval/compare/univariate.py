@@ -86,12 +86,13 @@ class Sample:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, columns: Sequence[str], patients: ArrayLike) -> Sample:
-        """Return the columns of a measures table, infinities as missing."""
+        """Return the columns of a measures table, infinities as missing.
+
+        Patients are numbered by name, so that the order of records moves no draw.
+        """
         values = frame[list(columns)].to_numpy(float, na_value=np.nan)
-        return cls(
-            np.where(np.isfinite(values), values, np.nan),
-            pd.factorize(np.asarray(patients, dtype=object))[0],
-        )
+        code = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)[1]
+        return cls(np.where(np.isfinite(values), values, np.nan), code)
 
     @property
     def n_patients(self) -> int:
@@ -407,8 +408,8 @@ class _Column:
         draws = np.concatenate([part[name] for part, _ in self.bootstrap])
         if name == "circ_mean_diff":
             return value + (draws - value + 180) % 360 - 180
-        off = value - self.on_grid[name][0]
-        return draws + (off if np.isfinite(off) else 0)
+        grid = self.on_grid[name][0]
+        return draws + (value - grid) if np.isfinite([value, grid]).all() else draws
 
     def _circular_interval(
         self, name: str, value: float, moved: Floats, level: float

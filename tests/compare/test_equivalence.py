@@ -46,8 +46,8 @@ def test_a_shift_of_the_margin_passes_at_most_one_time_in_twenty():
 
 
 def test_no_shift_passes_at_the_planned_size():
-    # 2 (1.645 + 1.282)^2 8^2 / 2^2 = 274 a side for means; a median needs pi/2 times as many, and
-    # the two-sided requirement (1.645 + 1.645)^2 for 90 % at shift 0: 2 * 3.29^2 * 16 * pi / 2 = 544.
+    # 90 % at shift 0, with two sides to fail on: 2 (1.645 + 1.645)^2 8^2 / 2^2 = 346 a side for
+    # means, and pi / 2 times as many for medians.
     rate = pass_rate(medians(544, 0, 1))
     assert rate >= 0.9 - 3 * np.sqrt(0.9 * 0.1 / REPEATS)
 

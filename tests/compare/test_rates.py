@@ -8,7 +8,10 @@ def test_newcombe_published_example():
     # Newcombe 1998, table II (a): 56/70 against 48/80, method 10.
     low, high = newcombe(48 / 80, 80, 56 / 70, 70)
     assert (low, high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
-    assert newcombe(0, 20, 0, 10) == (pytest.approx(-0.1611, abs=5e-5), pytest.approx(0.2775, abs=5e-5))
+    assert newcombe(0, 20, 0, 10) == (
+        pytest.approx(-0.1611, abs=5e-5),
+        pytest.approx(0.2775, abs=5e-5),
+    )
 
 
 def test_wilson_agrees_with_scipy_and_holds_zero():

@@ -1,0 +1,262 @@
+"""compare_measures: what a user is told about sets that differ in one known way."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgeval.compare import compare_measures, load_margins
+from ecgeval.compare.equivalence import Margins
+from ecgeval.errors import UsageError
+from ecgeval.results import Results, Verdict, json_schema
+
+
+def table(n, seed):
+    """Return plausible measures of n people, on the grids real ones have."""
+    rng = np.random.default_rng(seed)
+    rr = rng.normal(900, 110, n)
+    frame = {
+        "hr_bpm": 60_000 / rr,
+        "rr_ms": rr,
+        "p_dur_ms": rng.normal(105, 10, n),
+        "pr_ms": rng.normal(155, 18, n),
+        "qrs_ms": rng.normal(92, 8, n),
+        "qt_ms": 390 + 0.16 * (rr - 900) + rng.normal(0, 14, n),
+        "qtcf_ms": rng.normal(405, 16, n),
+        "qrs_axis_deg": np.mod(rng.normal(45, 30, n) + 180, 360) - 180,
+        "p_amp_II_mv": rng.normal(0.12, 0.04, n),
+        "r_amp_V5_mv": rng.gamma(9, 0.15, n),
+        "s_amp_V2_mv": -rng.gamma(9, 0.12, n),
+        "t_amp_V5_mv": rng.normal(0.35, 0.12, n),
+        "st60_V2_mv": rng.normal(0.08, 0.05, n),
+    }
+    for column, values in frame.items():
+        if column.endswith("_ms") and column != "rr_ms":
+            frame[column] = np.round(values / 2) * 2
+    return pd.DataFrame(frame, index=[f"s{seed}-{i}" for i in range(n)])
+
+
+def compare(real, synth, **options):
+    ids = {"patients_real": real.index, "patients_synth": synth.index, "quick": True}
+    return compare_measures(real, synth, **{**ids, **options})
+
+
+def find(results, code):
+    return [f for f in results.findings if f.code == code]
+
+
+def only(results, code):
+    (finding,) = find(results, code)
+    return finding
+
+
+@pytest.fixture(scope="module")
+def alike():
+    return compare(table(700, 0), table(900, 1))
+
+
+def test_alike_sets_pass_and_every_number_has_its_company(alike):
+    assert alike.verdict == Verdict.PASS, alike.headline()
+    assert {f.code for f in alike.findings if f.gate} == {"FID-EQUIV", "FID-SPREAD", "FID-MISSING"}
+    for e in alike.estimates:
+        assert e.value is not None
+        assert e.n_real > 0
+        assert e.patients_synth > 0
+        assert e.method
+        assert e.null is not None
+        if not e.id.endswith(("missing_diff", "_shuffled")):
+            assert e.ci[0] <= e.value <= e.ci[1], e.id
+            assert e.floor is not None, e.id
+            assert e.seed == 0
+    jsonschema.validate(json.loads(alike.to_json()), json_schema())
+    assert Results.from_json(alike.to_json()).to_json() == alike.to_json()
+
+
+def test_significance_and_the_classifier_are_never_a_pass(alike):
+    for code in ("FID-KS", "FID-C2ST"):
+        assert only(alike, code).verdict != Verdict.PASS
+        assert not only(alike, code).gate
+
+
+def test_a_wider_qrs_fails_and_the_title_says_by_how_much():
+    synth = table(900, 1)
+    synth["qrs_ms"] += 10
+    results = compare(table(700, 0), synth)
+    finding = only(results, "FID-EQUIV")
+    assert finding.verdict == Verdict.FAIL
+    assert finding.title.startswith("QRS is ")
+    assert "longer in the synthetic set (90 % CI of the difference" in finding.title
+    assert "margin ±6.0 ms" in finding.title
+    estimate = results.estimate("fidelity.qrs_ms.median_diff")
+    assert estimate.value == pytest.approx(10, abs=1.5)
+    assert 8 < estimate.ci[0] < estimate.value < estimate.ci[1] < 12.5
+    assert results.estimate("fidelity.qrs_ms.ks").p_adjusted < 0.05
+    assert only(results, "FID-C2ST").verdict == Verdict.FAIL
+    assert "QRS" in only(results, "FID-C2ST").explanation
+    shown = next(t for t in results.tables if t.id == "fidelity.summary").frame()
+    assert shown.set_index("measure").loc["QRS", "verdict"] == "FAIL"
+
+
+def test_too_few_records_are_inconclusive_not_a_pass():
+    results = compare(table(25, 0), table(25, 1))
+    assert only(results, "FID-EQUIV").verdict == Verdict.INCONCLUSIVE
+    assert results.exit_code == 3
+
+
+@pytest.mark.parametrize("n", [0, 1, 15])
+def test_hardly_any_records_are_not_assessable_and_no_error(n):
+    results = compare(table(200, 0), table(200, 1).iloc[:n])
+    assert only(results, "FID-EQUIV").verdict == Verdict.NOT_ASSESSABLE
+    assert results.exit_code == 3
+
+
+def test_collapse_to_the_median_record_fails():
+    """The medians agree perfectly: the spread has to give it away."""
+    real = table(700, 0)
+    synth = pd.DataFrame([real.median()] * 300, index=[f"x{i}" for i in range(300)])
+    results = compare(real, synth)
+    assert only(results, "FID-SPREAD").verdict == Verdict.FAIL
+    assert "is the same in every synthetic record" in only(results, "FID-SPREAD").title
+    assert results.estimate("fidelity.qrs_ms.log_sd_ratio").value is None
+    assert results.exit_code == 1
+
+
+def test_a_flat_line_fails():
+    flat = pd.DataFrame(np.nan, index=[f"x{i}" for i in range(200)], columns=table(1, 0).columns)
+    results = compare(table(300, 0), flat)
+    empty = only(results, "FID-EMPTY")
+    assert empty.verdict == Verdict.FAIL
+    assert empty.gate
+    assert "No synthetic record has a value of heart rate" in empty.title
+    assert only(results, "FID-EQUIV").verdict == Verdict.NOT_ASSESSABLE
+    assert only(results, "FID-MISSING").verdict == Verdict.FAIL
+    assert results.estimate("fidelity.qrs_ms.ks").value is None
+    assert "0 patients with a value" in results.estimate("fidelity.qrs_ms.ks").method
+    assert results.exit_code == 1
+
+
+def test_a_measure_missing_in_one_set_in_both_and_in_a_table():
+    real, synth = table(300, 0), table(300, 1)
+    synth["pr_ms"] = np.nan
+    real["rr_ms"] = synth["rr_ms"] = np.nan
+    results = compare(real, synth.drop(columns=["qt_ms"]))
+    fail, neither, absent = find(results, "FID-EMPTY")
+    assert (fail.verdict, "PR" in fail.title) == (Verdict.FAIL, True)
+    assert (neither.verdict, neither.gate) == (Verdict.NOT_ASSESSABLE, False)
+    assert (absent.verdict, absent.gate) == (Verdict.NOT_ASSESSABLE, True)
+    assert "The synthetic table has no column for QT" in absent.title
+
+
+def test_missing_p_waves_are_found():
+    synth = table(900, 1)
+    synth.loc[synth.index[:180], "pr_ms"] = np.nan
+    finding = only(compare(table(700, 0), synth), "FID-MISSING")
+    assert finding.verdict == Verdict.FAIL
+    assert "PR is missing in 20.0 % of synthetic and 0.0 % of real records" in finding.title
+
+
+def test_the_real_set_against_itself_never_passes():
+    """An exact copy gets the best score on every distance; it must be called a copy."""
+    real = table(300, 0)
+    results = compare(real, real)
+    finding = only(results, "FID-COPIES")
+    assert finding.verdict == Verdict.FAIL
+    assert finding.title.startswith("300 synthetic records equal")
+    assert results.exit_code == 1
+
+
+def test_near_copies_raise_the_leak_alarm():
+    rng = np.random.default_rng(0)
+    real = table(300, 0)
+    synth = real + rng.normal(size=real.shape) * real.std().to_numpy() * 0.02
+    finding = only(compare(real, synth), "FID-C2ST-LEAK")
+    assert finding.verdict == Verdict.FAIL
+    assert finding.gate
+
+
+def test_millivolts_against_microvolts_fail():
+    synth = table(300, 1)
+    amplitudes = [c for c in synth if c.endswith("_mv")]
+    synth[amplitudes] *= 1000
+    assert compare(table(300, 0), synth).exit_code == 1
+
+
+def test_same_bytes_for_any_jobs_and_record_order():
+    real, synth = table(90, 0), table(120, 1)
+    one = compare(real, synth, seed=3).to_json()
+    assert compare(real, synth, seed=3, jobs=2).to_json() == one
+    mixed = compare(real.sample(frac=1, random_state=0), synth, seed=3)
+    for a, b in zip(mixed.estimates, Results.from_json(one).estimates, strict=True):
+        if ".c2st." not in a.id:
+            assert a.value == pytest.approx(b.value, rel=1e-6)
+            assert a.ci == pytest.approx(b.ci, rel=1e-3, abs=1e-3)
+
+
+def test_figure_data(alike):
+    kinds = {f.kind: f.data for f in alike.figures}
+    assert set(kinds) == {"distributions", "effects", "scatter", "roc"}
+    for measure in kinds["distributions"]["measures"]:
+        assert len(measure["edges"]) == len(measure["real"]) + 1 <= 61
+        assert sum(measure["real"]) == measure["n_real"] == 700
+        assert sum(measure["synth"]) == measure["n_synth"] == 900
+    real, synth = kinds["scatter"]["sets"]
+    assert (real["name"], synth["name"]) == ("real", "synth")
+    assert real["slope"] == pytest.approx(0.16, abs=0.02)
+    assert real["residual_sd"] == pytest.approx(14, rel=0.1)
+    expected = np.corrcoef(table(700, 0)["rr_ms"], table(700, 0)["qt_ms"])[0, 1]
+    assert real["r"] == pytest.approx(expected)
+    assert real["r2"] == pytest.approx(expected**2)
+    curve = kinds["roc"]["curves"][0]
+    assert curve["fpr"][0] == curve["tpr"][0] == 0
+    assert curve["tpr"][-1] == 1
+    area = np.trapezoid(curve["tpr"], curve["fpr"])
+    assert area == pytest.approx(curve["auc"], abs=0.01)
+    assert "floor" in kinds["effects"]["rows"][0]
+
+
+def test_no_figure_draws_a_comb_on_a_coarse_grid(alike):
+    measures = next(f for f in alike.figures if f.kind == "distributions").data["measures"]
+    qrs = next(m for m in measures if m["name"] == "qrs_ms")
+    inner = np.asarray(qrs["real"])[8:-8]
+    assert (inner > 0).all()
+
+
+def test_own_margins_decide():
+    margins = load_margins()
+    wide = Margins(
+        margins.level, ("qrs_ms",), {"qrs_ms": (50.0, 0.0)}, (0.1, 9.0), 0.5, "mine.toml"
+    )
+    synth = table(300, 1)
+    synth["qrs_ms"] += 10
+    results = compare(table(300, 0), synth, margins=wide)
+    assert results.verdict == Verdict.PASS
+    assert "mine.toml" in only(results, "FID-EQUIV").rule
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"patients_real": ["a"]}, "1 patient ids for 30 rows of the real table"),
+        ({"patients_synth": [None] * 30}, "30 records of the synthetic table have no patient id"),
+        ({"margins": "loose"}, "strict or lenient"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    with pytest.raises(UsageError, match=message):
+        compare(table(30, 0), table(30, 1), **change)
+
+
+def test_tables_without_measures_and_with_text():
+    real, synth = table(30, 0), table(30, 1)
+    with pytest.raises(UsageError, match="no measure is in both tables"):
+        compare(real, synth.rename(columns=lambda c: "x_" + c))
+    with pytest.raises(UsageError, match="column qrs_ms of the synthetic table is not numeric"):
+        compare(real, synth.assign(qrs_ms="wide"))
+
+
+def test_full_effort_uses_all_classifiers():
+    results = compare(table(60, 0), table(60, 1), quick=False)
+    assert results.estimate("fidelity.c2st.boosting_auc").floor is not None
+    assert "permutations" in results.estimate("fidelity.qrs_axis_deg.watson_u2").method
