@@ -293,11 +293,17 @@ def convert(
     from ecgeval import io, sets
 
     with _progress() as progress:
-        ecgs = sets.read(
-            source, fs=fs, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
-            native_fs=native_fs, seed=seed, progress=progress,
-        )  # fmt: skip
-        io.write_store(ecgs, out)
+        if sets.is_generator(source) or source.startswith("deepfake:"):
+            ecgs = sets.read(
+                source, fs=fs, leads=_leads(leads), seconds=seconds, seed=seed, progress=progress
+            )
+            io.write_store(ecgs, out, progress=progress)
+        else:
+            io.convert(
+                source, out, fs=fs, leads=_leads(leads), unit=unit, labels=labels,
+                seconds=seconds, native_fs=native_fs, progress=progress,
+            )  # fmt: skip
+    ecgs = io.read_store(out)
     _told(ecgs)
     print(f"{ecgs!r} written to {out}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ __all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "is_generator", "read"]
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 
 _CHUNK = 1024  # records generated before they are written: 80 MB
-
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?$")
 
 
 def read(
@@ -181,29 +178,30 @@ def _stored(
 ) -> EcgSet:
     from ecgeval import io
 
-    name, _, selection = str(source).partition(":")
-    if name == "deepfake" and not Path(source).exists():
-        ids = _ids(str(source), selection)
-        if io.find_deepfake(list(ids)) is None:
-            from ecgeval import generators
+    if str(source).partition(":")[0] == "deepfake" and not Path(source).exists():
+        _check_ids(str(source))
+    try:
+        return io.read(
+            source,
+            leads=leads,
+            unit=unit,
+            labels=labels,
+            seconds=seconds,
+            native_fs=native_fs,
+            progress=progress,
+        )
+    except io.DeepfakeNotFound as missing:
+        # The published files are not here; the published weights give them again.
+        from ecgeval import generators
 
-            return generators.published(ids, progress=progress)
-    return io.read(
-        source,
-        leads=leads,
-        unit=unit,
-        labels=labels,
-        seconds=seconds,
-        native_fs=native_fs,
-        progress=progress,
-    )
+        return generators.published(missing.numbers or [], progress=progress)
 
 
-def _ids(source: str, selection: str) -> range:
-    match = _RANGE.match(selection)
-    if not match:
-        raise UsageError(f"{source!r}: expected a range of published ids, as in deepfake:0-999")
-    first, last = int(match[1]), int(match[2] or match[1])
-    if last < first or last >= 150_000:
-        raise DataError(f"{source!r}: the published set has ids 0 to 149999, first before last")
-    return range(first, last + 1)
+def _check_ids(source: str) -> None:
+    from ecgeval import io
+
+    numbers = io.parse_name(source)[1]
+    if numbers is None:
+        raise UsageError(f"{source!r}: expected published ids, as in deepfake:0-999")
+    if max(numbers) >= 150_000:
+        raise DataError(f"{source!r}: the published set has ids 0 to 149999")

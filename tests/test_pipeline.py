@@ -1,0 +1,184 @@
+"""The order of things: kept features, redaction, manifests, and what changes nothing."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgeval import pipeline
+from ecgeval.config import RunConfig
+from ecgeval.ecgset import EcgSet
+from ecgeval.errors import UsageError
+from ecgeval.pipeline import Run, features, trim_cache
+from ecgeval.results import Verdict, json_schema
+
+LEADS = ("I", "II", "V5")
+
+
+@pytest.fixture(scope="module")
+def people(sim):
+    return sim(40, seed=1, leads=LEADS)
+
+
+@pytest.fixture(scope="module")
+def fakes(sim):
+    return sim(40, seed=2, leads=LEADS)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def compared(people, fakes, cache):
+    return pipeline.compare(people, fakes, quick=True, cache=cache)
+
+
+def test_kept_features_are_read_not_computed(people, cache, compared, monkeypatch):
+    fresh = features(people)
+    monkeypatch.setattr(pipeline, "delineate", lambda *a, **k: pytest.fail("not read from cache"))
+    kept = features(people, cache=cache)
+    pd.testing.assert_frame_equal(kept.measures, fresh.measures)
+    pd.testing.assert_series_equal(kept.outcome, fresh.outcome)
+    np.testing.assert_array_equal(kept.beats, fresh.beats)
+
+
+def test_a_killed_run_resumes_and_a_damaged_file_is_recomputed(people, cache, compared):
+    files = sorted((cache / "features").rglob("*.npz"))
+    assert len(files) == 4  # two shards a set
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    files[1].unlink()
+    again = pipeline.compare(people, people, quick=True, cache=cache)
+    assert again.sections
+    assert len(list((cache / "features").rglob("*.npz"))) >= 3
+
+
+def test_another_method_or_code_does_not_read_what_is_kept(people, tmp_path, monkeypatch):
+    few = people.select(slice(0, 2))
+    features(few, cache=tmp_path)
+    features(few, method="neurokit:cwt", cache=tmp_path)
+    assert len(list((tmp_path / "features").rglob("*.npz"))) == 2
+    monkeypatch.setattr(pipeline, "_code_hash", lambda: "other")
+    features(few, cache=tmp_path)
+    assert len(list((tmp_path / "features").rglob("*.npz"))) == 3
+
+
+def test_the_cache_is_bounded_and_the_oldest_goes_first(people, tmp_path):
+    features(people.select(slice(0, 2)), cache=tmp_path)
+    old = next((tmp_path / "features").rglob("*.npz"))
+    import os
+
+    os.utime(old, (1, 1))
+    features(people.select(slice(2, 4)), cache=tmp_path)
+    trim_cache(tmp_path, limit=1.5 * old.stat().st_size)
+    left = list((tmp_path / "features").rglob("*.npz"))
+    assert len(left) == 1
+    assert left[0] != old
+
+
+def test_results_follow_the_schema_and_carry_what_decides_them(compared, people):
+    jsonschema = pytest.importorskip("jsonschema")
+    body = json.loads(compared.to_json())
+    jsonschema.validate(body, json_schema())
+    manifest = body["manifest"]
+    assert manifest["sets"]["real"]["fingerprint"] == people.fingerprint()
+    assert manifest["sets"]["synth"]["n"] == 40
+    assert manifest["seed"] == 0
+    assert {"numpy", "torch", "neurokit2"} <= set(manifest["versions"])
+    text = json.dumps(manifest)
+    for volatile in ("seconds_", "host", "jobs", "peak_memory"):
+        assert volatile not in text
+
+
+def test_every_estimate_stands_beside_its_n_and_its_unit_and_each_gate_has_a_rule(compared):
+    for e in compared.estimates:
+        assert e.method, e.id
+        assert e.n_real > 0, e.id
+        if e.value is not None and e.id.startswith("fidelity."):
+            assert e.ci is not None or e.p is not None, e.id
+    for f in compared.findings:
+        assert f.rule, f.code
+
+
+def test_the_record_order_and_the_batch_do_not_matter(people, fakes, compared, cache):
+    rng = np.random.default_rng(0)
+    shuffled = fakes.select(rng.permutation(len(fakes)))
+    again = pipeline.compare(people, shuffled, quick=True, cache=cache)
+    assert again.verdict == compared.verdict
+    one = compared.estimate("fidelity.qrs_ms.cliffs_delta")
+    two = again.estimate("fidelity.qrs_ms.cliffs_delta")
+    assert two.value == pytest.approx(one.value)
+
+
+def test_a_flat_or_nan_record_is_an_outcome(people, fakes):
+    x = fakes.signals.copy()
+    x[0] = 0
+    x[1, 0, 3] = np.nan
+    got = features(EcgSet(x, 500, LEADS, fakes.records).select(slice(0, 3)))
+    assert got.outcome.tolist() == ["flat", "not_finite", ""]
+    assert got.measures.iloc[:2].isna().all(axis=None)
+    assert np.isfinite(got.measures["hr_bpm"].iloc[2])
+
+
+def test_records_that_could_not_be_read_are_counted(people, fakes, cache):
+    lost = pd.DataFrame({"record_id": ["x", "y"], "reason": "truncated", "detail": "short"})
+    got = pipeline.compare(people, replace(fakes, rejected=lost), quick=True, cache=cache)
+    table = next(t for t in got.tables if t.id == "quality.outcomes").frame().set_index("outcome")
+    assert table.loc["truncated", "synthetic"] == 2
+    assert got.manifest["sets"]["synth"]["rejected"] == {"truncated": 2}
+
+
+def test_an_audit_without_a_holdout_is_not_assessable_and_says_what_to_do(people, fakes, cache):
+    got = pipeline.audit(people, None, fakes, permutations=99, cache=cache)
+    exchange = next(f for f in got.findings if f.code == "PRIV-EXCHANGE")
+    assert exchange.verdict == Verdict.NOT_ASSESSABLE
+    assert "hold out" in (exchange.explanation + exchange.title).lower()
+    assert got.verdict != Verdict.PASS
+
+
+def test_a_run_that_audits_shows_no_patient(people, fakes, cache, tmp_path):
+    from ecgeval import io
+
+    io.write_store(people, tmp_path / "real")
+    io.write_store(fakes, tmp_path / "synth")
+    config = RunConfig.model_validate(
+        {
+            "real": str(tmp_path / "real"), "synth": str(tmp_path / "synth"), "quick": True,
+            "audit": {"holdout_share": 0.5, "permutations": 99},
+        }
+    )  # fmt: skip
+    results, run = pipeline.run(config, cache=cache)
+    assert {s.slug for s in results.sections} == {"quality", "fidelity", "privacy"}
+    assert set(results.manifest["sets"]) == {"real", "train", "holdout", "synth"}
+    body = results.to_json() + run.measures["real"].to_csv()
+    assert not [i for i in people.ids if f'"{i}"' in body or f"\n{i}," in body]
+    paper = next(f for f in results.figures if f.kind == "ecg_paper")
+    assert {r["set"] for r in paper.data["records"]} == {"synth"}
+
+
+def test_train_and_holdout_share_no_patient_after_a_split(people):
+    from ecgeval.privacy import split_patients
+
+    twice = replace(
+        people, records=people.records.assign(patient_id=[f"p{i // 2}" for i in range(40)])
+    )
+    train, holdout = split_patients(twice, 0.5, np.random.default_rng(0))
+    assert not set(train.patients()) & set(holdout.patients())
+    assert len(train) + len(holdout) == 40
+
+
+def test_timings_and_memory_go_beside_the_results(people, fakes, cache):
+    run = Run(RunConfig(quick=True), cache=cache)
+    run.compare(people, fakes)
+    environment = run.environment()
+    assert environment["seconds"]["compare"] > 0
+    assert environment["peak_memory_mb"] > 10
+
+
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_nothing_to_evaluate_is_refused(share):
+    with pytest.raises(UsageError):
+        pipeline.run(RunConfig.model_validate({"audit": {"holdout_share": share}}))
