@@ -155,10 +155,10 @@ def test_order_of_patients_and_scale_of_scores_change_nothing() -> None:
 
 def test_a_patient_scores_its_best_record() -> None:
     nan = np.nan
-    similarity = np.array([[0.2, nan], [0.9, nan], [0.4, 0.1], [nan, nan]])
-    scores, counts = patient_scores(similarity, np.array([0, 0, 1, 2]))
+    similarity = np.array([[0.2, nan], [0.9, nan], [0.5, nan], [0.4, 0.1], [nan, nan]])
+    scores, counts = patient_scores(similarity, np.array([0, 0, 0, 1, 2]))
     np.testing.assert_array_equal(scores, [[0.9, -np.inf], [0.4, 0.1], [-np.inf, -np.inf]])
-    np.testing.assert_array_equal(counts, [2, 1, 0])
+    np.testing.assert_array_equal(counts, [3, 1, 0])
 
 
 def test_auc_interval_covers_and_is_never_empty() -> None:
