@@ -123,6 +123,15 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Never 0 in a finite sample: compare with its floor.",
         ),
         Explanation(
+            "watson_u2", "Watson's U²",
+            "Distance between two distributions of angles that does not depend on where the "
+            "circle is cut.",
+            "U² = nm / N² · Σ (d − mean d)², d = F − G at the pooled angles; p by permuting "
+            "patients.",
+            "Watson, Biometrika 1962;49:57",
+            "With many records a difference nobody would care about is significant.",
+        ),
+        Explanation(
             "missing_diff", "difference in missing values",
             "Share of synthetic minus share of real records in which the measure could not be "
             "found, in percentage points.",

@@ -177,7 +177,11 @@ def font_folder() -> str:
 
 
 def _distributions(data: Mapping[str, Any]) -> Cells:
-    """Densities of each measure: real filled, synthetic as a dashed outline, medians marked."""
+    """Densities of each measure: real filled, synthetic as a dashed outline, medians marked.
+
+    ``measures``: name, label, unit, edges (k + 1), real and synth (k counts each),
+    median_real, median_synth.
+    """
     for m in data.get("measures", ()):
         edges = np.asarray(m["edges"], float)
         label, unit = m.get("label") or m.get("name", ""), m.get("unit", "")
@@ -216,7 +220,10 @@ def _medians(m: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _effects(data: Mapping[str, Any]) -> Cells:
-    """Forest plot: estimate and interval, the real-against-real floor as a grey band behind."""
+    """Forest plot: estimate and interval, the real-against-real floor as a grey band behind.
+
+    ``rows``: label, value, ci and floor ([low, high] or null), group; ``xlabel``, ``null``.
+    """
     items = list(data.get("rows", ()))
     null, xlabel = data.get("null", 0), str(data.get("xlabel", ""))
     if not items:
@@ -263,7 +270,10 @@ def _effects(data: Mapping[str, Any]) -> Cells:
 
 
 def _scatter(data: Mapping[str, Any]) -> Cells:
-    """Points and least-squares line of each set."""
+    """Points and least-squares line of each set.
+
+    ``sets``: name, x, y, n, r2, slope, intercept; ``xlabel``, ``ylabel``.
+    """
     sets = list(data.get("sets", ()))
     fig, ax = _axes(5.2, 3.6, left=0.55, right=0.15, bottom=0.5, top=0.2)
     for k, s in enumerate(sets):
@@ -297,7 +307,11 @@ _MARK_COLOURS = {"P": COLOURS["third"], "QRS": REAL, "R": REAL, "T": COLOURS["fo
 
 
 def _ecg_paper(data: Mapping[str, Any]) -> Cells:
-    """Sheets of ECG paper: 25 mm/s, 10 mm/mV, 3 x 4 leads and a rhythm strip; 1 unit is 1 mm."""
+    """Sheets of ECG paper: 25 mm/s, 10 mm/mV, 3 x 4 leads and a rhythm strip; 1 unit is 1 mm.
+
+    ``records``: id, set (real or synth), uv (integer µV by lead), marks (sample indices by name,
+    or null); ``fs`` in Hz. Each lead is drawn about its median.
+    """
     fs = float(data.get("fs", 500))
     for record in _alternate(data.get("records", ()))[:_SHEETS]:
         traces = with_limb_leads(record.get("uv", {}))
@@ -375,7 +389,10 @@ def _marks_on(ax: Axes, marks: Any, fs: float, seconds: float, base: float) -> N
 
 
 def _beats(data: Mapping[str, Any]) -> Cells:
-    """Median representative beat with its 5-95 % band, a lead a cell."""
+    """Median representative beat with its 5-95 % band, a lead a cell.
+
+    ``sets``: name; median, low and high (mV by lead); ``fs``, ``zero`` (sample of R), ``leads``.
+    """
     fs, zero = float(data.get("fs", 500)), data.get("zero", 0)
     for lead in data.get("leads", ()):
         fig, ax = _axes(2.5, 1.75, left=0.42, right=0.1, bottom=0.3, top=0.4)
@@ -399,7 +416,10 @@ def _beats(data: Mapping[str, Any]) -> Cells:
 
 
 def _roc(data: Mapping[str, Any]) -> Cells:
-    """ROC curves against the diagonal of a guess; `log` draws both axes logarithmically."""
+    """ROC curves against the diagonal of a guess; `log` draws both axes logarithmically.
+
+    ``curves``: name, fpr, tpr, auc.
+    """
     curves = list(data.get("curves", ()))
     fig, ax = _axes(3.8, 3.6, left=0.55, right=0.15, bottom=0.5, top=0.15)
     low = 1e-3 if data.get("log") else 0.0
@@ -420,8 +440,11 @@ def _roc(data: Mapping[str, Any]) -> Cells:
 
 
 def _null(data: Mapping[str, Any]) -> Cells:
-    """The statistic under permuted labels, and where the observed one lies."""
-    edges = np.asarray(_first(data, "values_edges", "edges", default=()), float)
+    """The statistic under permuted labels, and where the observed one lies.
+
+    ``values_edges`` (k + 1), ``counts`` (k), ``observed``, ``p``, ``xlabel``.
+    """
+    edges = np.asarray(data.get("values_edges", ()), float)
     fig, ax = _axes(4.6, 2.5, left=0.2, right=0.2, bottom=0.48, top=0.42)
     density = _density(data.get("counts", ()), edges)
     if not density.size:
@@ -436,26 +459,29 @@ def _null(data: Mapping[str, Any]) -> Cells:
         left = observed < (span[0] + span[1]) / 2
         ax.text(observed, 1.04, text, transform=ax.get_xaxis_transform(), color=SYNTH,
                 ha="left" if left else "right", weight="bold")  # fmt: skip
-    ax.set(yticks=[], xlabel=str(_first(data, "xlabel", "x", default="")), ylim=(0, None))
+    ax.set(yticks=[], xlabel=str(data.get("xlabel", "")), ylim=(0, None))
     ax.spines["left"].set_visible(False)
     yield "Permutation null and observed statistic", fig
 
 
 def _neighbours(data: Mapping[str, Any]) -> Cells:
-    """Similarity to the nearest neighbour, a line a series, and the threshold of a copy."""
+    """Similarity to the nearest neighbour, a line a series, and the threshold of a copy.
+
+    ``edges`` (k + 1), ``series``: name, counts (k); ``threshold`` or null, ``xlabel``.
+    """
     edges = np.asarray(data.get("edges", ()), float)
     fig, ax = _axes(5.2, 2.9, left=0.55, right=0.2, bottom=0.48, top=0.3)
     for k, s in enumerate(data.get("series", ())):
         density = _density(s.get("counts", ()), edges)
         n = int(np.sum(np.asarray(s.get("counts", ()), float)))
         ax.stairs(density, edges, color=_SERIES[k % 4], ls=_DASHES[k % 4], lw=1.5,
-                  label=f"{_first(s, 'name', 'label', default='')} (n {n:,})")  # fmt: skip
-    threshold = _first(data, "threshold", "limit")
+                  label=f"{s.get('name', '')} (n {n:,})")  # fmt: skip
+    threshold = data.get("threshold")
     if threshold is not None:
         ax.axvline(threshold, color=INK, lw=1)
         ax.text(threshold, 1.02, "copy threshold " + number(threshold), ha="right",
                 transform=ax.get_xaxis_transform())  # fmt: skip
-    xlabel = str(_first(data, "xlabel", "x", default=""))
+    xlabel = str(data.get("xlabel", ""))
     ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
     if data.get("series"):
         ax.legend(loc="upper left")
@@ -463,13 +489,16 @@ def _neighbours(data: Mapping[str, Any]) -> Cells:
 
 
 def _pairs(data: Mapping[str, Any]) -> Cells:
-    """Synthetic traces over their nearest real ones, the real one moved right by its lag."""
+    """Synthetic traces over their nearest real ones, the real one moved right by its lag.
+
+    ``pairs``: title, synth and real (µV by lead; real may be null), real_title, lag_ms,
+    similarity; ``fs``, ``leads``.
+    """
     fs = float(data.get("fs", 500))
     for pair in data.get("pairs", ())[:6]:
-        synth, real = pair.get("synth") or {}, _first(pair, "real", "train") or {}
-        title = str(_first(pair, "title", "synth_id", default=""))
-        # `lag_s` is the search's: sample n of the synthetic trace meets n + lag of the real one.
-        lag_ms = float(_first(pair, "lag_ms", default=-1000 * (pair.get("lag_s") or 0)))
+        synth, real = pair.get("synth") or {}, pair.get("real") or {}
+        title = str(pair.get("title", ""))
+        lag_ms = float(pair.get("lag_ms") or 0)
         leads = [lead for lead in data.get("leads", synth) if lead in synth][:8]
         fig, ax = _axes(6.4, 0.34 * max(len(leads), 2) + 0.75, left=0.4, right=0.1, bottom=0.42,
                         top=0.3)  # fmt: skip
@@ -488,7 +517,7 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
         similarity = pair.get("similarity")
         _legend(fig, 1 - 0.15 / fig.get_figheight(), [
             (f"┅ synthetic {_short(title, 40)}" if real else _short(title, 60), SYNTH),
-            ("■ real" if real else "", REAL),
+            (f"■ real {_short(pair.get('real_title', ''), 40)}" if real else "", REAL),
             (f"similarity {number(similarity)}" if similarity is not None else "", MUTED),
         ])  # fmt: skip
         yield f"Nearest pair: {title}", fig
@@ -548,7 +577,7 @@ def _rows_roc(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _rows_null(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    edges = _first(data, "values_edges", "edges", default=())
+    edges = data.get("values_edges", ())
     for low, high, count in zip(edges[:-1], edges[1:], data.get("counts", ()), strict=True):
         yield {"low": low, "high": high, "count": count}
 
@@ -558,7 +587,7 @@ def _rows_neighbours(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for s in data.get("series", ()):
         for low, high, count in zip(edges[:-1], edges[1:], s.get("counts", ()), strict=True):
             yield {
-                "series": _first(s, "name", "label", default=""),
+                "series": s.get("name", ""),
                 "low": low,
                 "high": high,
                 "count": count,
@@ -567,9 +596,8 @@ def _rows_neighbours(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rows_pairs(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for k, pair in enumerate(data.get("pairs", ())):
-        traces = {"synth": pair.get("synth"), "real": _first(pair, "real", "train")}
-        for name, leads in traces.items():
-            for lead, values in (leads or {}).items():
+        for name in ("synth", "real"):
+            for lead, values in (pair.get(name) or {}).items():
                 for i, value in enumerate(values):
                     yield {"pair": k, "set": name, "lead": lead, "sample": i, "uv": value}
 
@@ -600,11 +628,6 @@ KINDS: dict[str, Kind] = {
 
 
 # ---- shared ------------------------------------------------------------------------------------
-
-
-def _first(data: Mapping[str, Any], *keys: str, default: Any = None) -> Any:
-    """Return the value under the first of `keys` that is there."""
-    return next((data[k] for k in keys if data.get(k) is not None), default)
 
 
 def with_limb_leads(uv: Mapping[str, Sequence[float]]) -> dict[str, Any]:
