@@ -29,6 +29,7 @@ def audit_sets(
     assume_independent: bool = False,
     show_traces: bool = False,
     permutations: int = 9999,
+    id_key: str | None = None,
     progress: Progress = quiet,
 ) -> Results:
     """Test whether synthetic ECGs leak the patients a generator was trained on.
@@ -57,6 +58,9 @@ def audit_sets(
         Show clear ids, similarities and traces of the pairs found (a restricted annex).
     permutations : int
         Of the exchangeability test.
+    id_key : str, optional
+        Key of the pseudonyms of real records; ``train.fingerprint("id-key")`` by default. A
+        caller who changed the training set's form first gives that of the set as it was read.
     progress : callable
 
     Returns
@@ -74,7 +78,7 @@ def audit_sets(
     """
     e = collect(
         train, holdout, synth, beats=beats, seed=seed, jobs=jobs, permutations=permutations,
-        assume_independent=assume_independent, progress=progress,
+        assume_independent=assume_independent, id_key=id_key, progress=progress,
     )  # fmt: skip
     view = View(e, section, seed, show_traces, given_holdout=holdout is not None)
     return Results(

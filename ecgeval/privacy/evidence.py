@@ -44,7 +44,9 @@ LEAST_PATIENTS = 10
 _OTHERS = 6  # nearest training records looked at for one of another person, without a holdout
 
 
-def pseudonyms(train: EcgSet, ecgs: EcgSet | None = None) -> pd.Series:
+def pseudonyms(
+    train: EcgSet, ecgs: EcgSet | None = None, *, id_key: str | None = None
+) -> pd.Series:
     """Return the names under which an audit speaks of real records.
 
     HMAC-SHA256 of the record id, first ten hex digits, under a key that is a digest of the
@@ -56,12 +58,14 @@ def pseudonyms(train: EcgSet, ecgs: EcgSet | None = None) -> pd.Series:
         The training set as given to the audit; its samples make the key.
     ecgs : EcgSet, optional
         Set whose records to name; the training set by default.
+    id_key : str, optional
+        Key to use instead, as given to the audit.
 
     Returns
     -------
     Series of str, index ``record_id``
     """
-    key = train.fingerprint(salt="id-key").encode()
+    key = (train.fingerprint(salt="id-key") if id_key is None else id_key).encode()
     ids = (train if ecgs is None else ecgs).ids
     names = [hmac.new(key, record.encode(), "sha256").hexdigest()[:10] for record in ids]
     return pd.Series(names, index=ids, name="pseudonym")
@@ -166,9 +170,11 @@ def collect(
     jobs: int,
     assume_independent: bool,
     permutations: int,
+    id_key: str | None,
     progress: Progress,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`."""
+    id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
     given = {"train": train, "holdout": holdout, "synth": synth}
     sets = {name: ecgs for name, ecgs in given.items() if ecgs is not None}
     leads = independent_leads(list(sets.values()))
@@ -220,9 +226,9 @@ def collect(
     return Evidence(
         sides["train"], control, sides["synth"], matches, exchange, flagged, duplicates,
         tuple((name, record) for name in real for record in sets[name].ids),
-        tuple(alias for name in real for alias in pseudonyms(train, sets[name])),
+        tuple(alias for name in real for alias in pseudonyms(train, sets[name], id_key=id_key)),
         overlap, 0 if holdout is None else len(holdout) - len(kept),
-        pseudonyms(train), form.notes,
+        pseudonyms(train, id_key=id_key), form.notes,
         tuple(
             (name, len(sets[name]), int(sides[name].signals["record"].usable.sum())
              if name != "holdout" or control is not None else 0,

@@ -114,8 +114,10 @@ def test_the_bound_is_corrected_for_sensitivity(honest) -> None:
 def test_one_copy_is_enough(sets) -> None:
     train, holdout, synth = sets
     synth, planted = with_copies(synth, train, 1)
-    results = audit_sets(train, holdout, synth, **QUICK)
+    results = audit_sets(train, holdout, synth, id_key="k", **QUICK)
     assert list(table(results, "copies")["synthetic record"]) == list(planted)
+    alias = pseudonyms(train, id_key="k")[list(planted.values())]
+    assert list(table(results, "copies")["training record"]) == list(alias)
     assert verdicts(results)["PRIV-EXCHANGE"] == "INCONCLUSIVE"  # too few for a calibrated test
 
 
@@ -261,6 +263,7 @@ def test_pseudonyms_depend_on_the_data(sets) -> None:
     assert names.index.equals(train.ids)
     assert names.is_unique
     assert names.str.fullmatch("[0-9a-f]{10}").all()
+    assert pseudonyms(train, id_key=train.fingerprint("id-key")).equals(names)
     other = with_signals(train, train.signals + np.float32(0.001))
     assert not set(pseudonyms(other)) & set(names)
 
