@@ -141,6 +141,7 @@ def _intersection(
         title = f"{sentence}: {tail}"
         if counts[verdict] > 1:
             title += f"; likewise {counts[verdict] - 1} more of {n} declared measures"
+    title = title[0].upper() + title[1:]
     tally = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
     return common.finding(
         code,
@@ -161,10 +162,11 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
     primary = [row for row in rows if row.column in common.margins.primary]
     parts = []
     for row in primary:
+        points = (100 * row.missing.ci90[0], 100 * row.missing.ci90[1])
         sentence = (
             f"{row.info.label} is missing in {_percent(row.missing.synth)} of synthetic and "
             f"{_percent(row.missing.real)} of real records (difference, 90 % CI "
-            f"{100 * row.missing.ci90[0]:.1f} to {100 * row.missing.ci90[1]:.1f} percentage "
+            f"{between(points)} percentage "
             f"points; margin ±{100 * limit:g})"
         )
         verdict = tost(row.missing.ci90, -limit, limit)

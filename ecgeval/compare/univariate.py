@@ -35,7 +35,7 @@ __all__ = ["Comparison", "Effort", "Sample", "Stat", "compare_columns", "rescale
 
 Floats = NDArray[np.floating]
 
-LEVELS = 1024
+LEVELS = 512
 ANGLES = 720
 CHUNK = 50
 MEASURES_A_SHARD = 12

@@ -260,3 +260,31 @@ def test_full_effort_uses_all_classifiers():
     results = compare(table(60, 0), table(60, 1), quick=False)
     assert results.estimate("fidelity.c2st.boosting_auc").floor is not None
     assert "permutations" in results.estimate("fidelity.qrs_axis_deg.watson_u2").method
+
+
+def test_real_patients_against_others_do_not_fail_and_a_wider_qrs_does(real_data):
+    from ecgeval.io import read
+    from ecgeval.measures import measure
+
+    real_data("ptbxl")
+    ecgs = read("ptbxl-norm")
+    people = sorted(set(ecgs.patients()))[:60]
+    ecgs = ecgs.select(np.isin(ecgs.patients(), people))
+    measures = measure(ecgs)
+    first = np.isin(ecgs.patients(), people[::2])
+
+    def halves(table):
+        return compare_measures(
+            table[first], table[~first], quick=True,
+            patients_real=ecgs.patients()[first], patients_synth=ecgs.patients()[~first],
+        )  # fmt: skip
+
+    alike = halves(measures)
+    assert only(alike, "FID-EQUIV").verdict != Verdict.FAIL
+    assert only(alike, "FID-C2ST").verdict == Verdict.NOT_ASSESSABLE  # 30 patients a side
+    assert only(alike, "FID-KS").title.startswith("0 of ")
+    wider = measures.copy()
+    wider.loc[~first, "qrs_ms"] += 25
+    finding = only(halves(wider), "FID-EQUIV")
+    assert finding.verdict == Verdict.FAIL
+    assert finding.title.startswith("QRS is ")
