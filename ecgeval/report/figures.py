@@ -226,47 +226,46 @@ def _effects(data: Mapping[str, Any]) -> Cells:
     """
     items = list(data.get("rows", ()))
     null, xlabel = data.get("null", 0), str(data.get("xlabel", ""))
-    if not items:
-        return
-    lines: list[Mapping[str, Any] | str] = []
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for item in items:
-        group = item.get("group")
-        if group and group not in lines:
-            lines.append(str(group))
-        lines.append(item)
-    longest = max(len(str(i.get("label", ""))) for i in items)
-    left = min(0.35 + 0.062 * longest, 2.6)
-    fig, ax = _axes(6.6, 0.19 * len(lines) + 0.75, left=left, right=1.55, bottom=0.45, top=0.2)
-    ends = [null] if null is not None else []
-    for y, item in enumerate(lines):
-        if isinstance(item, str):
-            ax.text(-left + 0.05, y, item, transform=_inches(fig, ax), va="center", weight="bold")
-            continue
-        value, ci, floor = item.get("value"), item.get("ci"), item.get("floor")
-        label = _short(item.get("label", ""), 40)
-        ax.text(-0.08, y, label, transform=_inches(fig, ax), ha="right", va="center")
-        if floor and None not in floor:
-            ax.plot(floor, [y, y], color=COLOURS["floor"], lw=7, solid_capstyle="butt", zorder=1)
-            ends += floor
-        if ci and None not in ci:
-            ax.plot(ci, [y, y], color=INK, lw=1.1, zorder=2)
-            ends += ci
-        if value is not None:
-            ax.plot([value], [y], "o", color=SYNTH, ms=4.2, zorder=3, mec="white", mew=0.5)
-            ends.append(value)
-        decimals = places(*(ci or floor or (None,)))
-        text = "not estimated" if value is None else fixed(value, decimals)
-        if ci and None not in ci:
-            text += f"  [{fixed(ci[0], decimals)}, {fixed(ci[1], decimals)}]"
-        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", color=MUTED, size=7)
-    if null is not None:
-        ax.axvline(null, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
+        groups.setdefault(str(item.get("group") or ""), []).append(item)
+    # All groups share one axis, so that they can be compared.
+    ends = [null, *(i.get("value") for i in items)]
+    ends += [end for i in items for pair in (i.get("ci"), i.get("floor")) for end in pair or ()]
+    ends = [end for end in ends if end is not None]
     pad = 0.06 * ((max(ends) - min(ends)) or 1) if ends else 1
-    ax.set(ylim=(len(lines) - 0.4, -0.6), yticks=[], xlabel=xlabel)
-    if ends:
-        ax.set_xlim(min(ends) - pad, max(ends) + pad)
-    ax.spines["left"].set_visible(False)
-    yield f"{xlabel} by measure, with intervals and noise floor", fig
+    # "S amplitude V2" under the title "S amplitude" is "V2".
+    labels = {
+        group: [_short(str(i.get("label", "")).removeprefix(group).strip(), 24) for i in members]
+        for group, members in groups.items()
+    }
+    left = 0.25 + 0.065 * max((len(name) for names in labels.values() for name in names), default=0)
+    for group, members in groups.items():
+        fig, ax = _axes(left + 3.4, 0.19 * len(members) + 0.9, left=left, right=1.25, bottom=0.45,
+                        top=0.35)  # fmt: skip
+        fig.text(0.02, 1 - 0.13 / fig.get_figheight(), group, weight="bold", va="center", size=8.5)
+        for y, (label, item) in enumerate(zip(labels[group], members, strict=True)):
+            value, ci, floor = item.get("value"), item.get("ci"), item.get("floor")
+            ax.text(-0.03, y, label, transform=ax.get_yaxis_transform(), ha="right", va="center")
+            decimals = places(*(ci or floor or (None,)))
+            text = "not estimated" if value is None else fixed(value, decimals)
+            if floor and None not in floor:
+                ax.plot(floor, [y, y], color=COLOURS["floor"], lw=7, solid_capstyle="butt")
+            if ci and None not in ci:
+                ax.plot(ci, [y, y], color=INK, lw=1.1)
+                text += f"  [{fixed(ci[0], decimals)}, {fixed(ci[1], decimals)}]"
+            if value is not None:
+                ax.plot([value], [y], "o", color=SYNTH, ms=4.2, mec="white", mew=0.5)
+            ax.text(1.03, y, text, transform=ax.get_yaxis_transform(), va="center", color=MUTED,
+                    size=7)  # fmt: skip
+        if null is not None:
+            ax.axvline(null, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
+        ax.set(ylim=(len(members) - 0.4, -0.6), yticks=[], xlabel=xlabel)
+        if ends:
+            ax.set_xlim(min(ends) - pad, max(ends) + pad)
+        ax.locator_params(axis="x", nbins=5)
+        ax.spines["left"].set_visible(False)
+        yield f"{xlabel} of each measure, {group}: estimate, interval and noise floor", fig
 
 
 def _scatter(data: Mapping[str, Any]) -> Cells:
@@ -615,7 +614,7 @@ def _flat(data: Mapping[str, Any], path: str = "") -> Iterator[dict[str, Any]]:
 
 KINDS: dict[str, Kind] = {
     "distributions": Kind(_distributions, _rows_distributions, 3),
-    "effects": Kind(_effects, _rows_effects, 1),
+    "effects": Kind(_effects, _rows_effects, 2),
     "scatter": Kind(_scatter, _rows_scatter, 1),
     "ecg_paper": Kind(_ecg_paper, _rows_ecg, 2),
     "beats": Kind(_beats, _rows_beats, 3),
@@ -651,14 +650,6 @@ def _axes(
         (height - bottom - top) / height,
     )
     return fig, fig.add_axes(box)
-
-
-def _inches(fig: Canvas, ax: Axes) -> Any:
-    """Return a transform: x in inches from the left edge of the axes, y in data."""
-    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
-
-    origin = ScaledTranslation(ax.get_position().x0 * fig.get_figwidth(), 0, fig.dpi_scale_trans)
-    return blended_transform_factory(fig.dpi_scale_trans + origin, ax.transData)
 
 
 def _headline(fig: Canvas, label: str, unit: str, parts: Sequence[tuple[str, str]]) -> None:
