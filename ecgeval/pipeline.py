@@ -13,6 +13,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.measures import measure_columns, measure_marks
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
 from ecgeval.preprocess import harmonise, quality
-from ecgeval.results import Figure, Results
+from ecgeval.results import Figure, Results, Verdict
 
 __all__ = ["Features", "Run", "audit", "compare", "demo", "features", "run", "trim_cache"]
 
@@ -129,9 +130,9 @@ def _features_block(
         file = cache / "features" / key.hexdigest()[:2] / f"{key.hexdigest()}.npz"
         if file.is_file():
             try:
-                with np.load(file, allow_pickle=False) as kept:
+                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
                     return dict(kept)
-            except (OSError, ValueError, EOFError):  # a damaged file is recomputed
+            except (OSError, ValueError, EOFError, BadZipFile):  # a damaged file is recomputed
                 file.unlink(missing_ok=True)
     block = EcgSet(signals, fs, leads, pd.DataFrame(index=range(len(signals))))
     flags = quality(block)
@@ -367,6 +368,8 @@ class Run:
             return audit_sets(
                 aligned["train"], aligned.get("holdout"), aligned["synth"],
                 beats={name: f.beats for name, f in feats.items()},
+                beats_fs=feats["synth"].beats_fs,
+                id_key=train.fingerprint("id-key"),
                 seed=self.config.seed, jobs=self.jobs, section=section,
                 assume_independent=self.config.assume_independent,
                 show_traces=self.config.show_traces,
@@ -520,20 +523,32 @@ def run(
     if auditing:
         train_set = given["train"]
         assert train_set is not None
-        results = results + worker.audit(train_set, given["holdout"], synth)
-    if auditing and not config.show_traces and "real" in worker.measures:
-        worker.measures["real"] = _pseudonymous(worker.measures["real"], given["real"])
+        audited = worker.audit(train_set, given["holdout"], synth)
+        if not config.show_traces:
+            if any(f.verdict == Verdict.FAIL for f in audited.findings):
+                results = _without_traces(results)
+            if "real" in worker.measures:
+                worker.measures["real"] = _pseudonymous(
+                    worker.measures["real"], train_set, given["real"]
+                )
+        results = results + audited
     if cache is not None:
         trim_cache(cache)
     order = [name for name in ("real", "train", "holdout", "synth") if name in given]
     return results.with_manifest(worker.manifest(**{n: given[n] for n in order})), worker
 
 
-def _pseudonymous(table: pd.DataFrame, ecgs: EcgSet | None) -> pd.DataFrame:
+def _without_traces(results: Results) -> Results:
+    """Drop the ECG pages: a synthetic trace that copies a patient is that patient's trace."""
+    return replace(results, figures=tuple(f for f in results.figures if f.kind != "ecg_paper"))
+
+
+def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd.DataFrame:
+    """Return a table of real records under the pseudonyms that the audit uses."""
     from ecgeval.privacy import pseudonyms
 
-    assert ecgs is not None
-    return table.set_index(pd.Index(pseudonyms(ecgs).loc[table.index], name="record_id"))
+    names = pseudonyms(train, ecgs).loc[table.index]
+    return table.set_index(pd.Index(names, name="record_id"))
 
 
 def _outcomes(f: Features, found: EcgSet, patients: np.ndarray) -> tuple[pd.Series, np.ndarray]:
@@ -664,7 +679,7 @@ def demo(
             for section in planted.sections
         ),
     )
-    worker.measures["real"] = _pseudonymous(worker.measures["real"], real)
+    worker.measures["real"] = _pseudonymous(worker.measures["real"], train, real)
     manifest = worker.manifest(real=real, train=train, holdout=holdout, synth=synth)
     return results.with_manifest({**manifest, "notice": notice}), worker
 

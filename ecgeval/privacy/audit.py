@@ -23,6 +23,7 @@ def audit_sets(
     synth: EcgSet,
     *,
     beats: Mapping[str, np.ndarray] | None = None,
+    beats_fs: float | None = None,
     seed: int = 0,
     jobs: int = 1,
     section: str = "privacy",
@@ -45,7 +46,9 @@ def audit_sets(
         What the generator made, one independent draw a record.
     beats : mapping of str to ndarray, shape (n, leads, samples), optional
         Representative beats in mV under ``train``, ``holdout``, ``synth`` (-0.4 to 0.7 s around R,
-        rate and leads of each set, NaN where missing); adds the detector that compares beats.
+        leads of each set, NaN where missing); adds the detector that compares beats.
+    beats_fs : float, optional
+        Rate of `beats`, Hz; that of each set by default.
     seed : int
         Decides which records are planted, their disguise, and the permutations.
     jobs : int
@@ -77,7 +80,8 @@ def audit_sets(
         If the sets cannot be compared (no common lead, another unit, an empty set).
     """
     e = collect(
-        train, holdout, synth, beats=beats, seed=seed, jobs=jobs, permutations=permutations,
+        train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
+        permutations=permutations,
         assume_independent=assume_independent, id_key=id_key, progress=progress,
     )  # fmt: skip
     view = View(e, section, seed, show_traces, given_holdout=holdout is not None)

@@ -141,15 +141,19 @@ def record_signals(ecgs: EcgSet, leads: Sequence[str], seconds: float) -> Signal
     return _unit(x, finite)
 
 
-def beat_signals(beats: np.ndarray, ecgs: EcgSet, leads: Sequence[str]) -> Signals:
+def beat_signals(
+    beats: np.ndarray, fs: float, have: Sequence[str], leads: Sequence[str]
+) -> Signals:
     """Return the core of representative beats at 250 Hz, zero mean a lead, unit norm.
 
     Parameters
     ----------
-    beats : ndarray, shape (n, leads, samples)
-        mV, over `BEAT_WINDOW_S` around the R peak at the rate and with the leads of `ecgs`; NaN
-        where a record has none.
-    ecgs : EcgSet
+    beats : ndarray, shape (n, have, samples)
+        mV, over `BEAT_WINDOW_S` around the R peak; NaN where a record has none.
+    fs : float
+        Rate of `beats`, Hz.
+    have : sequence of str
+        Leads of `beats`.
     leads : sequence of str
         Leads to compare.
 
@@ -158,19 +162,18 @@ def beat_signals(beats: np.ndarray, ecgs: EcgSet, leads: Sequence[str]) -> Signa
     DataError
         If the shape is not that of one beat a record.
     """
-    samples = round(-BEAT_WINDOW_S[0] * ecgs.fs) + round(BEAT_WINDOW_S[1] * ecgs.fs)
-    if beats.shape != (len(ecgs), len(ecgs.leads), samples):
+    samples = round(-BEAT_WINDOW_S[0] * fs) + round(BEAT_WINDOW_S[1] * fs)
+    if beats.shape[1:] != (len(have), samples):
         raise DataError(
-            f"representative beats have shape {beats.shape}; expected "
-            f"{(len(ecgs), len(ecgs.leads), samples)}: one a record, {BEAT_WINDOW_S[0]} to "
-            f"{BEAT_WINDOW_S[1]} s around R at {ecgs.fs:g} Hz"
+            f"representative beats have shape {beats.shape}; expected (n, {len(have)}, {samples}): "
+            f"one a record, {BEAT_WINDOW_S[0]} to {BEAT_WINDOW_S[1]} s around R at {fs:g} Hz"
         )
     first = round((BEAT_CORE_S[0] - BEAT_WINDOW_S[0]) * BEAT_FS_HZ)
     stop = round((BEAT_CORE_S[1] - BEAT_WINDOW_S[0]) * BEAT_FS_HZ)
-    x = np.zeros((len(ecgs), len(leads), stop - first), np.float32)
-    block = apply_leads(derive_leads(ecgs.leads, leads), np.asarray(beats, np.float32))
+    x = np.zeros((len(beats), len(leads), stop - first), np.float32)
+    block = apply_leads(derive_leads(have, leads), np.asarray(beats, np.float32))
     finite = np.isfinite(block).all(axis=(1, 2))
-    core = resample(block[finite], ecgs.fs, BEAT_FS_HZ)[:, :, first:stop]
+    core = resample(block[finite], fs, BEAT_FS_HZ)[:, :, first:stop]
     x[finite] = core - core.mean(axis=2, keepdims=True)
     return _unit(x, finite)
 

@@ -166,6 +166,7 @@ def collect(
     synth: EcgSet,
     *,
     beats: Mapping[str, np.ndarray] | None,
+    beats_fs: float | None,
     seed: int,
     jobs: int,
     assume_independent: bool,
@@ -184,6 +185,12 @@ def collect(
     if beats is not None and set(sets) - set(beats):
         missing = ", ".join(sorted(set(sets) - set(beats)))
         raise UsageError(f"no representative beats for {missing}; expected those of every set")
+    for name in beats or ():
+        if name in sets and len(beats[name]) != len(sets[name]):  # type: ignore[index]
+            raise UsageError(
+                f"{len(beats[name])} representative beats for the {len(sets[name])} records of "  # type: ignore[index]
+                f"{name}; expected one a record"
+            )
     form = harmonise(*sets.values(), names=tuple(sets), leads=leads)
     same = dict(zip(sets, form.sets, strict=True))
     seconds = min(s.seconds for s in form.sets)
@@ -191,7 +198,10 @@ def collect(
     for name, ecgs in same.items():
         seen[name] = {"record": record_signals(ecgs, leads, seconds)}
         if beats is not None:
-            seen[name]["beat"] = beat_signals(beats[name], sets[name], leads)
+            ecgs_in = sets[name]
+            seen[name]["beat"] = beat_signals(
+                beats[name], beats_fs or ecgs_in.fs, ecgs_in.leads, leads
+            )
     real = [name for name in ("train", "holdout") if name in sets]
     patients = [_patients(sets[name], name, assume_independent) for name in real]
     merged = Signals(
@@ -214,7 +224,8 @@ def collect(
     planted_rows = _to_plant(sides["train"], child_rng(seed, "privacy", "plant"))
     planted = _planted(
         sides["train"], planted_rows, None if beats is None else beats["train"],
-        train, leads, seconds, child_rng(seed, "privacy", "disguise"),
+        beats_fs or train.fs, train.leads, leads, seconds,
+        child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matches = tuple(
         _match(d, sides["train"], control, sides["synth"], planted, planted_rows, jobs, progress)
@@ -270,8 +281,8 @@ def _to_plant(train: Side, rng: np.random.Generator) -> np.ndarray:
 
 
 def _planted(
-    train: Side, rows: np.ndarray, beats: np.ndarray | None, given: EcgSet,
-    leads: tuple[str, ...], seconds: float, rng: np.random.Generator,
+    train: Side, rows: np.ndarray, beats: np.ndarray | None, beats_fs: float,
+    have: tuple[str, ...], leads: tuple[str, ...], seconds: float, rng: np.random.Generator,
 ) -> dict[str, Signals]:  # fmt: skip
     """Return the planted copies as the detectors see them, transform by transform."""
     source = np.asarray(train.ecgs.signals[rows])
@@ -280,10 +291,8 @@ def _planted(
     table = pd.DataFrame(index=ids)
     out = {"record": record_signals(EcgSet(copies, train.ecgs.fs, leads, table), leads, seconds)}
     if "beat" in train.signals and beats is not None:
-        median = [plant(beats[rows], given.fs, t, rng, beat=True) for t in TRANSFORMS]
-        shape = (len(ids), len(given.leads), 2)  # only rate and leads of the set are read
-        like = EcgSet(np.zeros(shape, np.float32), given.fs, given.leads, table)
-        out["beat"] = beat_signals(np.concatenate(median), like, leads)
+        median = [plant(beats[rows], beats_fs, t, rng, beat=True) for t in TRANSFORMS]
+        out["beat"] = beat_signals(np.concatenate(median), beats_fs, have, leads)
     return out
 
 

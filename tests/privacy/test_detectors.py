@@ -72,7 +72,7 @@ def test_beats_are_aligned_and_missing_ones_are_left_out(sim) -> None:
     given = beats(ecgs)
     given[4] = np.nan
     late = np.roll(given, 8, axis=2)  # R found 16 ms too early
-    a, b = (beat_signals(v, ecgs, ecgs.leads) for v in (given, 2 * late + 0.1))
+    a, b = (beat_signals(v, ecgs.fs, ecgs.leads, ecgs.leads) for v in (given, 2 * late + 0.1))
     assert a.usable.sum() == 5
     detector = DETECTORS[-1]
     rows = np.flatnonzero(a.usable)
@@ -84,7 +84,7 @@ def test_beats_are_aligned_and_missing_ones_are_left_out(sim) -> None:
 def test_beats_of_another_shape_are_refused(sim) -> None:
     ecgs = sim(2, seconds=2)
     with pytest.raises(DataError, match=r"expected \(2, 8, 550\)"):
-        beat_signals(beats(ecgs)[:, :, :500], ecgs, ecgs.leads)
+        beat_signals(beats(ecgs)[:, :, :500], ecgs.fs, ecgs.leads, ecgs.leads)
 
 
 def test_correlation_of_a_sample_by_sample_search() -> None:
