@@ -84,13 +84,15 @@ def test_cluster_bootstrap_covers_and_the_record_bootstrap_does_not():
     right = compare_columns(
         Sample(real, patient), Sample(synth, alone), flags, seed=0, effort=LIGHT
     )
+    few = slice(150)
     wrong = compare_columns(
-        Sample(real, np.arange(240)), Sample(synth, alone), flags, seed=0, effort=LIGHT
-    )
+        Sample(real[:, few], np.arange(240)), Sample(synth[:, few], alone), flags[few],
+        seed=0, effort=LIGHT,
+    )  # fmt: skip
     for statistic, truth in (("cliffs_delta", delta), ("hedges_g", 0.5), ("median_diff", 0.5)):
         assert abs(coverage(right, statistic, truth) - 0.95) < tolerance(0.95)
     for statistic, truth in (("cliffs_delta", delta), ("hedges_g", 0.5)):
-        assert coverage(wrong, statistic, truth) < 0.95 - tolerance(0.95)
+        assert coverage(wrong, statistic, truth) < 0.95 - tolerance(0.95, 150)
 
 
 @pytest.mark.parametrize(("shift", "sigma"), [(0.0, 1.0), (0.2, 1.1), (0.6, 1.0)])

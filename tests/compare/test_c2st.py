@@ -36,8 +36,9 @@ def test_size_with_repeated_patients_and_without_the_grouping():
         rng = np.random.default_rng(seed)
         real, synth = people(rng, 40, 3), people(rng, 40, 3)
         grouped.append(run(real, synth, seed=seed).p <= 0.05)
-        alone = [Sample(s.values, np.arange(120)) for s in (real, synth)]
-        by_record.append(run(*alone, seed=seed).p <= 0.05)
+        if seed < 40:
+            alone = [Sample(s.values, np.arange(120)) for s in (real, synth)]
+            by_record.append(run(*alone, seed=seed).p <= 0.05)
     assert np.mean(grouped) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
     assert np.mean(by_record) > 0.3
 

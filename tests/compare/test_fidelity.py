@@ -268,7 +268,7 @@ def test_real_patients_against_others_do_not_fail_and_a_wider_qrs_does(real_data
 
     real_data("ptbxl")
     ecgs = read("ptbxl-norm")
-    people = sorted(set(ecgs.patients()))[:60]
+    people = sorted(set(ecgs.patients()))[:48]
     ecgs = ecgs.select(np.isin(ecgs.patients(), people))
     measures = measure(ecgs)
     first = np.isin(ecgs.patients(), people[::2])
@@ -281,7 +281,7 @@ def test_real_patients_against_others_do_not_fail_and_a_wider_qrs_does(real_data
 
     alike = halves(measures)
     assert only(alike, "FID-EQUIV").verdict != Verdict.FAIL
-    assert only(alike, "FID-C2ST").verdict == Verdict.NOT_ASSESSABLE  # 30 patients a side
+    assert only(alike, "FID-C2ST").verdict == Verdict.NOT_ASSESSABLE  # 24 patients a side
     assert only(alike, "FID-KS").title.startswith("0 of ")
     wider = measures.copy()
     wider.loc[~first, "qrs_ms"] += 25
