@@ -148,14 +148,9 @@ def _set(source: str, unit: str, native_fs: float | None, labels: str | None,
 
 
 def _config(**settings: Any) -> Any:
-    from pydantic import ValidationError
+    from ecgeval.config import make
 
-    from ecgeval.config import RunConfig, explain
-
-    try:
-        return RunConfig.model_validate({k: v for k, v in settings.items() if v is not None})
-    except ValidationError as error:
-        raise UsageError(explain(error)) from None
+    return make(**{key: value for key, value in settings.items() if value is not None})
 
 
 def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
@@ -440,7 +435,7 @@ def audit(
     show_traces: Annotated[
         bool, typer.Option("--show-traces", help="Show real traces, distances and clear ids.")
     ] = False,
-    permutations: Annotated[int, typer.Option(min=99, help="Of the exchangeability test.")] = 9999,
+    permutations: Annotated[int, typer.Option(min=999, help="Of the exchangeability test.")] = 9999,
     method: Method = "", unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
     seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
     jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,

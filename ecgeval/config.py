@@ -19,8 +19,8 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "SetConfig",
-    "explain",
     "load",
+    "make",
 ]
 
 
@@ -57,7 +57,7 @@ class CompareConfig(_Strict):
 class AuditConfig(_Strict):
     """Privacy."""
 
-    permutations: int = Field(9999, ge=99, description="permutations of the exchangeability test")
+    permutations: int = Field(9999, ge=999, description="permutations of the exchangeability test")
     holdout_share: float | None = Field(
         None, gt=0, lt=1,
         description="split `real` by patient into train and holdout; only honest where the "
@@ -133,10 +133,24 @@ def load(path: str | Path) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
     try:
-        config = RunConfig.model_validate(body)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error)}") from None
+        config = make(**body)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
     return _from_folder(config, path.parent)
+
+
+def make(**settings: Any) -> RunConfig:
+    """Return validated settings.
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown or a value wrong: the first problem, as one sentence.
+    """
+    try:
+        return RunConfig.model_validate(settings)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from None
 
 
 def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
@@ -154,7 +168,7 @@ def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
     return config.model_copy(update=changes)
 
 
-def explain(error: ValidationError) -> str:
+def _explain(error: ValidationError) -> str:
     """Return the first problem as one sentence."""
     # An unknown key comes first: it is usually why a required one is missing.
     problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")

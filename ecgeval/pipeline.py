@@ -20,7 +20,7 @@ import pandas as pd
 
 import ecgeval
 from ecgeval import sets
-from ecgeval.config import AuditConfig, CompareConfig, ReportConfig, RunConfig, SetConfig
+from ecgeval.config import AuditConfig, ReportConfig, RunConfig, SetConfig, make
 from ecgeval.delineation import DEFAULT_METHOD, Status, delineate
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.errors import DataError, UsageError
@@ -242,9 +242,9 @@ def compare(
         If the sets cannot be compared.
     """
     real, synth = sets.read(real, progress=progress), sets.read(synth, seed=seed, progress=progress)
-    config = RunConfig(
+    config = make(
         seed=seed, method=method, leads=leads, quick=quick, assume_independent=assume_independent,
-        compare=CompareConfig(margins=margins),
+        compare={"margins": margins},
     )  # fmt: skip
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
     results = worker.compare(real, synth, show_real=show_traces)
@@ -296,9 +296,9 @@ def audit(
     train = sets.read(train, progress=progress)
     held = None if holdout is None else sets.read(holdout, progress=progress)
     synth = sets.read(synth, seed=seed, progress=progress)
-    config = RunConfig(
+    config = make(
         seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
-        audit=AuditConfig(permutations=permutations),
+        audit={"permutations": permutations},
     )  # fmt: skip
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
     results = worker.audit(train, held, synth)
@@ -322,9 +322,12 @@ class Run:
 
     def compare(self, real: EcgSet, synth: EcgSet, *, show_real: bool = True) -> Results:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
-        from ecgeval.compare import compare_measures
+        from ecgeval.compare import compare_measures, load_margins
         from ecgeval.compare.quality import compare_quality
 
+        wanted = self.config.compare.margins
+        named = wanted in ("lenient", "strict")
+        margins = load_margins(wanted) if named else load_margins(path=wanted)
         both = harmonise(real, synth, names=("the real set", "the synthetic set"),
                          leads=self.config.leads)  # fmt: skip
         found = real, synth
@@ -343,7 +346,7 @@ class Run:
             fidelity = compare_measures(
                 feats[0].measures, feats[1].measures,
                 patients_real=patients[0], patients_synth=patients[1],
-                seed=self.config.seed, jobs=self.jobs, margins=self.config.compare.margins,
+                seed=self.config.seed, jobs=self.jobs, margins=margins,
                 quick=self.config.quick, progress=self.progress,
             )  # fmt: skip
         self.measures |= {"real": feats[0].measures, "synth": feats[1].measures}
@@ -525,7 +528,7 @@ def run(
         assert train_set is not None
         audited = worker.audit(train_set, given["holdout"], synth)
         if not config.show_traces:
-            if any(f.verdict == Verdict.FAIL for f in audited.findings):
+            if audited.section_verdict("privacy") == Verdict.FAIL:
                 results = _without_traces(results)
             if "real" in worker.measures:
                 worker.measures["real"] = _pseudonymous(

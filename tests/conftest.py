@@ -52,10 +52,14 @@ def gaussian_beats(
     signals = rng.normal(0, noise_mv, (n, len(leads), len(t)))
     for record in signals:
         rr = rng.normal(0.85, 0.08)
-        waves = [(-0.16, 0.02, 0.12), (-0.025, 0.008, -0.1), (0, 0.012, 1.0), (0.03, 0.01, -0.25),
-                 (0.28, 0.045, 0.3)]  # fmt: skip
-        gains = rng.normal(1, 0.25, (len(leads), len(waves)))
-        for beat in np.arange(rng.uniform(0.1, rr), seconds, rr):
+        # at, width (s), height (mV); every person has times, widths and lead gains of their own
+        waves = np.array(
+            [(-0.16, 0.02, 0.12), (-0.025, 0.008, -0.1), (0, 0.012, 1.0), (0.03, 0.01, -0.25),
+             (0.28, 0.045, 0.3)]
+        ) * rng.normal(1, 0.12, (5, 3))  # fmt: skip
+        gains = rng.normal(1, 0.35, (len(leads), len(waves)))
+        rhythm = np.cumsum(rng.normal(rr, 0.04, round(3 * seconds)))  # people are no metronomes
+        for beat in rhythm[rhythm < seconds] - rng.uniform(0, 0.5):
             for k, (at, width, height) in enumerate(waves):
                 bump = height * np.exp(-0.5 * ((t - beat - at) / width) ** 2)
                 record += gains[:, k, None] * bump

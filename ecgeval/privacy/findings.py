@@ -13,6 +13,7 @@ from ecgeval.privacy.exchangeability import auc_interval
 from ecgeval.privacy.sensitivity import TRANSFORMS
 from ecgeval.privacy.view import (
     P_FAIL,
+    P_HINT,
     P_REVERSED,
     View,
     count_interval,
@@ -131,16 +132,18 @@ def _exchange_estimates(v: View) -> Iterator[Estimate]:
 
 def findings(v: View) -> Iterator[Finding]:
     """Yield the audit's conclusions; the scope comes first, for it always holds."""
+    conclusions = [_copies(v), _exchange(v)]
+    nothing = all(f.verdict != Verdict.FAIL for f in conclusions)
     yield Finding(
         "PRIV-SCOPE", Verdict.INCONCLUSIVE,
-        "copy search and exchangeability can fail a release; they never clear one",
+        ("no copying was found, but " if nothing else "")
+        + "copy search and exchangeability can fail a release; they never clear one",
         "Data sets that pass distance checks have been found highly vulnerable to membership "
         "inference (Yao et al., The DCR Delusion, arXiv 2505.01524). This audit is evidence "
         "for whoever decides on the release, not the decision.",
         rule="always INCONCLUSIVE", section=v.section,
     )  # fmt: skip
-    yield _copies(v)
-    yield _exchange(v)
+    yield from conclusions
     yield _duplicates(v)
     yield Finding(
         "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE, "not tested: " + NOT_TESTED[0] + " and more",
@@ -258,6 +261,8 @@ def _exchange(v: View) -> Finding:
     else:
         verdict = Verdict.INCONCLUSIVE
         title = f"training and holdout patients could not be told apart ({numbers})"
+        if x.p < P_HINT:
+            title = f"a hint, short of failing, that training patients are closer ({numbers})"
         text = (
             f"With these numbers fewer than about {run} copied patients pass unnoticed by "
             "this test; the copy search covers those. A test that finds nothing shows nothing."

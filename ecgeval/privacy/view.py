@@ -11,6 +11,7 @@ from ecgeval.privacy.evidence import Evidence, Match
 
 __all__ = [
     "P_FAIL",
+    "P_HINT",
     "P_REVERSED",
     "View",
     "count_interval",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 P_FAIL = 0.01
+P_HINT = 0.05
 
 P_REVERSED = 0.001
 """The reversed direction is no hypothesis of the audit, hence stricter."""
