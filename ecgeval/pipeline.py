@@ -319,6 +319,7 @@ class Run:
     device: str = "cpu"
     timings: dict[str, float] = field(default_factory=dict)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
+    _met: dict[bytes, tuple[Features, int]] = field(default_factory=dict)
 
     def compare(self, real: EcgSet, synth: EcgSet, *, show_real: bool = True) -> Results:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
@@ -417,12 +418,19 @@ class Run:
         }
 
     def _features(self, ecgs: EcgSet, name: str) -> Features:
+        """Return a set's features; records met before in this run are not delineated again."""
         stage = f"delineate {name}"
         with self.timed(stage):
-            return features(
-                ecgs, method=self.config.method, jobs=self.jobs, cache=self.cache, stage=stage,
-                progress=self.progress,
-            )  # fmt: skip
+            keys = _record_keys(ecgs)
+            new = np.array([key not in self._met for key in keys])
+            if new.any():
+                fresh = features(
+                    ecgs.select(new), method=self.config.method, jobs=self.jobs, cache=self.cache,
+                    stage=stage, progress=self.progress,
+                )  # fmt: skip
+                for row, key in enumerate(key for key, n in zip(keys, new, strict=True) if n):
+                    self._met[key] = (fresh, row)
+            return _gather([self._met[key] for key in keys], ecgs.ids)
 
     def timed(self, stage: str) -> _Timer:
         """Return a context that adds its wall time to `timings` under `stage`."""
@@ -544,6 +552,40 @@ def run(
 def _without_traces(results: Results) -> Results:
     """Drop the ECG pages: a synthetic trace that copies a patient is that patient's trace."""
     return replace(results, figures=tuple(f for f in results.figures if f.kind != "ecg_paper"))
+
+
+def _record_keys(ecgs: EcgSet) -> list[bytes]:
+    """Return a hash of each record's form and samples."""
+    form = f"{ecgs.fs!r} {ecgs.leads}".encode()
+    keys = []
+    for _, block in ecgs.batches(64):
+        keys += [hashlib.sha256(form + record.tobytes()).digest() for record in block]
+    return keys
+
+
+def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
+    """Return the features of records that were computed in one or more goes."""
+    parts = {id(part): part for part, _ in found}
+    starts = dict(
+        zip(parts, np.cumsum([0, *(len(p.outcome) for p in parts.values())]), strict=False)
+    )
+    rows = np.array([starts[id(part)] + row for part, row in found])
+    every = list(parts.values())
+
+    def pick(values: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate(values)[rows] if len(values) > 1 else values[0][rows]
+
+    first = every[0]
+    return Features(
+        measures=pd.DataFrame(
+            pick([p.measures.to_numpy() for p in every]), index=ids, columns=first.measures.columns
+        ),
+        outcome=pd.Series(pick([p.outcome.to_numpy() for p in every]), index=ids, dtype=object),
+        beats=pick([p.beats for p in every]),
+        beats_fs=first.beats_fs,
+        beats_zero=first.beats_zero,
+        global_marks=pick([p.global_marks for p in every]),
+    )
 
 
 def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd.DataFrame:

@@ -14,10 +14,13 @@ from ecgeval.parallel import Progress, map_shards, quiet, shards
 
 __all__ = ["DEFAULT_METHOD", "MARKS", "METHODS", "Delineation", "Status", "delineate"]
 
-METHODS = ("neurokit", "neurokit:prominence", "neurokit:dwt", "neurokit:cwt", "neurokit:peak")
-"""Names accepted as ``method``; ``neurokit`` is ``neurokit:prominence``."""
+METHODS = (
+    "ecgeval", "neurokit", "neurokit:prominence", "neurokit:dwt", "neurokit:cwt", "neurokit:peak",
+)  # fmt: skip
+"""Names accepted as ``method``: the project's own engine, and NeuroKit2's algorithms as a
+reference; ``neurokit`` is ``neurokit:prominence``."""
 
-DEFAULT_METHOD = "neurokit"
+DEFAULT_METHOD = "ecgeval"
 
 _CHUNK = 32  # records a call: small enough for the caches and for progress, whatever the jobs
 
@@ -73,6 +76,10 @@ def _kernel(method: str) -> Callable[..., Delineation]:
     """Return the function of a method: (signals, fs, leads) -> Delineation."""
     if method not in METHODS:
         raise UsageError(f"unknown delineation method {method!r}; expected {', '.join(METHODS)}")
+    if method == "ecgeval":
+        from ecgeval.delineation import engine
+
+        return engine.delineate
     from ecgeval.delineation import neurokit
 
     return partial(neurokit.delineate, algorithm=method.partition(":")[2] or "prominence")
