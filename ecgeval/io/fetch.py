@@ -85,6 +85,9 @@ class Remote:
         download = pooch.HTTPDownloader(timeout=TIMEOUT_S)
         # A file that is there was checked when it came; its size is checked by whoever reads it.
         wanted = [name for name in names if not (self.folder / name).is_file()]
+        # pooch's threads race to make a folder; make them all first.
+        for folder in {(self.folder / name).parent for name in wanted}:
+            folder.mkdir(parents=True, exist_ok=True)
         with _quiet_pooch(), ThreadPoolExecutor(CONNECTIONS) as pool:
             jobs = {pool.submit(store.fetch, name, downloader=download): name for name in wanted}
             try:

@@ -39,7 +39,7 @@ def test_simulated_beats_are_found_in_order(simulated, marked):
         assert (steps[np.isfinite(steps)] >= 0).all()
     on, r, off = marked.global_marks[:, 3], marked.global_marks[:, 4], marked.global_marks[:, 5]
     assert (on < 0).all()
-    assert (abs(r) < 20).all()
+    assert (abs(r) < 40).all()  # the largest deflection of some lead is its Q or S
     assert (off > 0).all()
 
 

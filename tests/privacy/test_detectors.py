@@ -83,7 +83,7 @@ def test_beats_are_aligned_and_missing_ones_are_left_out(sim) -> None:
 
 def test_beats_of_another_shape_are_refused(sim) -> None:
     ecgs = sim(2, seconds=2)
-    with pytest.raises(DataError, match=r"expected \(2, 8, 550\)"):
+    with pytest.raises(DataError, match=r"expected \(n, 8, 550\)"):
         beat_signals(beats(ecgs)[:, :, :500], ecgs.fs, ecgs.leads, ecgs.leads)
 
 
