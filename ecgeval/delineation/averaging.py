@@ -157,7 +157,7 @@ def _locked(stack: np.ndarray) -> np.ndarray:
     n = len(stack)
     if n < 3:
         return np.ones(stack.shape[1], np.float32)
-    x = stack[:, :, ROOM + BEFORE - _P_FROM : ROOM + BEFORE - _P_TO : 4]
+    x = stack[:, :, ROOM + BEFORE - _P_FROM : ROOM + BEFORE - _P_TO : 8]
     t = np.linspace(-1, 1, x.shape[2], dtype=np.float32)
     x = x - x.mean(2, keepdims=True)
     x -= (x @ t / (t @ t))[:, :, None] * t

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import median_filter
 
 from ecgeval.delineation.averaging import BEFORE, average, centre, gather
 from ecgeval.delineation.base import Delineation, Status, empty
 from ecgeval.delineation.boundaries import mark
-from ecgeval.delineation.rpeaks import RATE, Beats, align, band, find
+from ecgeval.delineation.rpeaks import RATE, Beats, align, band, find, summit
 
 __all__ = ["delineate"]
 
@@ -135,11 +134,12 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
     rows, where = averages, np.arange(len(at))
     if others:
         where = np.concatenate([where, [k for k, _ in others]])
-        single = [gather(filtered.wave[k], beats.time[k, j : j + 1]) for k, j in others]
-        single, own = centre(np.concatenate(single))
+        cut = [gather(filtered.wave[k], beats.time[k, j : j + 1]) for k, j in others]
+        single, own = centre(np.concatenate(cut))
         rows = np.concatenate([averages, single])
         locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
     marks = mark(rows, locked, live[where])
+    usual = dominant & ~_early(beats.time, valid)
     out = []
     for k in range(len(at)):
         time = beats.time[k] + shift[k]
@@ -150,11 +150,17 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
                 which[j] = len(at) + row
         use = valid[k]
         peaks = (time[use] - filtered.left) / filtered.ratio
-        every = peaks[:, None, None] + (marks[which[use]] - BEFORE) / filtered.ratio
+        relative = marks[which[use]]
+        own_kind = np.flatnonzero(which[use] == k)
+        irregular = own_kind[_off_rhythm(peaks)[own_kind]]
+        if len(irregular) and np.isfinite(marks[k, :, 8]).any():
+            lag = _t_lag(filtered.wave[k], time[use][irregular], averages[k], marks[k])
+            relative[irregular, :, 6:9] += lag[:, None, None]
+        every = peaks[:, None, None] + (relative - BEFORE) / filtered.ratio
         out.append(
             _Window(
                 peaks,
-                dominant[k][use],
+                usual[k, use],
                 _tidy(every, signals.shape[-1]),
                 averages[k],
                 (marks[k] - BEFORE) * (1000 / RATE),
@@ -163,6 +169,48 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
             )
         )
     return out
+
+
+def _off_rhythm(peaks: np.ndarray) -> np.ndarray:
+    """Return which beats follow an interval more than 10 % off the median one, (beats,)."""
+    off = np.zeros(len(peaks), bool)
+    if len(peaks) > 2:
+        rr = np.diff(peaks)
+        off[1:] = np.abs(rr / np.median(rr) - 1) > 0.1
+    return off
+
+
+def _t_lag(
+    wave: np.ndarray, time: np.ndarray, average: np.ndarray, marks: np.ndarray
+) -> np.ndarray:
+    """Return how much later single beats have their T wave than the average has, samples.
+
+    QT follows the interval before a beat, so a mark carried from the average is off where the
+    rhythm is. Slopes of all leads are correlated at lags of up to 64 ms; a beat that is not like
+    the average keeps its place.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (leads, samples)
+    time : ndarray, shape (beats,)
+        R peaks in `wave`, samples.
+    average : ndarray, shape (leads, window)
+    marks : ndarray, shape (leads, 9)
+        Of the average, samples.
+    """
+    step, reach = 8, 4
+    first = int(np.nanmin(marks[:, 6]))
+    t = np.arange(first, min(int(np.nanmax(marks[:, 8])) + 20, average.shape[1]), step)
+    if len(t) < 4:
+        return np.zeros(len(time))
+    lags = step * np.arange(-reach, reach + 1)
+    start = np.rint(time).astype(int) - BEFORE
+    at = np.clip(start[None, :, None] + lags[:, None, None] + t, 0, wave.shape[1] - 1)
+    x = np.diff(wave[:, at], axis=-1)  # (leads, lags, beats, time)
+    y = np.diff(average[:, t], axis=-1)
+    size = np.sqrt(np.einsum("lkbt,lkbt->kb", x, x) * np.einsum("lt,lt->", y, y)) + 1e-12
+    lag, likeness = summit(np.einsum("lkbt,lt->kb", x, y) / size)
+    return np.where(likeness > 0.8, step * (lag - reach), 0.0)
 
 
 def _tidy(marks: np.ndarray, samples: int) -> np.ndarray:
@@ -193,7 +241,6 @@ def _join(windows: list[_Window], borders: list[float], apart: float) -> _Window
         np.concatenate([getattr(w, name)[k] for w, k in zip(windows, keep, strict=True)])
         for name in ("peaks", "marks", "dominant")
     )
-    dominant &= ~_early(peaks)
     told = [w for w in windows if w.used] or windows[:1]
     average, lead_marks, live = told[0].average, told[0].lead_marks, told[0].live
     if len(told) > 1:
@@ -212,14 +259,28 @@ def _dominant(beats: Beats) -> np.ndarray:
     return (beats.likeness > _LIKE) & (beats.size > _SMALL) & (beats.size < _LARGE)
 
 
-def _early(peaks: np.ndarray) -> np.ndarray:
-    """Return which beats come more than 20 % early in an otherwise regular rhythm, (beats,)."""
-    early = np.zeros(len(peaks), bool)
-    if len(peaks) > 3:
-        rr = np.diff(peaks)
-        usual = median_filter(rr, min(9, len(rr)), mode="nearest")
-        if np.median(np.abs(rr / usual - 1)) < 0.1:
-            early[1:] = rr < 0.8 * usual
+def _early(time: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return which beats come more than 20 % early in an otherwise regular rhythm.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n, beats)
+        R peaks, in any unit.
+    valid : ndarray of bool, shape (n, beats)
+
+    Returns
+    -------
+    ndarray of bool, shape (n, beats)
+    """
+    early = np.zeros(valid.shape, bool)
+    if valid.shape[1] > 3:
+        rr = np.where(valid[:, 1:], np.diff(time, axis=1), np.inf)
+        middle = np.maximum(valid.sum(1) - 2, 0)[:, None] // 2
+        usual = np.take_along_axis(np.sort(rr, axis=1), middle, 1)
+        with np.errstate(invalid="ignore"):
+            spread = np.sort(np.abs(rr / usual - 1), axis=1)
+        regular = np.take_along_axis(spread, middle, 1) < 0.1
+        early[:, 1:] = regular & (rr < 0.8 * usual)
     return early
 
 

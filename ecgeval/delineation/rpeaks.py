@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from scipy import fft
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-__all__ = ["RATE", "Beats", "Filtered", "align", "band", "find"]
+__all__ = ["RATE", "Beats", "Filtered", "align", "band", "find", "summit"]
 
 RATE = 500
 """Internal rate of beats, Hz: whatever comes in is resampled to it on the way through the FFT."""
@@ -17,8 +16,16 @@ RATE = 500
 STEP = 4
 """Samples at `RATE` per sample of the slope signal, on which beats are found and aligned."""
 
+KNOT = 32
+"""Samples at `RATE` between the knots of the baseline, which is straight between them."""
+
+KNOT_SHARE = STEP / KNOT
+
 PAD_S = 0.5
 """Mirrored signal before and after a record, s: keeps the filter's edges out of it."""
+
+CONTRAST = 2.15
+"""Bursts of slope over their median level: 1.2-2.1 in noise of any colour, above it in ECGs."""
 
 _NEAR = round(0.22 * RATE / STEP)  # two QRS complexes are further apart, slope samples
 _HALF = round(0.072 * RATE / STEP)  # half the stretch compared between beats, slope samples
@@ -32,7 +39,7 @@ class Filtered:
     Parameters
     ----------
     wave : ndarray of float32, shape (n, leads, samples)
-        0.4-150 Hz, at `RATE`, mirrored ends included.
+        At `RATE`, without what is slower than 0.4 Hz, mirrored ends included.
     slope : ndarray of float32, shape (n, leads, samples / STEP)
         Derivative of the 8-25 Hz band at `RATE` / `STEP`, each lead divided by its RMS.
     left : float
@@ -72,51 +79,64 @@ class Beats:
 
 
 def band(signals: np.ndarray, fs: float) -> Filtered:
-    """Filter and resample a chunk with zero phase, by one forward and two inverse FFTs.
+    """Take out the baseline and get the slopes of a chunk, with zero phase.
 
-    The high-pass is that of a second-order Butterworth filter run forwards and backwards.
+    Both come from one FFT of the means of `STEP` samples. The high-pass is that of a second-order
+    Butterworth filter run forwards and backwards. Rates other than `RATE` are resampled first.
 
     Parameters
     ----------
     signals : ndarray of float32, shape (n, leads, samples)
-        mV; finite; at least `PAD_S` long.
+        mV; finite; longer than `PAD_S`.
     fs : float
         Hz.
     """
     n, leads, samples = signals.shape
-    ratio = Fraction(RATE, 1) / Fraction(fs).limit_denominator(1000)
     left = round(PAD_S * fs)
-    length = _length(samples + 2 * left, ratio)
+    length, out = _lengths(samples + 2 * left, fs)
     right = length - samples - left
-    out = int(length * ratio)
-    f = np.arange(length // 2 + 1) * (fs / length)
+    coarse = out // STEP
+    f = np.arange(coarse // 2 + 1) * (fs / length)
     f[0] = 1e-9
-    g = f[: out // STEP // 2 + 1]
-    steep = (2j * np.pi * g / (1 + (8 / g) ** 4) / (1 + (g / 25) ** 4)).astype(np.complex64)
-    flat = out / length / (1 + (0.4 / f) ** 4) / (1 + (f / 150) ** 8)
-    flat = np.repeat(flat.astype(np.float32), 2)  # real and imaginary parts alike
+    steep = (2j * np.pi * f / (1 + (8 / f) ** 4) / (1 + (f / 25) ** 4)).astype(np.complex64)
+    knots = out // KNOT
+    slow = (KNOT_SHARE / (1 + (f[: knots // 2 + 1] / 0.4) ** 4)).astype(np.float32)
+    within = (np.arange(KNOT, dtype=np.float32) - (STEP - 1) / 2) / KNOT
 
     wave = np.empty((n, leads, out), np.float32)
-    slope = np.empty((n, leads, out // STEP), np.float32)
+    slope = np.empty((n, leads, coarse), np.float32)
     padded = np.empty((leads, length), np.float32)
+    base = np.empty((leads, knots, KNOT), np.float32)
+    mean = np.full(STEP, 1 / STEP, np.float32)
     for k in range(n):  # one record at a time stays in the cache
         padded[:, left : left + samples] = signals[k]
         padded[:, :left] = signals[k, :, left:0:-1]
         padded[:, left + samples :] = signals[k, :, samples - 2 : samples - 2 - right : -1]
-        spectrum = fft.rfft(padded, axis=-1)
-        fast = fft.irfft(spectrum[:, : len(g)] * steep, out // STEP, axis=-1)
-        rms = np.sqrt(np.einsum("lt,lt->l", fast, fast) / fast.shape[1]) + np.float32(1e-9)
+        x = padded if length == out else fft.irfft(fft.rfft(padded), out) * (out / length)
+        spectrum = fft.rfft((x.reshape(-1, STEP) @ mean).reshape(leads, coarse))
+        fast = fft.irfft(spectrum * steep, coarse)
+        rms = np.sqrt(np.einsum("lt,lt->l", fast, fast) / coarse) + np.float32(1e-9)
         np.divide(fast, rms[:, None], out=slope[k])
-        spectrum.view(np.float32)[:] *= flat
-        wave[k] = fft.irfft(spectrum, out, axis=-1, overwrite_x=True)
-    return Filtered(wave, slope, float(left * ratio), float(ratio), float(samples * ratio))
+        level = fft.irfft(spectrum[:, : len(slow)] * slow, knots)[..., None]
+        np.multiply(np.roll(level, -1, axis=1) - level, within, out=base)
+        base += level
+        np.subtract(x, base.reshape(leads, out), out=wave[k])
+    ratio = out / length
+    return Filtered(wave, slope, left * ratio, ratio, samples * ratio)
 
 
-def _length(least: int, ratio: Fraction) -> int:
-    """Return a padded length that fits both rates and whose FFT is fast."""
-    step = STEP * ratio.denominator
-    multiples = [step * k for k in range(-(-least // step), -(-least // step) + 64)]
-    return next((m for m in multiples if fft.next_fast_len(m, real=True) == m), multiples[0])
+def _lengths(least: int, fs: float) -> tuple[int, int]:
+    """Return a padded length and that at `RATE`, both fast to transform.
+
+    The ratio of the two is the rate of the result; it is `RATE` to within 1 in 10,000.
+    """
+    first = int(np.ceil(least * RATE / fs / KNOT))
+    pairs = [(round(KNOT * k * fs / RATE), KNOT * k) for k in range(first + 1, first + 33)]
+
+    def slow(pair: tuple[int, int]) -> int:
+        return sum(fft.next_fast_len(m, real=True) != m for m in (pair[0], pair[1] // STEP))
+
+    return min(pairs, key=slow)
 
 
 def find(filtered: Filtered) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +152,8 @@ def find(filtered: Filtered) -> tuple[np.ndarray, np.ndarray]:
     first = int(np.ceil(filtered.left / STEP))
     last = int((filtered.left + filtered.samples) / STEP)
     energy[:, :first] = energy[:, last:] = 0  # the mirror image of a beat is no beat
-    energy = np.sqrt(uniform_filter1d(energy, round(0.1 * RATE / STEP), axis=-1))
+    energy = uniform_filter1d(energy, round(0.1 * RATE / STEP), axis=-1)
+    energy = np.sqrt(np.maximum(energy, 0))  # a running sum can end a hair below 0
     peak = (energy == maximum_filter1d(energy, 2 * _NEAR + 1, axis=-1)) & (energy > 0)
     peak[:, 1:] &= ~peak[:, :-1]  # of a plateau keep the first sample
     peak[:, :first] = peak[:, last:] = False
@@ -142,7 +163,8 @@ def find(filtered: Filtered) -> tuple[np.ndarray, np.ndarray]:
     top = max(1, int(filtered.samples / RATE * 0.6))
     ranked = -np.sort(-height, axis=1)[:, :top]
     typical = np.median(ranked, axis=1) if ranked.shape[1] else np.zeros(len(at))
-    keep = valid & (height > 0.4 * typical[:, None])
+    clear = typical > CONTRAST * np.median(energy[:, first:last], axis=1)
+    keep = valid & clear[:, None] & (height > 0.4 * typical[:, None])
     mask = np.zeros_like(peak)
     np.put_along_axis(mask, np.where(keep, at, 0), keep, 1)
     mask[:, 0] = False
@@ -190,14 +212,20 @@ def align(filtered: Filtered, at: np.ndarray, valid: np.ndarray) -> Beats:
     alike = np.where(pairs, np.clip(best, 0, 1) ** 4, 0).sum(2)
     typical = alike.argmax(1)
     own = correlation[:, np.arange(n), typical]  # (lags, n, beats)
-    lag = own.argmax(0)
-    inner = np.clip(lag, 1, 2 * _LAGS - 1)
-    a, b, c = (np.take_along_axis(own, inner[None] + d, 0)[0] for d in (-1, 0, 1))
-    bend = a - 2 * b + c
-    shift = inner - _LAGS + np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0)
+    lag, likeness = summit(own)
     return Beats(
-        time=STEP * (at + np.clip(shift, -_LAGS, _LAGS)),
+        time=STEP * (at + lag - _LAGS) + (STEP - 1) / 2,
         valid=valid,
-        likeness=np.where(valid, np.take_along_axis(own, lag[None], 0)[0], 0),
+        likeness=np.where(valid, likeness, 0),
         size=norm / np.take_along_axis(norm, typical[:, None], 1),
     )
+
+
+def summit(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the largest value along axis 0 is, refined by a parabola, and the value."""
+    top = values.argmax(0)
+    inner = np.clip(top, 1, len(values) - 2)
+    a, b, c = (np.take_along_axis(values, inner[None] + d, 0)[0] for d in (-1, 0, 1))
+    bend = a - 2 * b + c
+    place = inner + np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0)
+    return np.clip(place, 0, len(values) - 1), np.take_along_axis(values, top[None], 0)[0]

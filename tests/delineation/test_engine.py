@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgeval.delineation import engine
+from ecgeval.delineation import boundaries, engine
 from ecgeval.delineation.base import MARKS, Status
 from ecgeval.ecgset import STANDARD_LEADS
 
 # Global marks of the simulated beat, ms from R.
 TRUTH = {"P_on": -172, "P_off": -72, "QRS_on": -44, "QRS_off": 46, "T_on": 150, "T_off": 350}
 ON, OFF = ("P_on", "QRS_on"), ("P_off", "QRS_off", "T_off")
-# CSE's limits for the difference from the referees, 2 SD, ms (doi:10.1093/oxfordjournals.eurheartj.a062013).
+# Limits for the difference from the referees, 2 SD, ms (CSE Working Party, Eur Heart J 1985;6:815).
 CSE = {"P_on": 10.2, "P_off": 12.7, "QRS_on": 6.5, "QRS_off": 11.6, "T_off": 30.6}
 GAINS = np.array([0.8, 1.0, 0.4, -0.9, 0.5, 0.7, -0.6, 0.9, 1.2, 1.3, 1.1, 0.9])
 
@@ -23,16 +23,17 @@ def arc(t, on, off, cycles=1):
     return np.sin(cycles * np.pi * u)
 
 
-def beat(t, *, truth=TRUTH, p=0.15, t_amp=0.35, t_cycles=1, wide=0.0, ectopic=False):
+def beat(t, *, truth=TRUTH, p=0.15, t_amp=0.35, t_cycles=1, wide=0.0, ectopic=False, t_shift=0.0):
     """One lead's beat at times t, ms from R."""
     on, off = truth["QRS_on"], truth["QRS_off"] + wide
     qrs = np.interp(
-        t, [on, on + 16, 0, 26, 36 + wide, off], [0, -0.12, 1.1, -0.35, -0.1, 0], left=0, right=0
+        t, [on, on + 18, 0, 26, 34 + wide, off], [0, -0.25, 1.1, -0.45, -0.25, 0], left=0, right=0
     )
     if ectopic:
         qrs = np.interp(t, [-70, -10, 50, 90], [0, -0.9, 0.8, 0], left=0, right=0)
     p_wave = p * arc(t, truth["P_on"], truth["P_off"])
-    t_wave = t_amp * arc(t, truth["T_on"] + wide, truth["T_off"] + wide, t_cycles)
+    later = wide + t_shift
+    t_wave = t_amp * arc(t, truth["T_on"] + later, truth["T_off"] + later, t_cycles)
     return qrs + p_wave + t_wave
 
 
@@ -60,20 +61,30 @@ def found(d, i=0):
     return dict(zip(MARKS, d.global_marks[i].tolist(), strict=True))
 
 
-def test_marks_without_noise_are_exact():
+def intervals(d):
+    """P duration, PR, QRS and QT of every record, ms."""
+    p_on, p_off, on, off, t_off = d.global_marks[:, [0, 2, 3, 5, 8]].T
+    return np.stack([p_off - p_on, on - p_on, off - on, t_off - on], axis=1)
+
+
+def expected(truth=TRUTH):
+    """Where the marks should be: the corners, moved by the annotators' convention."""
+    move = dict(zip([MARKS[k] for k in boundaries.COLUMNS], boundaries.CONVENTION_MS, strict=True))
+    return {name: at + move[name] for name, at in truth.items()}
+
+
+def test_marks_without_noise_are_at_the_corners():
     marks = found(run(ecg()))
-    for name in ("P_on", "P_off", "QRS_on", "QRS_off", "T_off"):
-        assert marks[name] == pytest.approx(TRUTH[name], abs=6), name
-    pr = marks["QRS_on"] - marks["P_on"]
-    assert pr == pytest.approx(128, abs=5)
+    for name, at in expected().items():
+        assert marks[name] == pytest.approx(at, abs=6), name
 
 
 def test_marks_at_20_microvolts_stay_within_the_cse_limits():
     d = run(*(ecg(noise=0.02, seed=s) for s in range(20)))
-    error = d.global_marks - [TRUTH.get(name, np.nan) for name in MARKS]
     for name, limit in CSE.items():
-        e = error[:, MARKS.index(name)]
-        assert np.sqrt(np.mean(e**2)) <= limit / 2, name
+        error = d.global_marks[:, MARKS.index(name)] - expected()[name]
+        assert np.sqrt(np.mean(error**2)) <= limit, name
+        assert error.std() <= 2, name
 
 
 def test_beats_are_found_where_they_are():
@@ -126,8 +137,9 @@ def test_no_t_is_invented():
 
 @pytest.mark.parametrize("wide", [30.0, 60.0])
 def test_bundle_branch_widths(wide):
-    marks = found(run(ecg(wide=wide)))
-    assert marks["QRS_off"] - marks["QRS_on"] == pytest.approx(90 + wide, abs=12)
+    marks, at = found(run(ecg(wide=wide))), expected()
+    width = at["QRS_off"] + wide - at["QRS_on"]
+    assert marks["QRS_off"] - marks["QRS_on"] == pytest.approx(width, abs=8)
 
 
 def test_ectopic_beats_are_out_of_the_representative_beat():
@@ -151,10 +163,9 @@ def test_140_beats_a_minute():
     d = run(ecg(times, truth=fast))
     assert d.n_beats[0] == len(times)
     assert np.median(np.diff(d.marks[0, 1, : len(times), 4])) * 2 == pytest.approx(428.6, abs=2)
-    marks = found(d)
-    assert marks["QRS_on"] == pytest.approx(-40, abs=6)
-    assert marks["QRS_off"] == pytest.approx(40, abs=6)
-    assert marks["T_off"] == pytest.approx(240, abs=20)
+    marks, at = found(d), expected(fast)
+    for name in ("QRS_on", "QRS_off", "T_off"):
+        assert marks[name] == pytest.approx(at[name], abs=8), name
 
 
 def test_a_lead_that_is_off_has_no_marks_and_moves_no_other():
@@ -211,15 +222,56 @@ def test_one_beat_in_the_record():
     assert found(d)["QRS_on"] == pytest.approx(TRUTH["QRS_on"], abs=8)
 
 
-def test_noise_without_beats_raises_nothing():
+@pytest.mark.parametrize("leads", [1, 12])
+def test_noise_has_no_beats(leads):
     rng = np.random.default_rng(0)
-    d = run(*rng.normal(0, 0.1, (3, 12, 5000)).astype(np.float32))
-    assert d.marks.shape[:2] == (3, 12)
+    white = rng.normal(0, 0.1, (10, leads, 5000))
+    hum = np.sin(2 * np.pi * 50 * np.arange(5000) / 500) * np.ones((1, leads, 1))
+    d = run(*np.concatenate([white, np.cumsum(white, axis=-1), hum]).astype(np.float32))
+    assert (d.status == Status.NO_BEATS).all()
+    assert (d.marks == -1).all()
+
+
+def texture(shape, rng):
+    """Noise of 5-40 Hz and unit SD."""
+    spectrum = np.fft.rfft(rng.normal(size=shape))
+    f = np.fft.rfftfreq(shape[-1], 1 / 500)
+    noise = np.fft.irfft(spectrum * ((f > 5) & (f < 40)), shape[-1])
+    return (noise / noise.std()).astype(np.float32)
+
+
+@pytest.mark.parametrize("microvolts", [5, 10, 20])
+def test_texture_between_the_waves_does_not_move_the_intervals(microvolts):
+    """Generators leave texture in PR and ST; read as QRS, it would look like a change of heart."""
+    rng = np.random.default_rng(microvolts)
+    clean = [
+        ecg(np.arange(0.4, 10, 0.7 + 0.02 * k), noise=0.003, seed=k, wide=float(3 * k))
+        for k in range(12)
+    ]
+    rough = clean + texture((12, 12, 5000), rng) * np.float32(microvolts / 1000)
+    moved = intervals(run(*rough)) - intervals(run(*clean))
+    assert np.abs(moved.mean(axis=0)).max() <= 2
+
+
+def test_t_follows_where_the_rhythm_is_irregular():
+    times, longer = [0.5], []
+    rng = np.random.default_rng(0)
+    while times[-1] < 8.5:
+        times.append(times[-1] + rng.choice([0.62, 0.85, 1.15]))
+    rr = np.diff([times[0] - 0.85, *times])
+    longer = {k: {"t_shift": 60 * (x - 0.85)} for k, x in enumerate(rr)}
+    d = run(ecg(times, shapes=longer, noise=0.005))
+    t_off = np.median(d.marks[0, :, : len(times), 8] - d.marks[0, :, : len(times), 4], axis=0) * 2
+    expected = np.array([longer[k]["t_shift"] for k in range(len(times))])
+    error = (t_off - expected)[1:-1]
+    assert np.ptp(expected[1:-1]) > 25
+    assert np.ptp(error) <= 10
 
 
 def test_the_start_of_the_record_does_not_matter():
-    shifts = [run(ecg(noise=0.0, start=s)).global_marks[0] for s in (0.0, 0.111, 0.2, 0.333, 0.4)]
-    assert np.ptp(shifts, axis=0)[[0, 2, 3, 5, 8]].max() <= 2
+    starts = (0.0, 0.111, 0.2, 0.333, 0.4)
+    moved = [intervals(run(ecg(noise=0.002, start=s)))[0] for s in starts]
+    assert np.ptp(moved, axis=0).max() <= 2  # one sample
 
 
 def test_scale_and_offset_do_not_matter():
@@ -254,7 +306,7 @@ def test_the_rate_does_not_matter(fs):
     assert gap <= (12 if fs < 200 else 4)
     assert d.beats.shape[2] == round(0.4 * fs) + round(0.7 * fs)
     r = [x.beats[0, 1, x.zero] - np.median(x.beats[0, 1]) for x in (d, at_500)]
-    assert r[0] == pytest.approx(r[1], rel=0.25 if fs < 200 else 0.05)
+    assert r[0] == pytest.approx(r[1], rel=0.25 if fs < 200 else 0.08)
 
 
 def test_the_chunk_does_not_matter():
@@ -285,3 +337,72 @@ def test_marks_are_in_order():
     for row in beats:
         known = row[row >= 0]
         assert (np.diff(known) >= 0).all()
+
+
+def test_on_real_ecgs(real_data):
+    """Fewer than the published figures, which leave out what the network was trained on."""
+    from ecgeval.delineation.benchmark import evaluate
+    from ecgeval.io import ludb_annotations, read
+
+    real_data("ludb")
+    ecgs = read("ludb:1-20")
+    d = engine.delineate(np.asarray(ecgs.signals[:]), ecgs.fs, ecgs.leads)
+    result = evaluate(d, [ludb_annotations(name) for name in ecgs.ids])
+    f1 = result.marks["f1_40"]
+    assert result.failures == result.false_p == 0
+    assert result.marks.loc["R_peak", "f1_150"] > 99.8
+    assert f1["P_on"] > 93
+    assert f1["QRS_on"] > 98
+    assert f1["QRS_off"] > 98
+    assert f1["T_off"] > 88
+    assert (result.intervals["bias_ms"].abs() < 6).all()
+
+
+@pytest.mark.parametrize("microvolts", [5, 10, 20, 30])
+def test_texture_locked_to_real_beats_does_not_move_the_intervals(real_data, microvolts):
+    """The hardest case: the same texture in PR and ST of every beat, so that no average helps."""
+    from ecgeval.io import read
+
+    real_data("ludb")
+    ecgs = read("ludb:1-40")
+    beats = engine.delineate(np.asarray(ecgs.signals[:]), ecgs.fs, ecgs.leads).beats
+    trust, live = np.full(beats.shape[:2], 50.0), np.ones(beats.shape[:2], bool)
+    clean = boundaries.mark(beats, trust, live)
+    t = np.arange(beats.shape[2])
+    p_off, on, off, t_on = (clean[..., k, None] for k in (2, 3, 5, 6))
+    between = ((t >= p_off) & (t < on)) | ((t > off) & (t <= t_on))
+    noise = texture(beats.shape, np.random.default_rng(microvolts)) * np.float32(microvolts / 1000)
+    rough = boundaries.mark(beats + between * noise, trust, live)
+    a, b = (2 * engine.vote(marks) for marks in (clean, rough))
+    for first, last in ((0, 2), (0, 3), (3, 5), (3, 8)):
+        moved = (b[:, last] - b[:, first]) - (a[:, last] - a[:, first])
+        assert abs(np.nanmean(moved)) <= 2
+
+
+def test_rr_of_published_deepfakes(real_data):
+    """Ventricular intervals that a commercial interpreter gave for these ids, ms."""
+    file = real_data("deepfake") / "published_ids_0_15_int16_uV.npz"
+    with np.load(file) as z:
+        signals, leads = z["signals"] / np.float32(1000), tuple(map(str, z["leads"]))
+    d = engine.delineate(signals, 500.0, leads)
+    known = {0: (1006, 10), 1: (918, 11), 3: (982, 10), 4: (860, 12), 5: (962, 11)}
+    for k, (rr, beats) in known.items():
+        peaks = np.median(d.marks[k, :, : d.n_beats[k], 4], axis=0) * 2
+        assert d.n_beats[k] == beats
+        assert np.diff(peaks).mean() == pytest.approx(rr, abs=2)
+
+
+def test_marks_of_ptbxl_are_plausible(real_data):
+    from ecgeval.io import read
+
+    real_data("ptbxl")
+    ecgs = read("ptbxl-norm")
+    chosen = np.asarray(ecgs.signals[:60])
+    d = engine.delineate(chosen, ecgs.fs, ecgs.leads)
+    assert (d.status == Status.OK).all()
+    p_dur, pr, qrs, qt = intervals(d).T
+    assert np.isfinite(pr).mean() >= 0.95
+    assert 100 < np.nanmedian(p_dur) < 130
+    assert 140 < np.nanmedian(pr) < 175
+    assert 92 < np.median(qrs) < 112
+    assert 360 < np.median(qt) < 420
