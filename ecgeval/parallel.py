@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["Progress", "child_rng", "map_shards", "quiet", "shards"]
+__all__ = ["Progress", "child_rng", "map_shards", "one_thread", "quiet", "shards"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,15 +74,24 @@ def map_shards(
 
 def _results(function: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
     if jobs == 1:
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1):
+        with one_thread():
             yield from map(function, items)
         return
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, return_as="generator")
     yield from pool(delayed(function)(item) for item in items)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which BLAS and OpenMP use one thread.
+
+    Sums come out the same on any machine, and short parallel regions do not spin on a busy one.
+    Libraries must be imported before it is entered.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
 
 
 def child_rng(seed: int, *names: Any) -> np.random.Generator:

@@ -19,7 +19,7 @@ from ecgeval.compare.tables import figures_of, tables
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Effort, Sample, compare_columns
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
-from ecgeval.parallel import Progress, quiet
+from ecgeval.parallel import Progress, one_thread, quiet
 from ecgeval.results import Better, Estimate, Finding, Results, Section, Verdict
 
 __all__ = ["compare_measures"]
@@ -115,16 +115,19 @@ def compare_measures(
         )
         for i, column in enumerate(columns)
     ]  # fmt: skip
+    import sklearn.ensemble  # noqa: F401  (its threads can be limited only once it is loaded)
+
     tests = {}
     for i, (kind, fit) in enumerate(FITS.items()):
         if quick and kind == "boosting":
             continue
         progress("classifier two-sample test", i, len(FITS))
-        tests[kind] = classifier_test(
-            *samples, circular, fit, seed=seed, name=f"{section}.c2st.{kind}",
-            permutations=Effort.of(quick).permutations, jobs=jobs,
-            halves=20 if quick or kind == "boosting" else 40,
-        )  # fmt: skip
+        with one_thread():
+            tests[kind] = classifier_test(
+                *samples, circular, fit, seed=seed, name=f"{section}.c2st.{kind}",
+                permutations=Effort.of(quick).permutations, jobs=jobs,
+                halves=20 if quick or kind == "boosting" else 40,
+            )  # fmt: skip
     adjusted = _adjusted(rows)
     common = Common(section, seed, margins, samples)
     estimates = [e for row in rows for e in _estimates(row, adjusted.get(row.column), common)]
