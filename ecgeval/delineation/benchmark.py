@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ecgeval.delineation.averaging import lead_quantile
 from ecgeval.delineation.base import MARKS, Delineation, Status
 
 __all__ = ["TOLERANCES_MS", "Benchmark", "evaluate", "global_intervals", "match"]
@@ -106,21 +107,13 @@ def global_intervals(marks: np.ndarray, fs: float) -> dict[str, float]:
         ms; NaN where no beat has the interval.
     """
     values = np.where(marks < 0, np.nan, marks.astype(float)) * (1000 / fs)
-    ends = {"on": _quantile(values, 0.1), "off": _quantile(values, 0.9)}
+    ends = {"on": lead_quantile(values, 0.1), "off": lead_quantile(values, 0.9)}
     out = {}
     for name, (first, last) in INTERVALS.items():
         a = ends[first.split("_")[1]][:, MARKS.index(first)]
         b = ends[last.split("_")[1]][:, MARKS.index(last)]
         span = (b - a)[np.isfinite(b - a)]
         out[name] = float(np.median(span)) if span.size else np.nan
-    return out
-
-
-def _quantile(values: np.ndarray, q: float) -> np.ndarray:
-    """Quantile over the first axis without the NaNs, NaN where nothing is left."""
-    out = np.full(values.shape[1:], np.nan)
-    some = np.isfinite(values).any(0)
-    out[some] = np.nanquantile(values[:, some], q, axis=0)
     return out
 
 
@@ -180,14 +173,16 @@ def evaluate(delineation: Delineation, references: Sequence[pd.DataFrame]) -> Be
     rows = []
     for index, reference in enumerate(references):
         record = delineation.marks[index]
+        every = reference[list(_PARTS)].to_numpy()
+        names, kinds = reference["lead"].to_numpy(), reference["wave"].to_numpy()
         for k, lead in enumerate(delineation.leads):
-            mine = reference[reference["lead"] == lead]
-            times = mine[list(_PARTS)].to_numpy()
+            mine = names == lead
+            times = every[mine]
             if not (times >= 0).any():
                 continue
             first, last = times[times >= 0].min(), times.max()
             for wave, columns in _COLUMNS.items():
-                waves = times[(mine["wave"] == wave).to_numpy()]
+                waves = every[mine & (kinds == wave)]
                 for part, column in enumerate(columns):
                     real = waves[waves[:, part] >= 0, part]
                     found = record[k, record[k, :, column] >= 0, column]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ecgeval.delineation.averaging import BEFORE, average, centre, gather
+from ecgeval.delineation.averaging import BEFORE, average, centre, gather, lead_quantile
 from ecgeval.delineation.base import Delineation, Status, empty
 from ecgeval.delineation.boundaries import mark
 from ecgeval.delineation.rpeaks import RATE, Beats, align, band, find, summit
@@ -314,10 +314,4 @@ def vote(lead_marks: np.ndarray) -> np.ndarray:
     -------
     ndarray, shape (n, 9)
     """
-    ordered = np.sort(lead_marks, axis=1)  # NaN last
-    count = np.isfinite(lead_marks).sum(axis=1)
-    at = np.maximum(count - 1, 0) * np.tile([0.1, 0.5, 0.9], 3)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    a, b = (np.take_along_axis(ordered, k[:, None], 1)[:, 0] for k in (low, high))
-    return a + (b - a) * (at - low)
+    return lead_quantile(lead_marks, np.tile([0.1, 0.5, 0.9], 3), axis=1)

@@ -227,5 +227,5 @@ def summit(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inner = np.clip(top, 1, len(values) - 2)
     a, b, c = (np.take_along_axis(values, inner[None] + d, 0)[0] for d in (-1, 0, 1))
     bend = a - 2 * b + c
-    place = inner + np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0)
+    place = np.where(bend < 0, inner + 0.5 * (a - c) / np.where(bend < 0, bend, 1), top)
     return np.clip(place, 0, len(values) - 1), np.take_along_axis(values, top[None], 0)[0]
