@@ -398,6 +398,7 @@ class Run:
             "seed": self.config.seed,
             "versions": _versions(),
             "sets": {name: _describe(s) for name, s in given.items() if s is not None},
+            **({"title": self.config.report.title} if self.config.report.title else {}),
         }
 
     def environment(self) -> dict[str, Any]:

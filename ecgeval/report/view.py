@@ -226,10 +226,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+_ROLES = ("real", "train", "holdout", "synth")
+
+
 def _sets(sets: Any) -> list[dict[str, Any]]:
     """Return what was compared; `sets` maps a role to a description, or lists descriptions."""
     if isinstance(sets, Mapping):
         items = [(role, dict(d)) for role, d in sets.items() if isinstance(d, Mapping)]
+        # results.json sorts its keys; people read real sets before synthetic ones.
+        items.sort(key=lambda item: _ROLES.index(item[0]) if item[0] in _ROLES else len(_ROLES))
     else:
         items = [(d.get("role", ""), dict(d)) for d in sets or () if isinstance(d, Mapping)]
     out = []
@@ -253,7 +258,7 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
         name = d.pop("name", None) or d.pop("source", None) or role
         # A digest is recognised by its start; it stands in full under "This run".
         facts += [(k, v if len(v) < 60 or " " in v else v[:16] + "…") for k, v in _leaves(d)
-                  if k not in ("role", "patients")]  # fmt: skip
+                  if k not in ("role", "patients") and v]  # fmt: skip
         out.append(
             {
                 "role": clean(role),
