@@ -110,6 +110,40 @@ def gather(wave: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.stack([wave[:, s : s + width] for s in first]) if len(first) else wave[None, :0]
 
 
+def unpace(wide: np.ndarray) -> np.ndarray:
+    """Take pacing spikes near the QRS out of beats, in place: annotators mark what follows them.
+
+    A spike is over within 10 ms on either side and leaves the leads where they were; no heart
+    muscle does that. The line between its ends replaces it.
+
+    Parameters
+    ----------
+    wide : ndarray, shape (m, leads, time)
+        At `RATE`, R near the middle of the room.
+    """
+    near, far = 5, 9
+    t = np.arange(ROOM + BEFORE - 90, ROOM + BEFORE + 50)
+
+    def total(x: np.ndarray) -> np.ndarray:
+        return np.abs(x).sum(axis=1)
+
+    for _ in range(2):  # two ventricles may be paced
+        left, right = wide[:, :, t - near], wide[:, :, t + near]
+        height = total(wide[:, :, t] - (left + right) / 2)
+        moved = total(left - wide[:, :, t - far]) + total(right - wide[:, :, t + far])
+        moved += total(right - left)
+        size = np.ptp(wide[:, :, t], axis=2).sum(axis=1, keepdims=True)
+        spike = np.where((moved < 0.4 * height) & (height > 0.1 * size), height, 0)
+        rows = np.flatnonzero(spike.any(axis=1))
+        for row, at in zip(rows, t[spike[rows].argmax(axis=1)], strict=True):
+            a, b = wide[row, :, at - near], wide[row, :, at + near]
+            share = np.arange(2 * near + 1, dtype=wide.dtype) / (2 * near)
+            wide[row, :, at - near : at + near + 1] = a[:, None] + (b - a)[:, None] * share
+        if not len(rows):
+            break
+    return wide
+
+
 def centre(wide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Crop beats so that their R peak, the largest sum of squares over the leads, is at BEFORE.
 

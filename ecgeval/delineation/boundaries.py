@@ -30,7 +30,7 @@ COLUMNS = (0, 1, 2, 3, 5, 6, 7, 8)
 RANGES = ((0, 13), (0, 13), (0, 13), (5, 13), (12, 23), (14, 35), (14, 35), (15, 35))
 """Tokens among which each of these marks lies; R is at token 12.5."""
 
-CONVENTION_MS = (-6.0, 0.0, 5.0, -4.0, 7.0, -5.0, 0.0, 7.0)
+CONVENTION_MS = (-6.0, 0.0, 5.0, -4.0, 7.0, -5.0, 0.0, 9.0)
 """Added to each of these marks, ms: from the middle of the distribution to the annotators' habit.
 
 Annotators' marks of one boundary scatter from lead to lead and from beat to beat, so the 10 % or

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ecgeval.delineation.averaging import BEFORE, average, centre, gather, lead_quantile
+from ecgeval.delineation.averaging import BEFORE, average, centre, gather, lead_quantile, unpace
 from ecgeval.delineation.base import Delineation, Status, empty
 from ecgeval.delineation.boundaries import mark
 from ecgeval.delineation.rpeaks import RATE, Beats, align, band, find, summit
@@ -128,14 +128,14 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
     beats = align(filtered, at, valid)
     dominant = valid & _dominant(beats)
     wide, locked, used = average(filtered, beats, dominant)
-    averages, shift = centre(wide)
+    averages, shift = centre(unpace(wide))
     live = np.ptp(signals, axis=-1) >= FLAT_MV
     others = [(k, j) for k in range(len(at)) for j in np.flatnonzero(valid[k] & ~dominant[k])]
     rows, where = averages, np.arange(len(at))
     if others:
         where = np.concatenate([where, [k for k, _ in others]])
         cut = [gather(filtered.wave[k], beats.time[k, j : j + 1]) for k, j in others]
-        single, own = centre(np.concatenate(cut))
+        single, own = centre(unpace(np.concatenate(cut)))
         rows = np.concatenate([averages, single])
         locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
     marks = mark(rows, locked, live[where])
