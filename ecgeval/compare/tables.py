@@ -20,6 +20,13 @@ from ecgeval.results import Figure, Table
 
 __all__ = ["figures_of", "tables"]
 
+_HEADINGS = {
+    "ks": "KS D", "cliffs_delta": "Cliff's δ", "hedges_g": "Hedges g",
+    "wasserstein": "Wasserstein", "log_sd_ratio": "ln SD ratio", "median_diff": "difference",
+    "watson_u2": "Watson U²", "circ_mean_diff": "difference",
+    "circ_wasserstein": "circular Wasserstein",
+}  # fmt: skip
+
 
 def tables(
     rows: Sequence[Row],
@@ -45,29 +52,33 @@ def tables(
                 "real": _median_iqr(row.real, row.info),
                 "synthetic": _median_iqr(row.synth, row.info),
                 "difference": stat.value if stat else None,
-                "90 % CI low": stat.ci90[0] if stat else None,
-                "90 % CI high": stat.ci90[1] if stat else None,
+                "90 % CI": "–"
+                if stat is None
+                else "{} to {}".format(
+                    *(number(x, row.info.unit).removesuffix(f" {row.info.unit}") for x in stat.ci90)
+                ),
                 "margin ±": margin,
                 "verdict": str(location_verdict(row, common.margins)[0]),
                 "SD ratio": _ratio(row),
-                "spread verdict": ""
-                if row.info.circular
-                else str(spread_verdict(row, common.margins)[0]),
+                "spread": "" if row.info.circular else str(spread_verdict(row, common.margins)[0]),
             }
         )
-    everything = [
-        {
-            "measure": row.info.label,
-            "unit": row.info.unit,
-            "real": _median_iqr(row.real, row.info),
-            "synthetic": _median_iqr(row.synth, row.info),
-            **{name: value_of(row, name) for name in (*LINEAR, *CIRCULAR)},
-            "p": row.result.p,
-            "p adjusted": adjusted.get(row.column),
-            "note": row.result.too_few,
-        }
-        for row in rows
-    ]
+    everything = {
+        circular: [
+            {
+                "measure": row.info.label,
+                "unit": row.info.unit,
+                "real": _median_iqr(row.real, row.info),
+                "synthetic": _median_iqr(row.synth, row.info),
+                **{_HEADINGS[name]: value_of(row, name) for name in statistics},
+                "p adjusted": adjusted.get(row.column),
+                **({"note": row.result.too_few} if row.result.too_few else {}),
+            }
+            for row in rows
+            if row.info.circular == circular
+        ]
+        for circular, statistics in ((False, LINEAR), (True, CIRCULAR))
+    }
     missing = [
         {
             "measure": row.info.label,
@@ -89,8 +100,14 @@ def tables(
             section=section,
         ),
         Table.of(
-            pd.DataFrame(everything), f"{section}.measures", "All measures",
-            caption="Signed numbers are positive where synthetic values are larger.",
+            pd.DataFrame(everything[False]), f"{section}.measures", "All measures",
+            caption="Median [quartiles]. Signed numbers are positive where synthetic values are "
+            "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg).",
+            section=section,
+        ),
+        Table.of(
+            pd.DataFrame(everything[True]), f"{section}.angles", "All angles",
+            caption="Mean direction. p of Watson's U², adjusted with the other measures.",
             section=section,
         ),
         Table.of(
@@ -99,6 +116,7 @@ def tables(
             section=section,
         ),
     ]  # fmt: skip
+    out = [table for table in out if table.rows]
     fitted = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if fitted:
         frame = pd.DataFrame(
