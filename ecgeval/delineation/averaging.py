@@ -122,23 +122,25 @@ def unpace(wide: np.ndarray) -> np.ndarray:
         At `RATE`, R near the middle of the room.
     """
     near, far = 5, 9
-    t = np.arange(ROOM + BEFORE - 90, ROOM + BEFORE + 50)
+    low, high = ROOM + BEFORE - 90, ROOM + BEFORE + 50
+
+    def at(shift: int) -> np.ndarray:
+        return wide[:, :, low + shift : high + shift]
 
     def total(x: np.ndarray) -> np.ndarray:
-        return np.abs(x).sum(axis=1)
+        return np.abs(x, out=x).sum(axis=1)
 
     for _ in range(2):  # two ventricles may be paced
-        left, right = wide[:, :, t - near], wide[:, :, t + near]
-        height = total(wide[:, :, t] - (left + right) / 2)
-        moved = total(left - wide[:, :, t - far]) + total(right - wide[:, :, t + far])
-        moved += total(right - left)
-        size = np.ptp(wide[:, :, t], axis=2).sum(axis=1, keepdims=True)
+        height = total(at(0) - 0.5 * (at(-near) + at(near)))
+        moved = total(at(-near) - at(-far)) + total(at(near) - at(far))
+        moved += total(at(near) - at(-near))
+        size = np.ptp(at(0), axis=2).sum(axis=1, keepdims=True)
         spike = np.where((moved < 0.4 * height) & (height > 0.1 * size), height, 0)
         rows = np.flatnonzero(spike.any(axis=1))
-        for row, at in zip(rows, t[spike[rows].argmax(axis=1)], strict=True):
-            a, b = wide[row, :, at - near], wide[row, :, at + near]
+        for row, top in zip(rows, low + spike[rows].argmax(axis=1), strict=True):
+            a, b = wide[row, :, top - near], wide[row, :, top + near]
             share = np.arange(2 * near + 1, dtype=wide.dtype) / (2 * near)
-            wide[row, :, at - near : at + near + 1] = a[:, None] + (b - a)[:, None] * share
+            wide[row, :, top - near : top + near + 1] = a[:, None] + (b - a)[:, None] * share
         if not len(rows):
             break
     return wide
@@ -225,11 +227,12 @@ def _locked(stack: np.ndarray) -> np.ndarray:
     n = len(stack)
     if n < 3:
         return np.ones(stack.shape[1], np.float32)
-    x = stack[:, :, ROOM + BEFORE - _P_FROM : ROOM + BEFORE - _P_TO : 8]
+    x = stack[:, :, ROOM + BEFORE - _P_FROM : ROOM + BEFORE - _P_TO : 8].copy()
     t = np.linspace(-1, 1, x.shape[2], dtype=np.float32)
-    x = x - x.mean(2, keepdims=True)
-    x -= (x @ t / (t @ t))[:, :, None] * t
-    mean = x.mean(0)
-    residual = x - mean
-    error = np.einsum("blt,blt->l", residual, residual) / (n * (n - 1))
-    return np.einsum("lt,lt->l", mean, mean) / (error + 1e-12)
+    # Deviations from each beat's own straight line; what the beats share, and what they do not.
+    line = np.stack([np.full(len(t), len(t) ** -0.5), t / np.linalg.norm(t)]).astype(np.float32)
+    x = x - (x @ line.T) @ line
+    shared = x.mean(0)
+    energy = np.einsum("lt,lt->l", shared, shared)
+    error = (np.einsum("blt,blt->l", x, x) / n - energy) / (n - 1)
+    return energy / (np.maximum(error, 0) + 1e-12)  # rounding can leave less than nothing

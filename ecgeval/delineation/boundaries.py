@@ -182,7 +182,7 @@ def mark(beats: np.ndarray, locked: np.ndarray, live: np.ndarray) -> np.ndarray:
         # A step is two samples, its middle between them.
         marks[..., column] = 2 * steps - 0.5 + CONVENTION_MS[k] * RATE / 1000
     # Medians of neighbouring distributions may cross by a few milliseconds.
-    marks[..., [3, 5]] = np.sort(marks[..., [3, 5]], axis=-1)
+    marks[..., 3] = np.minimum(marks[..., 3], marks[..., 5])
     marks[..., 0:3] = np.sort(np.minimum(marks[..., 0:3], marks[..., 3:4]), axis=-1)
     marks[..., 6:9] = np.sort(np.maximum(marks[..., 6:9], marks[..., 5:6]), axis=-1)
     marks[..., 4] = _r_peak(beats, marks[..., 3], marks[..., 5])

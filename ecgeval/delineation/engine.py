@@ -139,7 +139,8 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
         rows = np.concatenate([averages, single])
         locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
     marks = mark(rows, locked, live[where])
-    usual = dominant & ~_early(beats.time, valid)
+    early, off = _rhythm(beats.time, valid)
+    usual = dominant & ~early
     out = []
     for k in range(len(at)):
         time = beats.time[k] + shift[k]
@@ -151,8 +152,7 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
         use = valid[k]
         peaks = (time[use] - filtered.left) / filtered.ratio
         relative = marks[which[use]]
-        own_kind = np.flatnonzero(which[use] == k)
-        irregular = own_kind[_off_rhythm(peaks)[own_kind]]
+        irregular = np.flatnonzero((dominant[k] & off[k])[use])
         if len(irregular) and np.isfinite(marks[k, :, 8]).any():
             lag = _t_lag(filtered.wave[k], time[use][irregular], averages[k], marks[k])
             relative[irregular, :, 6:9] += lag[:, None, None]
@@ -169,15 +169,6 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
             )
         )
     return out
-
-
-def _off_rhythm(peaks: np.ndarray) -> np.ndarray:
-    """Return which beats follow an interval more than 10 % off the median one, (beats,)."""
-    off = np.zeros(len(peaks), bool)
-    if len(peaks) > 2:
-        rr = np.diff(peaks)
-        off[1:] = np.abs(rr / np.median(rr) - 1) > 0.1
-    return off
 
 
 def _t_lag(
@@ -259,8 +250,8 @@ def _dominant(beats: Beats) -> np.ndarray:
     return (beats.likeness > _LIKE) & (beats.size > _SMALL) & (beats.size < _LARGE)
 
 
-def _early(time: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Return which beats come more than 20 % early in an otherwise regular rhythm.
+def _rhythm(time: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tell beats by the interval before them, against the record's median interval.
 
     Parameters
     ----------
@@ -270,18 +261,20 @@ def _early(time: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray of bool, shape (n, beats)
+    early, off : ndarray of bool, shape (n, beats)
+        More than 20 % early in an otherwise regular rhythm; more than 10 % early or late.
     """
-    early = np.zeros(valid.shape, bool)
-    if valid.shape[1] > 3:
+    early, off = np.zeros(valid.shape, bool), np.zeros(valid.shape, bool)
+    if valid.shape[1] > 2:
         rr = np.where(valid[:, 1:], np.diff(time, axis=1), np.inf)
         middle = np.maximum(valid.sum(1) - 2, 0)[:, None] // 2
         usual = np.take_along_axis(np.sort(rr, axis=1), middle, 1)
-        with np.errstate(invalid="ignore"):
-            spread = np.sort(np.abs(rr / usual - 1), axis=1)
-        regular = np.take_along_axis(spread, middle, 1) < 0.1
+        usual = np.where(np.isfinite(usual), usual, 1)
+        away = np.abs(rr / usual - 1)
+        regular = np.take_along_axis(np.sort(away, axis=1), middle, 1) < 0.1
+        off[:, 1:] = (away > 0.1) & valid[:, 1:]
         early[:, 1:] = regular & (rr < 0.8 * usual)
-    return early
+    return early, off
 
 
 def _fill(out: Delineation, i: int, record: _Window) -> None:
