@@ -28,7 +28,7 @@ FLAT_MV = 1e-3
 """A lead whose range is below this carries nothing."""
 
 WINDOW_S, OVERLAP_S, WHOLE_S = 10.0, 2.0, 20.0
-_ROWS = 16  # windows at a time: bounds memory, and stays in the caches
+_ROWS = 8  # windows at a time: bounds memory, and stays in the caches
 
 _LIKE, _SMALL, _LARGE = 0.7, 0.6, 1.7  # what counts as a dominant beat
 

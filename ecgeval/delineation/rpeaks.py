@@ -102,11 +102,11 @@ def band(signals: np.ndarray, fs: float) -> Filtered:
     knots = out // KNOT
     slow = (KNOT_SHARE / (1 + (f[: knots // 2 + 1] / 0.4) ** 4)).astype(np.float32)
     within = (np.arange(KNOT, dtype=np.float32) - (STEP - 1) / 2) / KNOT
+    line = np.stack([1 - within, within])  # from a knot to the next
 
     wave = np.empty((n, leads, out), np.float32)
     slope = np.empty((n, leads, coarse), np.float32)
     padded = np.empty((leads, length), np.float32)
-    base = np.empty((leads, knots, KNOT), np.float32)
     mean = np.full(STEP, 1 / STEP, np.float32)
     for k in range(n):  # one record at a time stays in the cache
         padded[:, left : left + samples] = signals[k]
@@ -117,10 +117,9 @@ def band(signals: np.ndarray, fs: float) -> Filtered:
         fast = fft.irfft(spectrum * steep, coarse)
         rms = np.sqrt(np.einsum("lt,lt->l", fast, fast) / coarse) + np.float32(1e-9)
         np.divide(fast, rms[:, None], out=slope[k])
-        level = fft.irfft(spectrum[:, : len(slow)] * slow, knots)[..., None]
-        np.multiply(np.roll(level, -1, axis=1) - level, within, out=base)
-        base += level
-        np.subtract(x, base.reshape(leads, out), out=wave[k])
+        level = fft.irfft(spectrum[:, : len(slow)] * slow, knots)
+        ends = np.stack([level, np.roll(level, -1, axis=1)], axis=-1)
+        np.subtract(x, (ends.reshape(-1, 2) @ line).reshape(leads, out), out=wave[k])
     ratio = out / length
     return Filtered(wave, slope, left * ratio, ratio, samples * ratio)
 
