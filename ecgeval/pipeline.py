@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache as cache_once
 from functools import partial
@@ -22,7 +22,7 @@ import ecgeval
 from ecgeval import sets
 from ecgeval.config import AuditConfig, ReportConfig, RunConfig, SetConfig, make
 from ecgeval.delineation import DEFAULT_METHOD, Status, delineate
-from ecgeval.ecgset import EcgSet, resample
+from ecgeval.ecgset import EcgSet, Microvolts, resample
 from ecgeval.errors import DataError, UsageError
 from ecgeval.measures import measure_columns, measure_marks
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
@@ -98,10 +98,9 @@ def features(
     method = method or DEFAULT_METHOD
     parts = shards(len(ecgs), _SHARD)
     work = partial(_features_block, fs=ecgs.fs, leads=ecgs.leads, method=method, cache=cache)
-    blocks: Iterator[np.ndarray] = (np.asarray(ecgs.signals[rows]) for rows in parts)
     pieces = map_shards(
         work,
-        blocks,
+        ecgs.pieces(_SHARD),
         jobs=jobs,
         stage=stage,
         progress=progress,
@@ -121,8 +120,14 @@ def features(
 
 
 def _features_block(
-    signals: np.ndarray, *, fs: float, leads: tuple[str, ...], method: str, cache: Path | None
+    piece: np.ndarray | Microvolts,
+    *,
+    fs: float,
+    leads: tuple[str, ...],
+    method: str,
+    cache: Path | None,
 ) -> dict[str, np.ndarray]:
+    signals = np.asarray(piece[:])
     file = None
     if cache is not None:
         key = hashlib.sha256(f"{fs!r} {leads} {method} {_code_hash()}".encode())

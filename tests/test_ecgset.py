@@ -128,5 +128,23 @@ def test_batches_cover_every_record_once():
     np.testing.assert_array_equal(np.concatenate([b for _, b in ecgs.batches(3)]), ecgs.signals[:])
 
 
+def test_pieces_are_the_signals_and_travel_light(tmp_path):
+    import pickle
+
+    ecgs = make(7)
+    np.save(tmp_path / "x.npy", ecgs.signals.raw)
+    mapped = EcgSet(
+        Microvolts(np.load(tmp_path / "x.npy", mmap_mode="r")), 500, LEADS8, ecgs.records
+    )
+    floats = EcgSet(ecgs.signals[:], 500, LEADS8, ecgs.records)
+    picked = ecgs.select(["r5", "r2", "r6"])
+    for one in (ecgs, mapped, floats, picked):
+        together = np.concatenate([piece[:] for piece in one.pieces(3)])
+        np.testing.assert_array_equal(together, one.signals[:])
+    # A piece of a large set in memory must not carry the whole set with it.
+    assert len(pickle.dumps(next(picked.select(["r5"]).pieces(3)))) < ecgs.signals.raw.nbytes / 3
+    assert isinstance(next(mapped.pieces(3)).raw, np.memmap)
+
+
 def test_an_empty_selection_is_a_set():
     assert len(make().select(np.zeros(5, bool))) == 0

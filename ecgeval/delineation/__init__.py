@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from ecgeval.delineation.base import MARKS, Delineation, Status, empty, merge
-from ecgeval.ecgset import EcgSet
+from ecgeval.ecgset import EcgSet, Microvolts
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, map_shards, quiet, shards
 
@@ -59,17 +59,26 @@ def delineate(
     parts = shards(len(ecgs), _CHUNK)
     if not parts:
         return empty(0, ecgs.leads, 0, ecgs.fs, method)
-    blocks: Iterator[np.ndarray] = (np.asarray(ecgs.signals[rows]) for rows in parts)
     return merge(
         map_shards(
-            partial(kernel, fs=ecgs.fs, leads=ecgs.leads),
-            blocks,
+            partial(_block, kernel=kernel, fs=ecgs.fs, leads=ecgs.leads),
+            ecgs.pieces(_CHUNK),
             jobs=jobs,
             stage="delineate",
             progress=progress,
             weights=[rows.stop - rows.start for rows in parts],
         )
     )
+
+
+def _block(
+    piece: np.ndarray | Microvolts,
+    *,
+    kernel: Callable[..., Delineation],
+    fs: float,
+    leads: tuple[str, ...],
+) -> Delineation:
+    return kernel(np.asarray(piece[:]), fs, leads)
 
 
 def _kernel(method: str) -> Callable[..., Delineation]:
