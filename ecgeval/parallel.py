@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -10,6 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 __all__ = ["Progress", "child_rng", "map_shards", "one_thread", "quiet", "shards"]
+
+_TRIED = 2  # items run here before processes are considered
+_WORTH_S = 4.0  # work left, s, for which starting processes pays (they take about 2 s to start)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,9 +45,10 @@ def map_shards(
 ) -> list[R]:
     """Return ``[function(item) for item in items]``, in order.
 
-    Each call runs on one BLAS thread whatever the number of jobs, so that sums come out the same.
-    Large arrays reach the workers as memory maps. With ``joblib.parallel_config("dask")`` active
-    and ``jobs != 1`` the same call runs on a Dask cluster.
+    The first two calls run here; processes are started only where the rest would take longer than
+    starting them. Each call runs on one BLAS thread whatever the number of jobs, so that sums come
+    out the same. Large arrays reach the workers as memory maps. With
+    ``joblib.parallel_config("dask")`` active and ``jobs != 1`` the same call runs on a Dask cluster.
 
     Parameters
     ----------
@@ -65,22 +70,31 @@ def map_shards(
     total, done = sum(weights), 0
     out: list[R] = []
     progress(stage, 0, total)
-    for result in _results(function, items, 1 if len(weights) <= 1 else jobs):
+    for result in _results(function, items, len(weights), jobs):
         done += weights[len(out)]
         out.append(result)
         progress(stage, done, total)
     return out
 
 
-def _results(function: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
-    if jobs == 1:
-        with one_thread():
-            yield from map(function, items)
-        return
-    from joblib import Parallel, delayed
+def _results(function: Callable[[T], R], items: Iterable[T], n: int, jobs: int) -> Iterator[R]:
+    rest = iter(items)
+    done, seconds = 0, 0.0
+    with one_thread():
+        for item in rest:
+            start = time.perf_counter()
+            result = function(item)
+            # The first call also pays for imports; the second tells what the others will take.
+            seconds = time.perf_counter() - start
+            done += 1
+            yield result
+            if jobs != 1 and done >= _TRIED and seconds * (n - done) > _WORTH_S:
+                break
+    if done < n:
+        from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=jobs, return_as="generator")
-    yield from pool(delayed(function)(item) for item in items)
+        pool = Parallel(n_jobs=jobs, return_as="generator")
+        yield from pool(delayed(function)(item) for item in rest)
 
 
 def one_thread() -> AbstractContextManager[Any]:
