@@ -81,6 +81,14 @@ def __dir__() -> list[str]:
 class _Compare(ModuleType):
     """The subpackage `ecgeval.compare`, which is also the function `ecgeval.pipeline.compare`."""
 
+    @property
+    def __signature__(self) -> Any:
+        from inspect import signature
+
+        from ecgeval import pipeline
+
+        return signature(pipeline.compare)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Results:
         from ecgeval import pipeline
 

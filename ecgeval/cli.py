@@ -38,7 +38,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random step.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; results do not depend on it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Method = Annotated[
-    str, typer.Option(help="Delineation method: neurokit, neurokit:dwt, ... Default: the best.")
+    str, typer.Option(help="Delineation method: ecgeval, or neurokit[:prominence|dwt|cwt|peak].")
 ]
 Unit = Annotated[str, typer.Option(help="Unit of formats that carry none: auto, mV or uV.")]
 NativeFs = Annotated[
@@ -59,6 +59,7 @@ Independent = Annotated[
         "--assume-independent", help="Count records without a patient id as patients of their own."
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a store that is already there.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer resamples, for a first look.")]
 
 
@@ -174,6 +175,14 @@ def _writable(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
+def _keep(store: Path, force: bool) -> None:
+    """Refuse to replace a store unless asked to."""
+    from ecgeval.io import is_store
+
+    if is_store(store) and not force:
+        raise UsageError(f"{store} holds a store already; choose another folder, or --force")
+
+
 def _write(results: Results, worker: Run, out: Path) -> None:
     from ecgeval.report import write_report
 
@@ -195,6 +204,8 @@ def _print(results: Results, out: Path, as_json: bool) -> None:
         }
         print(json.dumps(body, indent=1, ensure_ascii=False))
         return
+    if "notice" in results.manifest:
+        print(results.manifest["notice"])
     print(results.headline())
     titles = {section.slug: section for section in results.sections}
     for slug, section in titles.items():
@@ -203,7 +214,8 @@ def _print(results: Results, out: Path, as_json: bool) -> None:
         for finding in results.findings:
             if finding.section == slug:
                 word = str(finding.verdict).replace("_", " ")
-                print(f"  {word:<14} {finding.code:<16} {finding.title}")
+                aside = "" if finding.gate else " (does not count)"
+                print(f"  {word:<14} {finding.code:<16} {finding.title}{aside}")
     largest = _largest(results)
     if largest:
         print("\nLargest effects (Cliff's delta, 95 % CI; real against real within the floor):")
@@ -244,7 +256,6 @@ def demo(
             seed=seed, jobs=jobs, cache=_cache(no_cache), progress=progress
         )
     _write(results, worker, out)
-    print(results.manifest["notice"])
     _print(results, out, as_json=False)
 
 
@@ -282,10 +293,12 @@ def convert(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the new store.")],
     fs: Annotated[float | None, typer.Option(help="Resample to this rate, Hz.")] = None,
     leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
-    seconds: Seconds = None, seed: Seed = 0,
+    seconds: Seconds = None, seed: Seed = 0, force: Force = False,
 ) -> None:  # fmt: skip
     """Any format to the int16 store, which opens at once and is read in pieces."""
     from ecgeval import io, sets
+
+    _keep(out, force)
 
     with _progress() as progress:
         if sets.is_generator(source) or source.startswith("deepfake:"):
@@ -312,9 +325,12 @@ def generate(
     checkpoint: Annotated[str | None, typer.Option(help="Weights to use instead.")] = None,
     leads: Leads = None,
     device: Device = "cpu",
+    force: Force = False,
 ) -> None:
     """Fresh ECGs from a generator, to a store. Record i is the same for any n."""
     from ecgeval import sets
+
+    _keep(out, force)
 
     with _progress() as progress:
         ecgs = sets.generate_store(
@@ -326,7 +342,7 @@ def generate(
 
 @app.command()
 def delineate(
-    source: Annotated[str, typer.Argument(metavar="SET")], out: Out, method: Method = "",
+    source: Annotated[str, typer.Argument(metavar="SET")], out: Out, method: Method = "ecgeval",
     leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
     seconds: Seconds = None, seed: Seed = 0, jobs: Jobs = 1,
 ) -> None:  # fmt: skip
@@ -342,9 +358,7 @@ def delineate(
             source, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
             native_fs=native_fs, seed=seed, progress=progress,
         )  # fmt: skip
-        marks = delineation.delineate(
-            ecgs, method=method or delineation.DEFAULT_METHOD, jobs=jobs, progress=progress
-        )
+        marks = delineation.delineate(ecgs, method=method, jobs=jobs, progress=progress)
     _told(ecgs)
     arrays: dict[str, Any] = {k: v for k, v in vars(marks).items() if isinstance(v, np.ndarray)}
     np.savez_compressed(
@@ -369,9 +383,9 @@ def delineate(
 def measure(
     source: Annotated[str, typer.Argument(metavar="SET")],
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
-    method: Method = "", leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None,
-    labels: Labels = None, seconds: Seconds = None, seed: Seed = 0, jobs: Jobs = 1,
-    no_cache: NoCache = False,
+    method: Method = "ecgeval", leads: Leads = None, unit: Unit = "auto",
+    native_fs: NativeFs = None, labels: Labels = None, seconds: Seconds = None,
+    seed: Seed = 0, jobs: Jobs = 1, no_cache: NoCache = False,
 ) -> None:  # fmt: skip
     """Intervals, amplitudes, axes and rhythm: one row a record, to a CSV."""
     from ecgeval import pipeline, sets
@@ -408,9 +422,9 @@ def compare(
     margins: Annotated[
         str, typer.Option(help="Equivalence margins: lenient, strict or a TOML file.")
     ] = "lenient",
-    method: Method = "", leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None,
-    labels: Labels = None, seconds: Seconds = None, assume_independent: Independent = False,
-    seed: Seed = 0, jobs: Jobs = 1, quick: Quick = False, device: Device = "cpu",
+    method: Method = "ecgeval", leads: Leads = None, unit: Unit = "auto",
+    native_fs: NativeFs = None, labels: Labels = None, seconds: Seconds = None,
+    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1, quick: Quick = False, device: Device = "cpu",
     no_cache: NoCache = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Fidelity: do the synthetic ECGs behave like the real ones, and where do they not?"""
@@ -436,9 +450,9 @@ def audit(
         bool, typer.Option("--show-traces", help="Show real traces, distances and clear ids.")
     ] = False,
     permutations: Annotated[int, typer.Option(min=999, help="Of the exchangeability test.")] = 9999,
-    method: Method = "", unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
-    seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
-    jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
+    method: Method = "ecgeval", unit: Unit = "auto", native_fs: NativeFs = None,
+    labels: Labels = None, seconds: Seconds = None,
+    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Privacy: copies of training patients, and whether training and holdout are told apart."""
     config = _config(

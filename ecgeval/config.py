@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ecgeval.delineation import DEFAULT_METHOD, METHODS
 from ecgeval.errors import UsageError
 
 __all__ = [
@@ -58,6 +59,10 @@ class AuditConfig(_Strict):
     """Privacy."""
 
     permutations: int = Field(9999, ge=999, description="permutations of the exchangeability test")
+    planted: int = Field(
+        0, ge=0,
+        description="audit once more after this many disguised copies were planted: shows a leak",
+    )  # fmt: skip
     holdout_share: float | None = Field(
         None, gt=0, lt=1,
         description="split `real` by patient into train and holdout; only honest where the "
@@ -70,13 +75,14 @@ class ReportConfig(_Strict):
 
     formats: tuple[Literal["html", "pdf"], ...] = Field(("html", "pdf"), description="report forms")
     title: str = Field("", description="title of the report")
+    notice: str = Field("", description="first line of the report, before anything else")
 
 
 class RunConfig(_Strict):
     """A whole run: a comparison where `real` and `synth` are given, an audit where `train` is."""
 
     seed: int = Field(0, ge=0, description="seed of every random step")
-    method: str = Field("", description="delineation method; empty for the default")
+    method: Literal[METHODS] = Field(DEFAULT_METHOD, description="delineation method")  # type: ignore[valid-type]
     leads: tuple[str, ...] | None = Field(None, description="leads to compare; default: common")
     quick: bool = Field(False, description="fewer resamples: wider intervals, for a first look")
     assume_independent: bool = Field(

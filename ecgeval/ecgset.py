@@ -226,9 +226,10 @@ class EcgSet:
             if not assume_independent:
                 raise UsageError(
                     f"{int(missing.sum())} of {len(self)} records have no patient id (first: "
-                    f"{self.ids[missing][0]!r}); splits and intervals go by patient. Add a "
-                    "patient_id column to the CSV beside the records, or pass "
-                    "--assume-independent (assume_independent=True) if each is another person"
+                    f"{self.ids[missing][0]!r}); splits and intervals go by patient. Name the "
+                    "folder that holds the data set's own table, give a CSV with the columns "
+                    "record_id and patient_id (--labels), or pass --assume-independent "
+                    "(assume_independent=True) if each record is another person"
                 )
             ids = ids.where(~missing, "record:" + self.ids.to_series(index=ids.index))
         return ids.to_numpy(dtype=object)

@@ -47,8 +47,8 @@ def map_shards(
 
     The first two calls run here; processes are started only where the rest would take longer than
     starting them. Each call runs on one BLAS thread whatever the number of jobs, so that sums come
-    out the same. Large arrays reach the workers as memory maps. With
-    ``joblib.parallel_config("dask")`` active and ``jobs != 1`` the same call runs on a Dask cluster.
+    out the same. Large arrays reach the workers as memory maps. With a Dask backend chosen by
+    ``joblib.parallel_config`` and ``jobs != 1`` the same call runs on a Dask cluster.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ import pandas as pd
 
 import ecgeval
 from ecgeval import sets
-from ecgeval.config import AuditConfig, ReportConfig, RunConfig, SetConfig, make
+from ecgeval.config import RunConfig, SetConfig, make
 from ecgeval.delineation import DEFAULT_METHOD, Status, delineate
 from ecgeval.ecgset import EcgSet, Microvolts, resample
 from ecgeval.errors import DataError, UsageError
@@ -72,7 +72,7 @@ class Features:
 def features(
     ecgs: EcgSet,
     *,
-    method: str = "",
+    method: str = DEFAULT_METHOD,
     jobs: int = 1,
     cache: Path | None = None,
     stage: str = "delineate and measure",
@@ -87,7 +87,7 @@ def features(
     ----------
     ecgs : EcgSet
     method : str
-        Delineation method; the default where empty.
+        Delineation method (`ecgeval.delineation.METHODS`).
     jobs : int
     cache : Path, optional
         Folder of kept results.
@@ -95,7 +95,6 @@ def features(
         Name for `progress`.
     progress : callable
     """
-    method = method or DEFAULT_METHOD
     parts = shards(len(ecgs), _SHARD)
     work = partial(_features_block, fs=ecgs.fs, leads=ecgs.leads, method=method, cache=cache)
     pieces = map_shards(
@@ -199,7 +198,7 @@ def compare(
     synth: Source,
     *,
     seed: int = 0,
-    method: str = "",
+    method: str = DEFAULT_METHOD,
     leads: tuple[str, ...] | None = None,
     margins: str = "lenient",
     quick: bool = False,
@@ -218,7 +217,7 @@ def compare(
     seed : int
         Seed of every random step.
     method : str
-        Delineation method; the default where empty.
+        Delineation method (`ecgeval.delineation.METHODS`).
     leads : tuple of str, optional
         Leads to compare; those in common by default.
     margins : str
@@ -262,7 +261,7 @@ def audit(
     synth: Source,
     *,
     seed: int = 0,
-    method: str = "",
+    method: str = DEFAULT_METHOD,
     permutations: int = 9999,
     assume_independent: bool = False,
     show_traces: bool = False,
@@ -385,6 +384,21 @@ class Run:
                 permutations=self.config.audit.permutations, progress=self.progress,
             )  # fmt: skip
 
+    def planted(self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet) -> Results:
+        """Audit `synth` after copies of training records were put into it: a demonstration."""
+        copies = self.config.audit.planted
+        leaky = _plant(train, synth, copies, child_rng(self.config.seed, "plant"))
+        audited = self.audit(train, holdout, leaky, section="planted")
+        summary = (
+            f"A demonstration: the same audit after {copies} disguised copies of training records "
+            "were put among the synthetic ones. It must fail. "
+        )
+        sections = tuple(
+            replace(s, title="What a leak looks like", summary=summary + s.summary, gate=False)
+            for s in audited.sections
+        )
+        return replace(audited, sections=sections)
+
     def read(self, part: SetConfig) -> EcgSet:
         """Return the set that a part of the configuration names."""
         with self.timed("read"):
@@ -403,7 +417,8 @@ class Run:
             "seed": self.config.seed,
             "versions": _versions(),
             "sets": {name: _describe(s) for name, s in given.items() if s is not None},
-            **({"title": self.config.report.title} if self.config.report.title else {}),
+            "delineation": {"method": self.config.method, "code_sha256": _code_hash()},
+            **{k: v for k in ("title", "notice") if (v := getattr(self.config.report, k))},
         }
 
     def environment(self) -> dict[str, Any]:
@@ -508,7 +523,49 @@ def run(
     UsageError
         If the configuration asks for nothing.
     """
+    _check(config)
+    assert config.synth is not None
     worker = Run(config, jobs=jobs, cache=cache, progress=progress, device=device)
+    given: dict[str, EcgSet] = {}
+    # Real sets come first: what they lack is said before anything is generated.
+    for name in ("real", "train", "holdout"):
+        part = getattr(config, name)
+        if part is not None:
+            given[name] = worker.read(part)
+            given[name].patients(assume_independent=config.assume_independent)
+    if config.audit.holdout_share is not None:
+        from ecgeval.privacy import split_patients
+
+        given["train"], given["holdout"] = split_patients(
+            given["real"], 1 - config.audit.holdout_share, child_rng(config.seed, "split"),
+            assume_independent=config.assume_independent,
+        )  # fmt: skip
+    given["synth"] = synth = worker.read(config.synth)
+    auditing = "train" in given
+    results = Results()
+    if "real" in given:
+        # A run that audits keeps real traces out of its comparison too.
+        show_real = config.show_traces or not auditing
+        results = results + worker.compare(given["real"], synth, show_real=show_real)
+    if auditing:
+        audited = worker.audit(given["train"], given.get("holdout"), synth)
+        if not config.show_traces:
+            if audited.section_verdict("privacy") == Verdict.FAIL:
+                results = _without_traces(results)
+            if "real" in worker.measures:
+                worker.measures["real"] = _pseudonymous(
+                    worker.measures["real"], given["train"], given["real"]
+                )
+        results = results + audited
+        if config.audit.planted:
+            results = results + worker.planted(given["train"], given.get("holdout"), synth)
+    if cache is not None:
+        trim_cache(cache)
+    return results.with_manifest(worker.manifest(**given)), worker
+
+
+def _check(config: RunConfig) -> None:
+    """Refuse a configuration that asks for nothing, or for parts that do not go together."""
     if config.synth is None:
         raise UsageError("the configuration names no `synth` set; nothing can be evaluated")
     if config.real is None and config.train is None:
@@ -519,40 +576,8 @@ def run(
         raise UsageError("`holdout` goes with `train`: name the generator's training set too")
     if config.audit.holdout_share is not None and (config.real is None or config.train is not None):
         raise UsageError("audit.holdout_share splits `real`; give `real` and no `train`")
-    synth = worker.read(config.synth)
-    given: dict[str, EcgSet | None] = {"synth": synth}
-    results = Results()
-    auditing = config.train is not None or config.audit.holdout_share is not None
-    if config.real is not None:
-        given["real"] = real = worker.read(config.real)
-        # A run that audits keeps real traces out of its comparison too.
-        show_real = config.show_traces or not auditing
-        results = results + worker.compare(real, synth, show_real=show_real)
-        if config.audit.holdout_share is not None:
-            from ecgeval.privacy import split_patients
-
-            rng = child_rng(config.seed, "split")
-            train, holdout = split_patients(real, 1 - config.audit.holdout_share, rng)
-            given |= {"train": train, "holdout": holdout}
-    if config.train is not None:
-        given["train"] = worker.read(config.train)
-        given["holdout"] = None if config.holdout is None else worker.read(config.holdout)
-    if auditing:
-        train_set = given["train"]
-        assert train_set is not None
-        audited = worker.audit(train_set, given["holdout"], synth)
-        if not config.show_traces:
-            if audited.section_verdict("privacy") == Verdict.FAIL:
-                results = _without_traces(results)
-            if "real" in worker.measures:
-                worker.measures["real"] = _pseudonymous(
-                    worker.measures["real"], train_set, given["real"]
-                )
-        results = results + audited
-    if cache is not None:
-        trim_cache(cache)
-    order = [name for name in ("real", "train", "holdout", "synth") if name in given]
-    return results.with_manifest(worker.manifest(**{n: given[n] for n in order})), worker
+    if config.audit.planted and config.train is None and config.audit.holdout_share is None:
+        raise UsageError("audit.planted needs an audit: give `train`, or audit.holdout_share")
 
 
 def _without_traces(results: Results) -> Results:
@@ -680,7 +705,6 @@ def _versions() -> dict[str, str]:
 # ---- the demonstration --------------------------------------------------------------------------
 
 _DEMO_SYNTH = 200
-_DEMO_PATIENTS = 238
 _DEMO_COPIES = 20
 
 
@@ -690,7 +714,8 @@ def demo(
     """Run the whole pipeline on real ECGs, or on stand-ins where none can be had.
 
     Compares fresh Pulse2Pulse records with the real set, audits them against halves of it, and
-    audits them again with copies of patients planted on purpose.
+    audits them again with copies of patients planted on purpose. It is a plain `run`: its
+    configuration gives the same results again.
 
     Returns
     -------
@@ -698,57 +723,31 @@ def demo(
         The planted audit is a section that does not gate.
     run : Run
     """
-    real, notice = _demo_patients(progress)
-    real = real.select(slice(0, _DEMO_PATIENTS))
-    config = RunConfig(
+    source, notice = _demo_patients(progress)
+    config = make(
         seed=seed,
-        real=SetConfig(source=str(real.records["source"].iloc[0])),
-        synth=SetConfig(source=f"pulse2pulse:{_DEMO_SYNTH}"),
-        audit=AuditConfig(holdout_share=0.5),
-        report=ReportConfig(title="ecgeval demonstration"),
+        real=source,
+        synth=f"pulse2pulse:{_DEMO_SYNTH}",
+        audit={"holdout_share": 0.5, "planted": _DEMO_COPIES},
+        report={"title": "A demonstration of ecgeval", "notice": notice},
     )
-    worker = Run(config, jobs=jobs, cache=cache, progress=progress)
-    synth = sets.read(f"pulse2pulse:{_DEMO_SYNTH}", seed=seed, progress=progress)
-    from ecgeval.privacy import split_patients
-
-    results = worker.compare(real, synth, show_real=False)
-    train, holdout = split_patients(real, 0.5, child_rng(seed, "split"))
-    results = results + worker.audit(train, holdout, synth)
-    leaky = _plant(train, synth, _DEMO_COPIES, child_rng(seed, "plant"))
-    planted = worker.audit(train, holdout, leaky, section="planted")
-    results = results + replace(
-        planted,
-        sections=tuple(
-            replace(
-                section,
-                title="What a leak looks like",
-                summary=f"A demonstration: the same audit after {_DEMO_COPIES} disguised copies of "
-                "training patients were put among the synthetic records. It must fail. "
-                + section.summary,
-                gate=False,
-            )
-            for section in planted.sections
-        ),
-    )
-    worker.measures["real"] = _pseudonymous(worker.measures["real"], train, real)
-    manifest = worker.manifest(real=real, train=train, holdout=holdout, synth=synth)
-    return results.with_manifest({**manifest, "notice": notice}), worker
+    return run(config, jobs=jobs, cache=cache, progress=progress)
 
 
-def _demo_patients(progress: Progress) -> tuple[EcgSet, str]:
+def _demo_patients(progress: Progress) -> tuple[str, str]:
     """Return the best real set that can be had, and the first line of the report."""
     from ecgeval import io
 
     for name, title, licence in (
-        ("ptbxl-norm", "PTB-XL, records labelled normal only", "CC BY 4.0"),
+        ("ptbxl-norm:1-400", "the first normal records of PTB-XL", "CC BY 4.0"),
         ("ludb", "the Lobachevsky University Database", "ODC-BY 1.0"),
     ):
         try:
-            return io.read(name, progress=progress), f"Real ECGs: {title} ({licence})."
+            io.read(name, progress=progress)
         except DataError:
             continue
-    stand_ins = sets.read(f"deepfake:0-{_DEMO_PATIENTS - 1}", progress=progress)
-    return stand_ins, (
+        return name, f"Real ECGs: {title} ({licence})."
+    return "deepfake:0-237", (
         "No real ECGs could be had (none found, and no connection to their publisher): published "
         "DeepFakes stand in for the patients, so this report shows the tool, not a finding about "
         "hearts."

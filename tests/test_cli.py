@@ -159,6 +159,11 @@ def test_generate_writes_a_store(cli, tmp_path):
     code, _out, _ = cli("generate", "pulse2pulse", "-n", 3, "--seed", 5, "--out", tmp_path / "g")
     assert code == 0
     assert len(io.read_store(tmp_path / "g")) == 3
+    again = ("generate", "pulse2pulse", "-n", 2, "--out", tmp_path / "g")
+    says(cli(*again), 2, "holds a store already", "--force")
+    assert len(io.read_store(tmp_path / "g")) == 3
+    assert cli(*again, "--force")[0] == 0
+    assert len(io.read_store(tmp_path / "g")) == 2
 
 
 # ---- wrong input: one sentence, the right code, nothing lost ------------------------------------

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ecgeval import pipeline
-from ecgeval.config import RunConfig
+from ecgeval.config import RunConfig, make
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.pipeline import Run, features, trim_cache
@@ -158,6 +158,38 @@ def test_a_run_that_audits_shows_no_patient(people, fakes, cache, tmp_path):
     assert not [i for i in people.ids if f'"{i}"' in body or f"\n{i}," in body]
     paper = next(f for f in results.figures if f.kind == "ecg_paper")
     assert {r["set"] for r in paper.data["records"]} == {"synth"}
+
+
+def test_a_planted_leak_is_a_demonstration_that_fails_and_counts_for_nothing(
+    people, fakes, cache, tmp_path
+):
+    from ecgeval import io
+    from ecgeval.config import load
+
+    io.write_store(people, tmp_path / "real")
+    io.write_store(fakes, tmp_path / "synth")
+    config = make(
+        real=str(tmp_path / "real"), synth=str(tmp_path / "synth"), quick=True,
+        audit={"holdout_share": 0.5, "permutations": 999, "planted": 8},
+        report={"title": "T", "notice": "N"},
+    )  # fmt: skip
+    results, run = pipeline.run(config, cache=cache)
+    assert results.section_verdict("planted") == Verdict.FAIL
+    assert "planted" not in results.gates()
+    assert (results.manifest["title"], results.manifest["notice"]) == ("T", "N")
+    assert results.manifest["delineation"]["method"] == "ecgeval"
+    (tmp_path / "run.toml").write_text(run.config.to_toml())
+    again, _ = pipeline.run(load(tmp_path / "run.toml"), cache=cache)
+    assert again.to_json() == results.to_json()
+
+
+def test_what_a_real_set_lacks_is_said_before_anything_is_generated(people, tmp_path, monkeypatch):
+    from ecgeval import io
+
+    io.write_store(replace(people, records=people.records.assign(patient_id=None)), tmp_path / "r")
+    monkeypatch.setattr("ecgeval.sets._generate", lambda *a: pytest.fail("generated for nothing"))
+    with pytest.raises(UsageError, match="no patient id"):
+        pipeline.run(make(real=str(tmp_path / "r"), synth="pulse2pulse:5"))
 
 
 def test_train_and_holdout_share_no_patient_after_a_split(people):

@@ -67,7 +67,9 @@ def compare_quality(
     counts = [int(f.sum()) for f in failed]
     interval = f"95 % CI {100 * low:.1f} to {100 * high:.1f} points"
     shares = f"{counts[1]} of {len(synth)} synthetic and {counts[0]} of {len(real)} real records"
-    if max(share) > 0.5:
+    if not sum(counts):
+        verdict, title = Verdict.PASS, f"Unusable: {shares}; nothing was left out"
+    elif max(share) > 0.5:
         verdict = Verdict.FAIL if share[1] > 0.5 else Verdict.NOT_ASSESSABLE
         title = f"Most records cannot be used: {shares}"
     elif low > -FAILURE_MARGIN and high < FAILURE_MARGIN:
@@ -86,9 +88,9 @@ def compare_quality(
             + " Records that cannot be used are left out of every other number, so a difference "
             "here can hide one there.",
             estimates=(estimate.id,),
-            rule=f"PASS if the 95 % CI of the difference lies inside ±{margin:g} points, FAIL if "
-            "it lies outside or most synthetic records are unusable, NOT_ASSESSABLE if most real "
-            "ones are, else INCONCLUSIVE.",
+            rule="PASS if no record is unusable or the 95 % CI of the difference lies inside "
+            f"±{margin:g} points, FAIL if it lies outside or most synthetic records are unusable, "
+            "NOT_ASSESSABLE if most real ones are, else INCONCLUSIVE.",
             section=section,
         ),
         Finding(
