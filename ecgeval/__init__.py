@@ -39,7 +39,7 @@ _PUBLIC = {
     "compare": "",  # the subpackage, made callable below
     "delineate": "delineation",
     "generate": "generators",
-    "info": "io",
+    "info": "sets",
     "measure": "measures",
     "published": "generators",
     "quality": "preprocess",
@@ -57,13 +57,13 @@ if TYPE_CHECKING:
     from ecgeval.ecgset import EcgSet
     from ecgeval.errors import DataError, EcgevalError, UsageError
     from ecgeval.generators import generate, published
-    from ecgeval.io import info, read_store, write_store
+    from ecgeval.io import read_store, write_store
     from ecgeval.measures import measure
     from ecgeval.pipeline import audit, compare, run
     from ecgeval.preprocess import quality
     from ecgeval.report import write_report
     from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
-    from ecgeval.sets import read
+    from ecgeval.sets import info, read
 
 
 def __getattr__(name: str) -> Any:

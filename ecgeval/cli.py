@@ -261,14 +261,14 @@ def demo(
 
 @app.command()
 def info(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A SET that is stored somewhere.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Any SET.")],
     unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """What is in there: format, n, patients, leads, rate, unit, range, warnings."""
-    from ecgeval import io
+    from ecgeval import sets
 
     with _progress() as progress:
-        found = io.info(path, unit=unit, native_fs=native_fs, labels=labels, progress=progress)
+        found = sets.info(path, unit=unit, native_fs=native_fs, labels=labels, progress=progress)
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
         return
@@ -424,7 +424,8 @@ def compare(
     ] = "lenient",
     method: Method = "ecgeval", leads: Leads = None, unit: Unit = "auto",
     native_fs: NativeFs = None, labels: Labels = None, seconds: Seconds = None,
-    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1, quick: Quick = False, device: Device = "cpu",
+    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1,
+    quick: Quick = False, device: Device = "cpu",
     no_cache: NoCache = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Fidelity: do the synthetic ECGs behave like the real ones, and where do they not?"""
@@ -452,7 +453,8 @@ def audit(
     permutations: Annotated[int, typer.Option(min=999, help="Of the exchangeability test.")] = 9999,
     method: Method = "ecgeval", unit: Unit = "auto", native_fs: NativeFs = None,
     labels: Labels = None, seconds: Seconds = None,
-    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
+    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1,
+    device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Privacy: copies of training patients, and whether training and holdout are told apart."""
     config = _config(

@@ -200,7 +200,9 @@ def typical_amplitude_mv(ecgs: EcgSet, records: int = 200) -> float:
         if isinstance(ecgs.signals, Microvolts)
         else (ecgs.signals[picked])
     )
-    spans = np.nan_to_num(np.ptp(block, axis=-1), nan=0, posinf=0, neginf=0).max(axis=1)
+    # fmax and fmin pass over missing samples: a gap says nothing about the unit.
+    spans = np.fmax.reduce(block, axis=-1) - np.fmin.reduce(block, axis=-1)
+    spans = np.nan_to_num(spans, nan=0, posinf=0, neginf=0).max(axis=1)
     live = spans[spans >= FLAT_MV]
     return float(np.median(live)) if len(live) else 0.0
 
@@ -210,7 +212,7 @@ def _check_units(sets: tuple[EcgSet, ...], names: tuple[str, ...]) -> None:
     for size, name in zip(sizes, names, strict=True):
         if size == 0:
             raise DataError(
-                f"every record of {name} is flat or not finite; expected ECGs of about 1 to 3 mV "
+                f"every record of {name} is flat or missing; expected ECGs of about 1 to 3 mV "
                 "peak to peak"
             )
     low, high = int(np.argmin(sizes)), int(np.argmax(sizes))

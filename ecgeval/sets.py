@@ -10,7 +10,7 @@ from ecgeval.ecgset import EcgSet, Microvolts
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
 
-__all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "is_generator", "read"]
+__all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "info", "is_generator", "read"]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 
@@ -87,6 +87,40 @@ def read(
     if leads is not None:
         ecgs = ecgs.with_leads(leads)
     return ecgs if fs is None else ecgs.resample(fs)
+
+
+def info(
+    source: str | Path,
+    *,
+    unit: str = "auto",
+    labels: str | Path | None = None,
+    native_fs: float | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Any]:
+    """Say what is in a SET: format, n, patients, leads, rate, unit, range, what was left out.
+
+    Headers of all stored records and the samples of at most 200 are read; a generator makes the
+    records it is asked for.
+
+    Returns
+    -------
+    dict
+        See `ecgeval.io.info`.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `read`.
+    """
+    from ecgeval import io
+
+    if is_generator(source):
+        return io.summary(read(source, progress=progress), str(source), "generator")
+    try:
+        return io.info(source, unit=unit, labels=labels, native_fs=native_fs, progress=progress)
+    except io.DeepfakeNotFound:
+        ecgs = read(source, progress=progress)
+        return io.summary(ecgs, str(source), "regenerated from the published weights")
 
 
 def is_generator(source: Any) -> bool:

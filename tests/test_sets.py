@@ -73,3 +73,16 @@ def test_generating_to_a_store_is_the_same_in_any_pieces(tmp_path, monkeypatch):
     np.testing.assert_allclose(
         twelve.signals[:], memory.select(slice(0, 2)).with_leads(twelve.leads).signals, atol=6e-4
     )
+
+
+def test_info_takes_any_set(sim, tmp_path, monkeypatch):
+    monkeypatch.setenv("ECGEVAL_DATA", str(tmp_path))
+    made = sets.info("pulse2pulse:3")
+    assert (made["n"], made["format"], made["fs"]) == (3, "generator", 500)
+    assert sets.info("deepfake:0-1")["n"] == 2
+    x = sim(3).signals.copy()
+    x[:, :, 100] = np.nan
+    np.save(tmp_path / "gaps.npy", x)
+    gaps = sets.info(tmp_path / "gaps.npy", native_fs=500)
+    assert gaps["amplitude_mv"] == pytest.approx(1, abs=0.7)
+    assert any(note.startswith("3 of 3 records have missing samples") for note in gaps["notes"])

@@ -15,7 +15,7 @@ from ecgeval.io.named import (
     ludb_annotations,
     parse_name,
 )
-from ecgeval.io.reader import convert, info, read
+from ecgeval.io.reader import convert, info, read, summary
 from ecgeval.io.store import StoreWriter, is_store, read_store, write_store
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "read",
     "read_annotations",
     "read_store",
+    "summary",
     "write_store",
 ]

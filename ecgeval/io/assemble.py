@@ -498,7 +498,8 @@ def amplitude(signals: np.ndarray, fs: float) -> float:
     if not windows:
         return float("nan")
     cut = signals[..., : windows * width].reshape(*signals.shape[:-1], windows, width)
-    span = cut.max(-1).astype(np.float64) - cut.min(-1).astype(np.float64)
+    # fmax and fmin pass over missing samples.
+    span = np.fmax.reduce(cut, axis=-1).astype(np.float64) - np.fmin.reduce(cut, axis=-1)
     span = span[np.isfinite(span) & (span > 0)]
     return float(np.median(span)) if span.size else float("nan")
 

@@ -200,16 +200,34 @@ def info(
         records = found.frame([item for item in found.items if item.record_id not in lost])
         rejected, notes = rejected_frame(found.rejected), found.notes
         block, rate, names = np.asarray(memory.signals()), found.fs, found.leads
-    else:
-        records, rejected, notes = found.records, found.rejected, list(found.notes)
-        of_file = "uV" if isinstance(found.signals, Microvolts) else "mV"
-        block = np.asarray(found.select(_spread(len(found))).signals)
-        rate, names = found.fs, found.leads
-    finite = block[np.isfinite(block)]
+        return _summary(str(source), kind, records, rejected, notes, of_file, block, rate, names)
+    return summary(found, str(source), kind)
+
+
+def summary(ecgs: EcgSet, source: str, kind: str) -> dict[str, Any]:
+    """Return what `info` says of a set that is open already."""
+    block = np.asarray(ecgs.select(_spread(len(ecgs))).signals)
+    of_file = "uV" if isinstance(ecgs.signals, Microvolts) else "mV"
+    return _summary(
+        source, kind, ecgs.records, ecgs.rejected, list(ecgs.notes), of_file, block, ecgs.fs,
+        ecgs.leads,
+    )  # fmt: skip
+
+
+def _summary(
+    source: str, kind: str, records: pd.DataFrame, rejected: pd.DataFrame, notes: list[str],
+    of_file: str, block: np.ndarray, rate: float, names: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    finite = np.isfinite(block)
+    gaps = int((~finite.all(axis=(1, 2))).sum())
+    if gaps:
+        share = 100 * (1 - finite.mean())
+        notes = [*notes, f"{gaps} of {len(block)} records have missing samples ({share:.2g} %)"]
     who = records["patient_id"] if "patient_id" in records else pd.Series([None])
     known = bool(who.notna().all())
+    samples = block[finite]
     return {
-        "source": str(source),
+        "source": source,
         "format": kind,
         "n": len(records),
         "patients": int(who.nunique()) if known else None,
@@ -218,7 +236,7 @@ def info(
         "seconds": block.shape[2] / rate,
         "unit": of_file,
         "amplitude_mv": amplitude(block, rate),
-        "range_mv": np.percentile(finite, [0.1, 99.9]).tolist() if finite.size else None,
+        "range_mv": np.percentile(samples, [0.1, 99.9]).tolist() if samples.size else None,
         "labels": [c for c in records.columns if c not in ("patient_id", "source")],
         "rejected": dict(Counter(rejected["reason"])),
         "notes": notes,
