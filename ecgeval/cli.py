@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -65,21 +66,35 @@ Quick = Annotated[bool, typer.Option("--quick", help="Fewer resamples, for a fir
 
 def main() -> None:
     """Run the command line; turn errors meant for users into one sentence and an exit code."""
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         app()
     except EcgevalError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; finished pieces are kept and the same command goes on from them", 130)
     except BrokenPipeError:
         # The reader of stdout has gone (a pager, head): nothing to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
         _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+    except ImportError as error:
+        _fail(f"{error}: install ecgeval again with what it needs (make install)", 3)
+    except Exception as error:
+        if os.environ.get("ECGEVAL_DEBUG"):
+            raise
+        # Never 1: that means that a gate has failed.
+        _fail(
+            f"internal error, {type(error).__name__}: {error}; please report it with the output of "
+            "the same command under ECGEVAL_DEBUG=1",
+            3,
+        )
 
 
-def _fail(message: str, code: int) -> None:
+def _interrupted(*_: object) -> None:
+    _fail("interrupted; finished pieces are kept and the same command goes on from them", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(f"ecgeval: {message}", file=sys.stderr)
     sys.exit(code)
 
@@ -186,9 +201,9 @@ def _keep(store: Path, force: bool) -> None:
 def _write(results: Results, worker: Run, out: Path) -> None:
     from ecgeval.report import write_report
 
+    (out / "run.toml").write_text(worker.config.to_toml(), encoding="utf-8")
     with worker.timed("report"):
         write_report(results, out, formats=worker.config.report.formats, measures=worker.measures)
-        (out / "run.toml").write_text(worker.config.to_toml(), encoding="utf-8")
     environment = json.dumps(worker.environment(), indent=1) + "\n"
     (out / "environment.json").write_text(environment, encoding="utf-8")
 

@@ -32,7 +32,9 @@ class _Strict(BaseModel):
 class SetConfig(_Strict):
     """A set of ECGs. In TOML a plain string is the same as a table with only `source`."""
 
-    source: str = Field(description="file, folder, store, named data set or generator")
+    source: str = Field(
+        min_length=1, description="file, folder, store, named data set or generator"
+    )
     unit: Literal["auto", "mV", "uV"] = Field("auto", description="unit where the format has none")
     native_fs: float | None = Field(None, gt=0, description="rate, Hz, where the format has none")
     labels: str | None = Field(None, description="CSV with one row a record")
@@ -160,18 +162,23 @@ def make(**settings: Any) -> RunConfig:
 
 
 def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
+    """Return the settings with their paths absolute, taken from the file's own folder."""
     changes: dict[str, Any] = {}
     for name in ("real", "synth", "train", "holdout"):
         part: SetConfig | None = getattr(config, name)
-        if part is None:
-            continue
-        update = {}
-        for key in ("source", "labels"):
-            value = getattr(part, key)
-            if value and not Path(value).is_absolute() and (folder / value).exists():
-                update[key] = str(folder / value)
-        changes[name] = part.model_copy(update=update)
+        if part is not None:
+            found = {key: _located(getattr(part, key), folder) for key in ("source", "labels")}
+            changes[name] = part.model_copy(update=found)
+    margins = _located(config.compare.margins, folder)
+    changes["compare"] = config.compare.model_copy(update={"margins": margins})
     return config.model_copy(update=changes)
+
+
+def _located(value: str | None, folder: Path) -> str | None:
+    """Return a path that exists beside the file as an absolute one; names stay names."""
+    if value and not Path(value).is_absolute() and (folder / value).exists():
+        return str((folder / value).resolve())
+    return value
 
 
 def _explain(error: ValidationError) -> str:

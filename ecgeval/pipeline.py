@@ -27,7 +27,7 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.measures import measure_columns, measure_marks
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
 from ecgeval.preprocess import harmonise, quality
-from ecgeval.results import Figure, Results, Verdict
+from ecgeval.results import Figure, Results
 
 __all__ = ["Features", "Run", "audit", "compare", "demo", "features", "run", "trim_cache"]
 
@@ -227,7 +227,7 @@ def compare(
     assume_independent : bool
         Count records without a patient id as patients of their own.
     show_traces : bool
-        Whether the results may hold traces of real patients.
+        Whether the results may hold traces of records.
     jobs : int
         Worker processes; the results are the same for any number.
     cache : Path, optional
@@ -251,7 +251,7 @@ def compare(
         compare={"margins": margins},
     )  # fmt: skip
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
-    results = worker.compare(real, synth, show_real=show_traces)
+    results = worker.compare(real, synth, show_records=show_traces)
     return results.with_manifest(worker.manifest(real=real, synth=synth))
 
 
@@ -322,10 +322,11 @@ class Run:
     progress: Progress = quiet
     device: str = "cpu"
     timings: dict[str, float] = field(default_factory=dict)
+    told: dict[str, EcgSet] = field(default_factory=dict)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
     _met: dict[bytes, tuple[Features, int]] = field(default_factory=dict)
 
-    def compare(self, real: EcgSet, synth: EcgSet, *, show_real: bool = True) -> Results:
+    def compare(self, real: EcgSet, synth: EcgSet, *, show_records: bool = True) -> Results:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
         from ecgeval.compare import compare_measures, load_margins
         from ecgeval.compare.quality import compare_quality
@@ -355,11 +356,10 @@ class Run:
                 quick=self.config.quick, progress=self.progress,
             )  # fmt: skip
         self.measures |= {"real": feats[0].measures, "synth": feats[1].measures}
-        pictures = (
-            self._paper(real, synth, feats, show_real),
-            _beats_figure(real.leads, feats),
-        )
-        return checks + fidelity + Results(figures=pictures)
+        pictures = [_beats_figure(real.leads, feats)]
+        if show_records:
+            pictures.insert(0, self._paper(real, synth, feats))
+        return checks + fidelity + Results(figures=tuple(pictures))
 
     def audit(
         self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet, *, section: str = "privacy"
@@ -410,13 +410,18 @@ class Run:
 
     def manifest(self, **given: EcgSet | None) -> dict[str, Any]:
         """Return what decides the numbers: settings, versions, seed, and what went in."""
+        withhold = "train" in given and not self.config.show_traces
         return {
             "ecgeval": ecgeval.__version__,
             "config": self.config.model_dump(mode="json"),
             "config_sha256": self.config.digest(),
             "seed": self.config.seed,
             "versions": _versions(),
-            "sets": {name: _describe(s) for name, s in given.items() if s is not None},
+            "sets": {
+                name: _describe(s, withhold and name != "synth")
+                for name, s in given.items()
+                if s is not None
+            },
             "delineation": {"method": self.config.method, "code_sha256": _code_hash()},
             **{k: v for k in ("title", "notice") if (v := getattr(self.config.report, k))},
         }
@@ -457,25 +462,17 @@ class Run:
         """Return a context that adds its wall time to `timings` under `stage`."""
         return _Timer(self.timings, stage)
 
-    def _paper(self, real: EcgSet, synth: EcgSet, feats: list[Features], show_real: bool) -> Figure:
+    def _paper(self, real: EcgSet, synth: EcgSet, feats: list[Features]) -> Figure:
         records = []
         for name, ecgs, f in (("real", real, feats[0]), ("synth", synth, feats[1])):
-            if name == "real" and not show_real:
-                continue
             rng = child_rng(self.config.seed, "pictures", name)
             usable = np.flatnonzero(f.outcome == "")
             for row in np.sort(rng.permutation(usable)[:_PICTURES]):
                 records.append(_trace(ecgs, int(row), name))
-        caption = (
-            "Records drawn at random, 25 mm/s and 10 mm/mV."
-            if show_real
-            else "Synthetic records drawn at random, 25 mm/s and 10 mm/mV. Real traces are "
-            "withheld."
-        )
-        fs = min(real.fs, _BEAT_FS)
         return Figure(
             "fidelity.paper", "ecg_paper", "On ECG paper",
-            {"fs": fs, "leads": list(real.leads), "records": records}, caption, "fidelity",
+            {"fs": min(real.fs, _BEAT_FS), "leads": list(real.leads), "records": records},
+            "Records drawn at random, 25 mm/s and 10 mm/mV.", "fidelity",
         )  # fmt: skip
 
 
@@ -544,18 +541,15 @@ def run(
     auditing = "train" in given
     results = Results()
     if "real" in given:
-        # A run that audits keeps real traces out of its comparison too.
-        show_real = config.show_traces or not auditing
-        results = results + worker.compare(given["real"], synth, show_real=show_real)
+        # A run that audits draws no record: a synthetic one may be a patient's, found out or not.
+        show = config.show_traces or not auditing
+        results = results + worker.compare(given["real"], synth, show_records=show)
     if auditing:
         audited = worker.audit(given["train"], given.get("holdout"), synth)
-        if not config.show_traces:
-            if audited.section_verdict("privacy") == Verdict.FAIL:
-                results = _without_traces(results)
-            if "real" in worker.measures:
-                worker.measures["real"] = _pseudonymous(
-                    worker.measures["real"], given["train"], given["real"]
-                )
+        if not config.show_traces and "real" in worker.measures:
+            worker.measures["real"] = _pseudonymous(
+                worker.measures["real"], given["train"], given["real"]
+            )
         results = results + audited
         if config.audit.planted:
             results = results + worker.planted(given["train"], given.get("holdout"), synth)
@@ -578,11 +572,6 @@ def _check(config: RunConfig) -> None:
         raise UsageError("audit.holdout_share splits `real`; give `real` and no `train`")
     if config.audit.planted and config.train is None and config.audit.holdout_share is None:
         raise UsageError("audit.planted needs an audit: give `train`, or audit.holdout_share")
-
-
-def _without_traces(results: Results) -> Results:
-    """Drop the ECG pages: a synthetic trace that copies a patient is that patient's trace."""
-    return replace(results, figures=tuple(f for f in results.figures if f.kind != "ecg_paper"))
 
 
 def _record_keys(ecgs: EcgSet) -> list[bytes]:
@@ -681,7 +670,7 @@ def _beats_figure(leads: tuple[str, ...], feats: list[Features]) -> Figure:
     )  # fmt: skip
 
 
-def _describe(ecgs: EcgSet) -> dict[str, Any]:
+def _describe(ecgs: EcgSet, withhold: bool) -> dict[str, Any]:
     reasons: Mapping[Any, Any] = ecgs.rejected["reason"].value_counts().sort_index().to_dict()
     sources = ecgs.records["source"].unique()
     return {
@@ -692,7 +681,10 @@ def _describe(ecgs: EcgSet) -> dict[str, Any]:
         "fs": ecgs.fs,
         "seconds": ecgs.seconds,
         "rejected": {str(reason): int(n) for reason, n in reasons.items()},
-        "notes": list(ecgs.notes),
+        # A reader's note may name records and their amplitudes: not for an audit's report.
+        "notes": [f"{len(ecgs.notes)} notes of the reader withheld"]
+        if withhold and ecgs.notes
+        else list(ecgs.notes),
         "fingerprint": ecgs.fingerprint(),
     }
 
@@ -729,6 +721,7 @@ def demo(
         real=source,
         synth=f"pulse2pulse:{_DEMO_SYNTH}",
         audit={"holdout_share": 0.5, "planted": _DEMO_COPIES},
+        show_traces=True,  # public records; an audit hides traces and ids by default
         report={"title": "A demonstration of ecgeval", "notice": notice},
     )
     return run(config, jobs=jobs, cache=cache, progress=progress)

@@ -166,6 +166,51 @@ def test_generate_writes_a_store(cli, tmp_path):
     assert len(io.read_store(tmp_path / "g")) == 2
 
 
+def test_nothing_of_an_earlier_run_stays_beside_an_audit(cli, sim, stores, tmp_path):
+    """A comparison draws real traces and names records; an audit in the same folder must not."""
+    real = sim(40, seed=1, leads=LEADS)
+    io.write_store(real.select(slice(0, 20)), tmp_path / "train")
+    cli("compare", tmp_path / "train", stores / "synth", "--quick", "--out", tmp_path / "r")
+    assert (tmp_path / "r" / "figures" / "fidelity.paper.svg").is_file()
+    (tmp_path / "r" / "mine.txt").write_text("kept")
+    cli(
+        "audit", "--train", tmp_path / "train", "--synth", stores / "synth",
+        "--permutations", 999, "--out", tmp_path / "r",
+    )  # fmt: skip
+    left = [p for p in (tmp_path / "r").rglob("*") if p.is_file()]
+    assert not [p.name for p in left if b"sim1-" in p.read_bytes()]
+    assert "fidelity.paper.svg" not in {p.name for p in left}
+    assert "measures_real.csv" not in {p.name for p in left}
+    assert (tmp_path / "r" / "mine.txt").read_text() == "kept"
+    # The report written again from the same results keeps what belongs to them.
+    before = {p.name for p in left}
+    cli("report", tmp_path / "r", "--format", "html")
+    assert {p.name for p in (tmp_path / "r").rglob("*") if p.is_file()} == before
+
+
+def test_an_error_of_our_own_is_not_taken_for_a_failed_gate(cli, stores, tmp_path, monkeypatch):
+    monkeypatch.setattr("ecgeval.pipeline.run", lambda *a, **k: 1 / 0)
+    result = cli("compare", stores / "real", stores / "synth", "--out", tmp_path)
+    says(result, 3, "internal error, ZeroDivisionError")
+
+    def missing(*args, **kwargs):
+        raise ModuleNotFoundError("No module named 'typst'")
+
+    monkeypatch.setattr("ecgeval.pipeline.run", missing)
+    result = cli("compare", stores / "real", stores / "synth", "--out", tmp_path)
+    says(result, 3, "No module named 'typst'", "install ecgeval again")
+
+
+def test_a_damaged_store_is_named_as_one(cli, stores, tmp_path):
+    import shutil
+
+    for name, text in (("gone", None), ("torn", "{"), ("odd", '{"fs": "abc"}')):
+        shutil.copytree(stores / "real", tmp_path / name)
+        manifest = tmp_path / name / "manifest.json"
+        manifest.unlink() if text is None else manifest.write_text(text)
+        says(cli("info", tmp_path / name), 3, "manifest.json")
+
+
 # ---- wrong input: one sentence, the right code, nothing lost ------------------------------------
 
 

@@ -31,6 +31,7 @@ def test_a_plain_string_is_a_set_and_the_round_trip_is_exact(tmp_path):
         ("seed = 'a'", "'seed' is 'a'"),
         ("seed = -1", "'seed' is -1"),
         ("real = {unit = 'mV'}", "'real.source' is missing"),
+        ("real = ''", "'real.source' is ''"),
         ("x =", "not valid TOML"),
     ],
 )
@@ -49,6 +50,9 @@ def test_paths_are_taken_from_the_files_own_folder(tmp_path):
     config = load(written(tmp_path, 'real = "records"\nsynth = "ludb"\n'))
     assert config.real.source == str(tmp_path / "records")
     assert config.synth.source == "ludb"
+    (tmp_path / "mine.toml").write_text("")
+    config = load(written(tmp_path, 'real = "ludb"\n[compare]\nmargins = "mine.toml"\n'))
+    assert config.compare.margins == str(tmp_path / "mine.toml")
 
 
 def test_every_key_is_described():

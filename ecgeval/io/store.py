@@ -266,11 +266,12 @@ def write_store(ecgs: EcgSet, path: str | os.PathLike[str], *, progress: Progres
 
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a store."""
-    manifest = Path(path) / "manifest.json"
-    if not manifest.is_file():
-        return False
+    path = Path(path)
+    if (path / "signals.npy").is_file() and (path / "records.csv").is_file():
+        return True  # a manifest that is missing or damaged is for `read_store` to tell
     try:
-        return json.loads(manifest.read_text(encoding="utf-8")).get("format") == FORMAT
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        return bool(manifest.get("format") == FORMAT)
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -301,6 +302,8 @@ def read_store(path: str | os.PathLike[str], *, verify: bool = False) -> EcgSet:
             raise ValueError
         shape = (manifest["n"], len(manifest["leads"]), manifest["samples"])
         files, dtype = manifest["files"], np.dtype(manifest["dtype"])
+        if not isinstance(manifest["fs"], int | float):
+            raise ValueError
     except FileNotFoundError:
         raise DataError(f"{path}: no ecgeval store (manifest.json is not there)") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

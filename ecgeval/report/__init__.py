@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgeval.errors import UsageError
+from ecgeval.errors import DataError, UsageError
 from ecgeval.report.explain import EXPLANATIONS, Explanation, explain
 from ecgeval.report.text import slug
 from ecgeval.results import Results
@@ -37,7 +37,8 @@ def write_report(
     ----------
     results : Results
     out : path
-        Folder; made where it is missing. Files of the same names are replaced.
+        Folder; made where it is missing. The files of another run's report in it are removed: an
+        audit must not stand beside the traces and ids that an earlier run has left there.
     formats : iterable of {"html", "pdf"}
         Which forms of the report to write; the data files are always written.
     measures : dict of str to DataFrame, optional
@@ -54,12 +55,7 @@ def write_report(
     UsageError
         If a format is unknown.
     """
-    # Here, so that `explain` costs no import of matplotlib.
-    from ecgeval.report import figures as drawn
-    from ecgeval.report.html import render_html
     from ecgeval.report.junit import junit
-    from ecgeval.report.pdf import render_pdf, svg_to_pdf
-    from ecgeval.report.view import view
 
     formats = tuple(formats)
     unknown = sorted(set(formats) - set(FORMATS))
@@ -77,6 +73,7 @@ def write_report(
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
         paths[key] = partial.replace(path)  # whole or not at all
 
+    _clear(out, text)
     write("results", "results.json", text)
     write("estimates", "estimates.csv", results.to_frame().to_csv())
     write("findings", "findings.csv", results.findings_frame().to_csv(index=False))
@@ -87,6 +84,12 @@ def write_report(
         write(
             f"table:{table.id}", f"tables/{slug(table.id)}.csv", table.frame().to_csv(index=False)
         )
+    # After the data files: a package that is missing for drawing must not lose the run.
+    from ecgeval.report import figures as drawn
+    from ecgeval.report.html import render_html
+    from ecgeval.report.pdf import render_pdf, svg_to_pdf
+    from ecgeval.report.view import view
+
     figures = {f.id: (f, drawn.draw(f), drawn.rows(f)) for f in results.figures}
     for figure, drawing, data in figures.values():
         name = f"figures/{slug(figure.id)}"
@@ -101,3 +104,20 @@ def write_report(
     if "pdf" in formats:
         write("pdf", "report.pdf", render_pdf(page, {k: v[1] for k, v in figures.items()}))
     return paths
+
+
+def _clear(out: Path, text: str) -> None:
+    """Remove what an earlier run wrote here, and nothing else, unless it was the same run."""
+    old = out / "results.json"
+    if not old.is_file() or old.read_text(encoding="utf-8") == text:
+        return
+    try:
+        earlier = Results.load(old)
+    except DataError:  # not ours, or of another version: its files cannot be told
+        return
+    names = {"index.html", "report.pdf", "measures_real.csv", "measures_synth.csv"}
+    names |= {f"tables/{slug(table.id)}.csv" for table in earlier.tables}
+    for figure in earlier.figures:
+        names |= {f"figures/{slug(figure.id)}.{form}" for form in ("csv", "svg", "pdf")}
+    for name in names:
+        (out / name).unlink(missing_ok=True)
