@@ -1,6 +1,7 @@
 """Downloads, against a server on this machine with made-up records."""
 
 import functools
+import gc
 import hashlib
 import http.server
 import threading
@@ -13,6 +14,19 @@ from ecgeval.errors import DataError
 from ecgeval.io import fetch as fetching
 from ecgeval.io import ludb_annotations, read
 from ecgeval.io.fetch import Remote
+
+# A connection cut in mid-file is left to the garbage collector by the HTTP library.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning",
+    "ignore:unclosed:ResourceWarning",
+)
+
+
+@pytest.fixture(autouse=True)
+def _collected():
+    """Collect such connections here, so that no other test is blamed for them."""
+    yield
+    gc.collect()
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
