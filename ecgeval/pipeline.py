@@ -330,6 +330,7 @@ class Run:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
         from ecgeval.compare import compare_measures, load_margins
         from ecgeval.compare.quality import compare_quality
+        from ecgeval.compare.univariate import MIN_PATIENTS
 
         wanted = self.config.compare.margins
         named = wanted in ("lenient", "strict")
@@ -341,6 +342,13 @@ class Run:
         independent = self.config.assume_independent
         patients = [real.patients(assume_independent=independent),
                     synth.patients(assume_independent=True)]  # fmt: skip
+        for name, who in zip(("real", "synthetic"), patients, strict=True):
+            if len(set(who)) < MIN_PATIENTS:
+                records, people = f"{len(who)} record{'s' * (len(who) != 1)}", len(set(who))
+                raise DataError(
+                    f"the {name} set holds {records} of {people} patient{'s' * (people != 1)}; a "
+                    f"comparison needs at least {MIN_PATIENTS}"
+                )
         feats = [self._features(real, "real"), self._features(synth, "synthetic")]
         with self.timed("compare"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]

@@ -96,7 +96,7 @@ def compare_quality(
         Finding(
             code="DQ-FORM",
             verdict=Verdict.INCONCLUSIVE if notes else Verdict.PASS,
-            title=f"The sets differ in form in {len(notes)} way{'s' * (len(notes) != 1)}"
+            title=f"The sets differ in {', '.join(map(_what, notes))}"
             if notes
             else "Both sets have the same leads, rate, length and rounding",
             explanation=" ".join(notes),
@@ -113,6 +113,11 @@ def compare_quality(
         findings=findings,
         tables=(_table(real, synth, section),),
     )
+
+
+def _what(note: str) -> str:
+    """Return what a note of `ecgeval.preprocess.harmonise` is about: its words before "differ"."""
+    return note.partition(" differ")[0].lower()
 
 
 def _summary(share: list[float], counts: list[int]) -> str:
