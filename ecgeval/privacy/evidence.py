@@ -19,9 +19,11 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
+from ecgeval.privacy.comparable import drawn_alike, record_features
 from ecgeval.privacy.copies import CopyRule, benjamini_hochberg_flags, calibrate, conformal_p
 from ecgeval.privacy.detectors import (
     DETECTORS,
+    FS_HZ,
     Detector,
     Signals,
     beat_signals,
@@ -158,6 +160,7 @@ class Evidence:
     names: pd.Series
     notes: tuple[str, ...] = ()
     counts: tuple[tuple[str, int, int, Mapping[str, int]], ...] = field(default=())
+    alike: tuple[float, float] | None = None  # energy statistic and p: train against holdout
 
 
 def collect(
@@ -233,6 +236,9 @@ def collect(
         if d.signals in seen["synth"]
     )
     exchange, flagged = _exchange(sides["train"], control, matches, seed, permutations)
+    alike = None
+    if exchange is not None and control is not None:
+        alike = _alike(sides["train"], control, child_rng(seed, "privacy", "alike"))
     overlap = 0 if holdout is None else len(set(patients[0]) & set(patients[1]))
     return Evidence(
         sides["train"], control, sides["synth"], matches, exchange, flagged, duplicates,
@@ -246,7 +252,17 @@ def collect(
              _reasons(seen[name]))
             for name in sets
         ),
+        alike,
     )  # fmt: skip
+
+
+def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> tuple[float, float]:
+    """Return the energy statistic and p of `drawn_alike` over usable records."""
+    rows = [np.flatnonzero(side.signals["record"].usable) for side in (train, holdout)]
+    x = [side.signals["record"].x[r] for side, r in zip((train, holdout), rows, strict=True)]
+    person = np.concatenate([s.person[r] for s, r in zip((train, holdout), rows, strict=True)])
+    features = np.concatenate([record_features(part, FS_HZ) for part in x])
+    return drawn_alike(features, person, np.arange(len(features)) < len(x[0]), rng)
 
 
 def _patients(ecgs: EcgSet, name: str, assume_independent: bool) -> np.ndarray:

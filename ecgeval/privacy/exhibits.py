@@ -173,16 +173,15 @@ def figures(v: View) -> Iterator[Figure]:
         yield Figure(
             v.id("pairs"), "pairs", "Most similar pairs",
             {"fs": FS_HZ, "leads": list(e.synth.ecgs.leads), "pairs": pairs},
-            "Restricted: shows real patients." if v.show
-            else "Synthetic records nearest to a training record; none was named a copy. The "
-            "real partners are not shown.", v.section,
+            "Restricted: shows real patients.", v.section,
         )  # fmt: skip
 
 
 def _pairs(v: View) -> list[dict[str, Any]]:
-    e, m = v.e, v.primary
-    if v.leaks and not v.show:
+    # Without leave no trace at all: a synthetic one may be a patient's, found out or not.
+    if not v.show:
         return []
+    e, m = v.e, v.primary
     rank = np.where(np.isnan(m.train), -np.inf, m.train)
     order = np.lexsort((np.arange(len(rank)), -rank, ~v.named))
     out = []
@@ -194,18 +193,17 @@ def _pairs(v: View) -> list[dict[str, Any]]:
             "title": e.synth.ecgs.ids[i],
             "synth": _microvolts(e.synth.ecgs, i),
         }
-        if v.show:
-            x, y = (side.signals["record"].x for side in (e.synth, e.train))
-            kernel = m.detector.kernel(x[[i]], y[[partner]])
-            assert isinstance(kernel, Lagged)
-            first = np.zeros(1, int)
-            lag = int(kernel.lag(first, first)[0])
-            drawn |= {
-                "real_title": e.train.ecgs.ids[partner],
-                "real": _microvolts(e.train.ecgs, partner),
-                # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
-                "lag_ms": -1000 * lag / FS_HZ, "similarity": float(kernel.exact(first, first)[0]),
-            }  # fmt: skip
+        x, y = (side.signals["record"].x for side in (e.synth, e.train))
+        kernel = m.detector.kernel(x[[i]], y[[partner]])
+        assert isinstance(kernel, Lagged)
+        first = np.zeros(1, int)
+        lag = int(kernel.lag(first, first)[0])
+        drawn |= {
+            "real_title": e.train.ecgs.ids[partner],
+            "real": _microvolts(e.train.ecgs, partner),
+            # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
+            "lag_ms": -1000 * lag / FS_HZ, "similarity": float(kernel.exact(first, first)[0]),
+        }  # fmt: skip
         out.append(drawn)
     return out
 

@@ -12,6 +12,7 @@ from ecgeval.privacy.evidence import LEAST_PATIENTS
 from ecgeval.privacy.exchangeability import auc_interval
 from ecgeval.privacy.sensitivity import TRANSFORMS
 from ecgeval.privacy.view import (
+    P_ALIKE,
     P_FAIL,
     P_HINT,
     P_REVERSED,
@@ -26,12 +27,15 @@ from ecgeval.results import Estimate, Finding, Verdict
 
 __all__ = ["estimates", "findings"]
 
+MOST_UNSEEN = 0.05
+"""A search that cannot exclude a larger share of copies than this is too small."""
 LEAST_RECALL = 0.9
 """A search that finds fewer of the planted copies than this, of any kind, clears nothing."""
 
 NOT_TESTED = (
     "membership inference", "linkage to another ECG of the same patient", "attribute inference",
     "copies of parts of a record (windows, single beats, single leads)", "re-timed copies",
+    "inverted, time-reversed and blended copies",
     "the generator's weights",
 )  # fmt: skip
 
@@ -122,6 +126,14 @@ def _exchange_estimates(v: View) -> Iterator[Estimate]:
             label="share of training patients among the 20 most similar (D2)",
             method="top count; p as exchange.auc", **sizes,
         )  # fmt: skip
+    if v.e.alike is not None:
+        yield Estimate(
+            v.id("comparable", "energy"), v.e.alike[0], p=v.e.alike[1], null=0.0,
+            better="near_null",
+            label="training against holdout patients, without the synthetic set",
+            method="energy distance of log band power a lead, patients' means; p: 1,999 "
+            "permutations of patients", **sizes,
+        )  # fmt: skip
     yield Estimate(
         v.id("exchange", "flagged"), v.e.flagged, null=0, unit="patients",
         better="lower", label="training patients flagged at a false discovery rate of 5 %",
@@ -162,7 +174,8 @@ def _copies(v: View) -> Finding:
         f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "
         "of this size has one, extrapolated from different patients) and at less than half "
         f"the distance of the nearest {against}. FAIL: any copy. PASS: none, and at "
-        f"least {LEAST_RECALL:.0%} of planted copies of every kind found"
+        f"least {LEAST_RECALL:.0%} of planted copies of every kind found, and an upper limit "
+        f"on the share of copies of at most {MOST_UNSEEN:.0%}; else INCONCLUSIVE"
     )
     if not n or not v.n_planted:
         verdict, title = Verdict.NOT_ASSESSABLE, "no usable signal to search for copies in"
@@ -191,11 +204,17 @@ def _copies(v: View) -> Finding:
         verdict, title = Verdict.INCONCLUSIVE, "no copies found, but the search is too weak"
         text = sensitivity + " A search that misses planted copies clears nothing."
     else:
-        verdict = Verdict.PASS
+        enough = v.bound(0, n) <= MOST_UNSEEN
+        verdict = Verdict.PASS if enough else Verdict.INCONCLUSIVE
         title = (
-            f"no copy of a whole record detected among {plural(n, 'synthetic record')}; "
-            f"sensitivity on planted copies {weakest:.0%}"
+            f"no copy of a whole record among {plural(n, 'synthetic record')}; of the kinds "
+            f"planted, {weakest:.0%} or more were found, so at most {v.bound(0, n):.1%} of the "
+            "outputs are such copies"
         )
+        if not enough:
+            title = f"too few synthetic records to say much: {title}"
+        if e.holdout is None:
+            title += " (lower grade: no holdout)"
         text = (
             f"{sensitivity} With 95 % confidence fewer than {v.bound(0, n):.2%} of the "
             "generator's outputs are copies of these kinds."
@@ -216,7 +235,8 @@ def _exchange(v: View) -> Finding:
     rule = (
         f"patients permuted between train and holdout; FAIL if p < {P_FAIL:g}, or if the "
         f"holdout is the closer side at p <= {P_REVERSED:g}; never PASS, for a test that "
-        "finds nothing shows nothing"
+        "finds nothing shows nothing. NOT_ASSESSABLE if the two real sets differ by themselves "
+        f"(energy test, p < {P_ALIKE:g})"
     )
     if e.exchange is None or e.holdout is None:
         why = (
@@ -231,6 +251,18 @@ def _exchange(v: View) -> Finding:
             "give them as --holdout. Whether the synthetic set is closer to its training "
             "patients than to others can only be told by comparison with others.",
             rule=rule, section=v.section,
+        )  # fmt: skip
+    if not v.comparable:
+        assert e.alike is not None
+        return Finding(
+            "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
+            f"the holdout is not drawn like the training set (p = {p_text(e.alike[1], 1999)} "
+            "without looking at the synthetic set)",
+            "Training and holdout patients differ by themselves, so a synthetic set that is closer "
+            "to one of them says nothing about memory. Give a holdout of the same source, allotted "
+            "at random before training. The copy search compares with the nearest holdout record "
+            "and is of a lower grade here too.",
+            (v.id("comparable", "energy"),), rule=rule, section=v.section,
         )  # fmt: skip
     x = e.exchange
     auc = float(x.observed[list(x.statistics).index(("D2", "auc"))])

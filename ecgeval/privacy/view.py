@@ -10,6 +10,7 @@ from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.evidence import Evidence, Match
 
 __all__ = [
+    "P_ALIKE",
     "P_FAIL",
     "P_HINT",
     "P_REVERSED",
@@ -21,6 +22,8 @@ __all__ = [
     "plural",
 ]
 
+P_ALIKE = 0.001
+"""Below this, train and holdout are not from one population and cannot be exchanged."""
 P_FAIL = 0.01
 P_HINT = 0.05
 
@@ -92,9 +95,14 @@ class View:
     @property
     def leaks(self) -> bool:
         """Whether anything found points to leakage: then no trace may be shown."""
-        x = self.e.exchange
+        x = self.e.exchange if self.comparable else None
         told_apart = x is not None and (x.p < P_FAIL or x.p_reversed <= P_REVERSED)
         return bool(self.named.any() or self.control.any() or told_apart)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether training and holdout patients look drawn from one population."""
+        return self.e.alike is None or self.e.alike[1] >= P_ALIKE
 
     @property
     def primary(self) -> Match:

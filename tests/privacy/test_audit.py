@@ -60,8 +60,8 @@ def table(results: Results, name: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def sets() -> tuple[EcgSet, EcgSet, EcgSet]:
-    """Thirty training, thirty holdout and forty synthetic records, all different people."""
-    return people(30, 1), people(30, 2), people(40, 3)
+    """Thirty training, thirty holdout and ninety synthetic records, all different people."""
+    return people(30, 1), people(30, 2), people(90, 3)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_all_copies_are_named_with_the_right_partner(copied, sets) -> None:
     named = table(results, "copies").set_index("synthetic record")["training record"]
     assert dict(named) == {s: alias[t] for s, t in planted.items()}
     assert results.estimate("privacy.copies.count").value == 10
-    assert "10 synthetic records of 40" in results.headline()
+    assert "10 synthetic records of 90" in results.headline()
 
 
 def test_every_disguise_is_found_when_planted(honest) -> None:
@@ -106,7 +106,7 @@ def test_every_disguise_is_found_when_planted(honest) -> None:
 
 
 def test_the_bound_is_corrected_for_sensitivity(honest) -> None:
-    n, planted = 40, 30
+    n, planted = 90, 30
     upper = (1 - 0.025 ** (1 / n)) / 0.025 ** (1 / planted)
     assert honest.estimate("privacy.copies.upper").value == pytest.approx(upper)
 
@@ -130,20 +130,20 @@ def test_degenerate_records_are_counted_and_never_copies(sets) -> None:
     signals[3] = 0.004 * np.sign(signals[3])  # four microvolts up and down
     results = audit_sets(train, holdout, with_signals(synth, signals), **QUICK)
     row = table(results, "sets").set_index("set").loc["synth"]
-    assert row["usable"] == 37
+    assert row["usable"] == 87
     assert row["left out because"] == "not finite: 1, flat: 2"
     assert results.estimate("privacy.copies.count").value == 0
 
 
 def test_a_set_without_a_heart_scores_nothing(sets) -> None:
     train, holdout, synth = sets
-    wander = np.sin(2 * np.pi * 0.2 * np.arange(2000) / 250) * np.ones((40, 8, 1))
+    wander = np.sin(2 * np.pi * 0.2 * np.arange(2000) / 250) * np.ones((90, 8, 1))
     results = audit_sets(train, holdout, with_signals(synth, wander), **QUICK)
     assert verdicts(results)["PRIV-COPIES"] == "NOT_ASSESSABLE"
     assert verdicts(results)["PRIV-EXCHANGE"] == "NOT_ASSESSABLE"
     assert results.estimate("privacy.copies.upper").value == 1
     assert results.exit_code == 3
-    with pytest.raises(DataError, match="flat or not finite"):
+    with pytest.raises(DataError, match="flat or missing"):
         audit_sets(train, holdout, with_signals(synth, 0 * synth.signals))
 
 
@@ -246,10 +246,9 @@ def test_copies_of_the_holdout_hide_the_traces_too(sets) -> None:
     assert not [f for f in results.figures if f.kind == "pairs"]
 
 
-def test_honest_pairs_show_the_synthetic_side_only(honest) -> None:
-    figure = next(f for f in honest.figures if f.kind == "pairs")
-    assert all(set(p) == {"title", "synth"} for p in figure.data["pairs"])
-    assert len(figure.data["pairs"]) == 3
+def test_no_trace_is_drawn_without_leave_even_of_an_honest_set(honest) -> None:
+    """A copy that the search has missed would be a patient's trace."""
+    assert "pairs" not in {f.kind for f in honest.figures}
 
 
 def test_no_forbidden_word_is_written(honest, copied) -> None:

@@ -1,0 +1,85 @@
+"""Whether training and holdout patients were drawn alike: asked of the real sets alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["BANDS_HZ", "drawn_alike", "record_features"]
+
+BANDS_HZ = ((3, 8), (8, 15), (15, 25), (25, 40))
+_MOST = 1000  # patients a side that are looked at; the cost grows with their square
+_BLOCK = 256
+
+
+def record_features(x: np.ndarray, fs: float) -> np.ndarray:
+    """Return the log power of each lead in each band of `BANDS_HZ`, shape (n, leads * bands).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, leads, samples)
+    fs : float
+        Hz.
+    """
+    hz = np.fft.rfftfreq(x.shape[-1], 1 / fs)
+    out = np.empty((len(x), x.shape[1], len(BANDS_HZ)))
+    for start in range(0, len(x), _BLOCK):
+        power = np.abs(np.fft.rfft(x[start : start + _BLOCK], axis=-1)) ** 2
+        for b, (low, high) in enumerate(BANDS_HZ):
+            inside = (hz >= low) & (hz < high)
+            out[start : start + _BLOCK, :, b] = power[..., inside].sum(axis=-1)
+    return np.log(out + 1e-12).reshape(len(x), -1)
+
+
+def drawn_alike(
+    features: np.ndarray,
+    person: np.ndarray,
+    in_train: np.ndarray,
+    rng: np.random.Generator,
+    permutations: int = 1999,
+) -> tuple[float, float]:
+    """Test whether two groups of patients come from one population (energy statistic).
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, d)
+        One row a record.
+    person : ndarray of int, shape (n,)
+    in_train : ndarray of bool, shape (n,)
+        The same for all records of a person.
+    rng : Generator
+    permutations : int
+
+    Returns
+    -------
+    statistic, p : float
+        Energy distance of the patients' mean features, robustly scaled; p by permuting patients,
+        the observed arrangement counted.
+
+    References
+    ----------
+    Szekely and Rizzo 2013, J Stat Plan Inference 143:1249, doi:10.1016/j.jspi.2013.03.018
+    """
+    people, code = np.unique(person, return_inverse=True)
+    sums = np.stack([np.bincount(code, column) for column in features.T], axis=1)
+    mean = sums / np.bincount(code)[:, None]
+    label = np.zeros(len(people), bool)
+    label[code] = in_train
+    kept = np.sort(
+        np.concatenate([rng.permutation(np.flatnonzero(label == k))[:_MOST] for k in (True, False)])
+    )
+    mean, label = mean[kept], label[kept]
+    spread = np.median(np.abs(mean - np.median(mean, axis=0)), axis=0)
+    z = (mean - np.median(mean, axis=0)) / np.where(spread > 0, spread, np.inf)
+    squares = (z**2).sum(axis=1)
+    distance = np.sqrt(np.maximum(squares[:, None] + squares - 2 * z @ z.T, 0))
+    np.fill_diagonal(distance, 0)
+    n, m = int(label.sum()), int((~label).sum())
+    arrangements = np.stack([label, *(rng.permutation(label) for _ in range(permutations))])
+    first = arrangements.astype(float)
+    within = ((first @ distance) * first).sum(axis=1)
+    toward = (first @ distance).sum(axis=1)
+    between = toward - within
+    others = distance.sum() - 2 * between - within
+    energy = 2 * between / (n * m) - within / n**2 - others / m**2
+    p = (1 + int((energy[1:] >= energy[0] - 1e-12).sum())) / (permutations + 1)
+    return float(energy[0]), p
