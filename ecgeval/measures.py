@@ -45,6 +45,7 @@ class Measure:
     circular: bool = False
 
 
+_MOST_QT, _MOST_PR = 0.8, 0.5  # of RR; beyond them a wave is a neighbour's
 _RR = "over intervals between consecutive dominant beats"
 _BASE = "relative to the baseline just before the QRS onset, on the representative beat"
 
@@ -60,9 +61,15 @@ MEASURES: dict[str, Measure] = {
             0, 1500,
         ),
         Measure("p_dur_ms", "ms", "P duration", "global P offset - P onset", 30, 250),
-        Measure("pr_ms", "ms", "PR", "global QRS onset - P onset", 60, 500),
+        Measure(
+            "pr_ms", "ms", "PR", f"global QRS onset - P onset; missing above {_MOST_PR:g} RR",
+            60, 500,
+        ),
         Measure("qrs_ms", "ms", "QRS", "global QRS offset - QRS onset", 40, 300),
-        Measure("qt_ms", "ms", "QT", "global T offset - QRS onset", 200, 800),
+        Measure(
+            "qt_ms", "ms", "QT", f"global T offset - QRS onset; missing above {_MOST_QT:g} RR",
+            200, 800,
+        ),
         Measure("qtcf_ms", "ms", "QTcF", "QT / (RR / 1 s)^(1/3) (Fridericia 1920)", 200, 800),
         Measure("qtcb_ms", "ms", "QTcB", "QT / (RR / 1 s)^(1/2) (Bazett 1920)", 200, 800),
         Measure("jt_ms", "ms", "JT", "global T offset - QRS offset", 100, 700),
@@ -186,6 +193,7 @@ def measure(
 def measure_marks(marks: Delineation) -> pd.DataFrame:
     """Return the measures of a delineation, one row a record (see `measure`)."""
     values = {**_rhythm(marks), **_intervals(marks), **_amplitudes(marks), **_axes(marks)}
+    _drop_impossible(values)
     values["hr_bpm"] = 60_000 / values["rr_ms"]
     seconds = values["rr_ms"] / 1000
     values["qtcf_ms"] = values["qt_ms"] / np.cbrt(seconds)
@@ -193,6 +201,22 @@ def measure_marks(marks: Delineation) -> pd.DataFrame:
     frame = pd.DataFrame({c: values[c] for c in measure_columns(marks.leads)}, dtype=float)
     frame[marks.status != Status.OK] = np.nan
     return frame
+
+
+def _drop_impossible(values: dict[str, np.ndarray]) -> None:
+    """Leave out waves that no heart can have at this rate, in place.
+
+    A T wave must end before the next QRS begins and a P wave start after the last T: at high
+    rates a method may take a neighbour's wave for the beat's own.
+    """
+    rr = values["rr_ms"]
+    late = values["qt_ms"] > _MOST_QT * rr
+    early = values["pr_ms"] > _MOST_PR * rr
+    for name in values:
+        if name in ("qt_ms", "jt_ms") or name.startswith("t_a") or name == "qrst_angle_deg":
+            values[name] = np.where(late, np.nan, values[name])
+        elif name in ("pr_ms", "p_dur_ms") or name.startswith("p_a"):
+            values[name] = np.where(early, np.nan, values[name])
 
 
 def _rhythm(marks: Delineation) -> dict[str, np.ndarray]:

@@ -382,7 +382,7 @@ class Results:
         ]
         why = decisive[0].title if decisive else "nothing was tested"
         if self.verdict != Verdict.PASS and len(decisive) > 1:
-            why += f" (and {len(decisive) - 1} more)"
+            why += f" (also {', '.join(dict.fromkeys(f.code for f in decisive[1:]))})"
         return f"{self.verdict}: {why}"
 
     def __repr__(self) -> str:

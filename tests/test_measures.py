@@ -135,6 +135,19 @@ def test_marks_of_another_rate_give_the_same_values():
             assert two[column] == pytest.approx(one[column], abs=1e-5), column
 
 
+def test_a_wave_that_no_heart_can_have_at_its_rate_is_missing():
+    # RR 480 ms: a QT of 400 ms would reach into the next beat; a PR of 120 ms is possible.
+    got = row(marked(r_peaks=(500, 740, 980, 1220)))
+    assert got["rr_ms"] == pytest.approx(480)
+    gone = ["qt_ms", "qtcf_ms", "qtcb_ms", "jt_ms", "t_axis_deg", "qrst_angle_deg", "t_amp_I_mv"]
+    assert got[gone].isna().all()
+    assert got["pr_ms"] == 120
+    # RR 220 ms: neither is.
+    got = row(marked(r_peaks=(500, 610, 720, 830)))
+    assert got[["pr_ms", "p_dur_ms", "p_axis_deg", "p_amp_II_mv"]].isna().all()
+    assert got["qrs_ms"] == 90
+
+
 def test_the_table_of_measures_covers_every_column():
     columns = measure_columns(LEADS)
     assert len(columns) == 15 + 7 * len(LEADS)

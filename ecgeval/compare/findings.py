@@ -33,14 +33,26 @@ _MORE = {"hr_bpm": ("faster", "slower"), "qrs_axis_deg": ("more rightward", "mor
 def _location_sentence(row: Row, margin: float) -> str:
     stat = row.result.stats[row.location]
     unit = row.info.unit
-    more, less = _MORE.get(
-        row.column, ("longer", "shorter") if unit == "ms" else ("higher", "lower")
-    )
-    word = more if stat.value > 0 else less
+    word = _word(row, stat.value)
+    medians = ""
+    if len(row.real) and len(row.synth) and not row.info.circular:
+        real, synth = (number(float(np.median(v)), unit) for v in (row.real, row.synth))
+        medians = f"medians {real} real, {synth} synthetic; "
     return (
         f"{row.info.label} is {number(abs(stat.value), unit)} {word} in the synthetic set "
-        f"(90 % CI of the difference {between(stat.ci90, unit)}; margin ±{number(margin, unit)})"
+        f"({medians}90 % CI of the difference {between(stat.ci90, unit)}; "
+        f"margin ±{number(margin, unit)})"
     )
+
+
+def _word(row: Row, difference: float) -> str:
+    """Return how a cardiologist calls a difference: a less negative S is shallower, not higher."""
+    if row.column.startswith(("q_amp_", "s_amp_")):
+        more, less = "shallower", "deeper"
+    else:
+        usual = ("longer", "shorter") if row.info.unit == "ms" else ("higher", "lower")
+        more, less = _MORE.get(row.column, usual)
+    return more if difference > 0 else less
 
 
 def _spread_sentence(row: Row, low: float, high: float) -> str:
