@@ -34,6 +34,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+benchmark_app = typer.Typer(
+    help="How well this tool's own parts do, on data with a known answer.", no_args_is_help=True
+)
+app.add_typer(benchmark_app, name="benchmark")
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random step.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; results do not depend on it.")]
@@ -529,6 +534,118 @@ def explain(
     from ecgeval.report.explain import explain as text_of
 
     print(text_of(code))
+
+
+@benchmark_app.command("delineation")
+def benchmark_delineation(
+    data: Annotated[
+        str, typer.Option(help="ludb, ludb:1-50, or a folder of annotated WFDB records.")
+    ] = "ludb",
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="ecgeval, or neurokit[:dwt|...]; give it again for more."),
+    ] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(help="Extensions of annotation files: leads (i,ii,v1), or one for all leads."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for CSVs and pictures.")
+    ] = None,
+    most: Annotated[
+        int, typer.Option("--worst", min=0, help="Pictures of the K worst records a method.")
+    ] = 10,
+    leads: Leads = None, unit: Unit = "auto", jobs: Jobs = 1, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Marks against those of cardiologists: F1, errors, intervals, false P waves, time."""
+    from ecgeval import io
+    from ecgeval.delineation import METHODS, benchmark
+
+    methods = list(dict.fromkeys(methods or ["ecgeval"]))
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown:
+        raise UsageError(f"--method is {unknown[0]!r}; expected one of {', '.join(METHODS)}")
+    if out is not None:
+        _writable(out)
+    with _progress() as progress:
+        ecgs, references = io.read_annotated(
+            data, annotations=annotations.split(",") if annotations is not None else None,
+            leads=_leads(leads), unit=unit, progress=progress,
+        )  # fmt: skip
+        outcomes = [
+            benchmark.run(ecgs, references, name, jobs=jobs, progress=progress) for name in methods
+        ]
+    _told(ecgs)
+    tables = benchmark.tables(outcomes)
+    bad = {o.method: benchmark.worst(o.benchmark, most) for o in outcomes}
+    if out is not None:
+        for name, table in tables.items():
+            table.round(4).to_csv(out / f"{name}.csv", index=False)
+        for outcome in outcomes:
+            _draw_worst(outcome, bad[outcome.method].index, ecgs, references, out / "worst")
+    if as_json:
+        parts = {k: json.loads(tables[k].to_json(orient="records")) for k in
+                 ("methods", "marks", "intervals")}  # fmt: skip
+        body = {"data": data, "records": len(ecgs), "leads": ecgs.leads, "fs": ecgs.fs, **parts,
+                "worst": {name: list(rows.index) for name, rows in bad.items()}}  # fmt: skip
+        print(json.dumps(body, indent=1, ensure_ascii=False))
+        return
+    print(f"{data}: {len(ecgs)} records, {len(ecgs.leads)} leads, {ecgs.fs:g} Hz\n")
+    _print_agreement(tables)
+    for name, rows in bad.items():
+        if len(rows):
+            listed = ", ".join(f"{record} ({ms:.0f})" for record, ms in rows.items())
+            print(f"\nLargest sums of interval errors, {name}, ms: {listed}")
+    if out is not None:
+        print(f"\nWritten to {out}")
+
+
+def _draw_worst(outcome: Any, records: Any, ecgs: Any, references: Any, folder: Path) -> None:
+    """Draw the beats of these records with annotated and found marks, one SVG a record."""
+    from ecgeval.delineation import benchmark
+    from ecgeval.report.figures import draw
+    from ecgeval.report.text import slug
+    from ecgeval.results import Figure
+
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob(f"{slug(outcome.method)}_*.svg"):
+        old.unlink()
+    for place, record in enumerate(records, start=1):
+        reference = references[list(ecgs.ids).index(record)]
+        data = benchmark.picture(outcome, record, reference)
+        drawing = draw(Figure("benchmark.worst", "marked_beat", data["title"], data))
+        if drawing is not None:
+            name = f"{slug(outcome.method)}_{place:02d}_{slug(record)}.svg"
+            (folder / name).write_text(drawing.svg, encoding="utf-8")
+
+
+def _print_agreement(tables: Any) -> None:
+    """Print the tables of `ecgeval.delineation.benchmark.tables`: a row a mark and method."""
+    wide = max(len(name) for name in tables["methods"]["method"]) + 2
+
+    def row(first: str, method: str, *cells: str) -> None:
+        print(f"{first:<10}{method:<{wide}}" + "".join(f"{cell:>14}" for cell in cells).rstrip())
+
+    def shown(value: float, sign: str = "") -> str:
+        return f"{value:{sign}.1f}" if value == value else "-"
+
+    def error(r: Any) -> str:
+        return f"{shown(r['bias_ms'], '+')} ± {shown(r['sd_ms'])}"
+
+    row("mark", "method", "annotated", "F1 at 150 ms", "F1 at 40 ms", "error, ms")
+    for _, r in tables["marks"].iterrows():
+        row(r["mark"], r["method"], f"{r['n']:.0f}", shown(r["f1_150"]), shown(r["f1_40"]),
+            error(r))  # fmt: skip
+    print()
+    row("interval", "method", "annotated", "not found", "error, ms")
+    for _, r in tables["intervals"].iterrows():
+        row(r["interval"].removesuffix("_ms"), r["method"], f"{r['n']:.0f}", f"{r['missing']:.0f}",
+            error(r))  # fmt: skip
+    print()
+    row("", "method", "records", "failed", "false P", "CPU ms/ECG")
+    for _, r in tables["methods"].iterrows():
+        row("", r["method"], f"{r['records']}", f"{r['failures']}",
+            f"{r['false_p']} of {r['p_less']}", f"{r['cpu_ms']:.2f}")  # fmt: skip
 
 
 def _told(ecgs: Any) -> None:

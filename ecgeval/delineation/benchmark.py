@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ecgeval.delineation import delineate
 from ecgeval.delineation.averaging import lead_quantile
 from ecgeval.delineation.base import MARKS, Delineation, Status
+from ecgeval.ecgset import EcgSet
+from ecgeval.io import ALL_LEADS
+from ecgeval.parallel import Progress, one_thread, quiet
 
-__all__ = ["TOLERANCES_MS", "Benchmark", "evaluate", "global_intervals", "match"]
+__all__ = [
+    "TOLERANCES_MS",
+    "Benchmark",
+    "Outcome",
+    "evaluate",
+    "global_intervals",
+    "match",
+    "over_leads",
+    "picture",
+    "run",
+    "tables",
+    "worst",
+]
 
 TOLERANCES_MS = (150, 40)
 """Matching tolerances: the first is the habit of the field (AAMI), the second discriminates."""
@@ -26,6 +45,7 @@ INTERVALS = {
 
 _COLUMNS = {"P": (0, 1, 2), "QRS": (3, 4, 5), "T": (6, 7, 8)}
 _PARTS = ("onset", "peak", "offset")
+_TIMED = 16  # records on which processor time is taken
 
 
 @dataclass(frozen=True)
@@ -55,6 +75,27 @@ class Benchmark:
     p_less: int
     false_p: int
     failures: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one method made of annotated records.
+
+    Parameters
+    ----------
+    method : str
+    benchmark : Benchmark
+        Its agreement with the annotations; `Benchmark.records` has the record ids as index.
+    delineation : Delineation
+    cpu_ms : float
+        Processor time a record in one process and thread, ms: over the first 16 records, after a
+        first call.
+    """
+
+    method: str
+    benchmark: Benchmark
+    delineation: Delineation
+    cpu_ms: float
 
 
 def match(
@@ -220,8 +261,9 @@ def _mark_row(counts: np.ndarray, errors: list[np.ndarray]) -> dict[str, float]:
     row = {"n": float(hit + miss)}
     for tolerance, (tp, fn, fp) in zip(TOLERANCES_MS, counts, strict=True):
         row[f"sensitivity_{tolerance}"] = 100 * tp / (tp + fn) if tp + fn else np.nan
-        row[f"ppv_{tolerance}"] = 100 * tp / (tp + fp) if tp + fp else np.nan
-        row[f"f1_{tolerance}"] = 200 * tp / (2 * tp + fn + fp) if tp + fn + fp else np.nan
+        # A mark that nobody annotated says nothing about those that were found.
+        row[f"ppv_{tolerance}"] = 100 * tp / (tp + fp) if tp + fn and tp + fp else np.nan
+        row[f"f1_{tolerance}"] = 200 * tp / (2 * tp + fn + fp) if tp + fn else np.nan
     return row | _error_row(np.concatenate(errors) if errors else np.empty(0))
 
 
@@ -240,4 +282,178 @@ def _error_row(error: np.ndarray) -> dict[str, float]:
         "bias_ms": float(error.mean()) if error.size else np.nan,
         "sd_ms": float(error.std(ddof=1)) if error.size > 1 else np.nan,
         "median_abs_ms": float(np.median(np.abs(error))) if error.size else np.nan,
+    }
+
+
+# ---- a whole run -----------------------------------------------------------------------------
+
+
+def run(
+    ecgs: EcgSet,
+    references: Sequence[pd.DataFrame],
+    method: str,
+    *,
+    jobs: int = 1,
+    progress: Progress = quiet,
+) -> Outcome:
+    """Delineate annotated records by a method and compare, with the time it takes.
+
+    Annotations that name no lead (`ecgeval.io.ALL_LEADS`) are compared with the marks over all
+    leads, see `over_leads`.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+    references : sequence of DataFrame, one a record
+        As `ecgeval.io.read_annotated` returns them.
+    method : str
+        One of `ecgeval.delineation.METHODS`.
+    jobs : int
+    progress : callable
+
+    Raises
+    ------
+    UsageError
+        If the method is unknown.
+    """
+    delineate(ecgs.select(slice(0, 1)), method=method)  # imports and first calls are not the work
+    timed = ecgs.select(slice(0, _TIMED))
+    with one_thread():
+        start = time.process_time()
+        delineate(timed, method=method)
+        cpu_ms = 1000 * (time.process_time() - start) / len(timed)
+    found = delineate(ecgs, method=method, jobs=jobs, progress=progress)
+    judged = over_leads(found) if _for_all(references) else found
+    agreement = evaluate(judged, references)
+    agreement.records.index = ecgs.ids
+    return Outcome(method, agreement, found, cpu_ms)
+
+
+def _for_all(references: Sequence[pd.DataFrame]) -> bool:
+    return any((reference["lead"] == ALL_LEADS).any() for reference in references)
+
+
+def over_leads(delineation: Delineation) -> Delineation:
+    """Return marks over all leads, as those of one lead called `ecgeval.io.ALL_LEADS`.
+
+    An onset is the 10 % quantile of the leads' onsets, an offset the 90 % quantile of their
+    offsets, a peak the median of their peaks: one noisy lead decides nothing.
+    """
+    values = np.where(delineation.marks < 0, np.nan, delineation.marks.astype(float))
+    share = {"on": 0.1, "peak": 0.5, "off": 0.9}
+    q = np.array([share[mark.split("_")[1]] for mark in MARKS])
+    marks = lead_quantile(values, q, axis=1)[:, None]
+    return replace(
+        delineation,
+        leads=(ALL_LEADS,),
+        marks=np.rint(np.nan_to_num(marks, nan=-1)).astype(np.int32),
+        lead_marks=delineation.global_marks[:, None],
+    )
+
+
+def tables(outcomes: Sequence[Outcome]) -> dict[str, pd.DataFrame]:
+    """Return results of several methods in long form.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``marks`` (a row a mark and method), ``intervals`` (an interval and method), ``methods``
+        (a method: records, failures, P-less records and those that got a P, CPU ms a record) and
+        ``records`` (a record and method).
+    """
+
+    def stack(name: str, key: str) -> pd.DataFrame:
+        parts = {o.method: getattr(o.benchmark, name) for o in outcomes}
+        return pd.concat(parts, names=["method", key]).reset_index()
+
+    order = {"marks": ("mark", list(MARKS)), "intervals": ("interval", list(INTERVALS))}
+    out = {name: stack(name, key) for name, (key, _) in order.items()}
+    for name, (key, usual) in order.items():
+        place = out[name][key].map(usual.index)
+        out[name] = out[name].iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    rows = [
+        {
+            "method": o.method,
+            "version": o.delineation.method,
+            "records": len(o.benchmark.records),
+            "failures": o.benchmark.failures,
+            "p_less": o.benchmark.p_less,
+            "false_p": o.benchmark.false_p,
+            "cpu_ms": o.cpu_ms,
+        }
+        for o in outcomes
+    ]
+    return out | {"methods": pd.DataFrame(rows), "records": stack("records", "record_id")}
+
+
+def worst(benchmark: Benchmark, count: int) -> pd.Series:
+    """Return the records with the largest sum of absolute interval errors, ms, largest first.
+
+    An interval that only one side has counts as 150 ms, the widest error of a matched mark.
+    """
+    table = benchmark.records
+    total = pd.Series(0.0, index=table.index)
+    for name in INTERVALS:
+        error = (table[f"{name}_found"] - table[name]).abs()
+        alone = table[f"{name}_found"].notna() != table[name].notna()
+        total += error.fillna(0) + float(TOLERANCES_MS[0]) * alone
+    return total.sort_values(ascending=False, kind="stable").head(count)
+
+
+def picture(outcome: Outcome, record: str, reference: pd.DataFrame) -> dict[str, Any]:
+    """Return the data of a figure of kind ``marked_beat``: a record's beats and both sets of marks.
+
+    The annotated marks are the medians over the dominant beats, about the R peak of each.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    record : str
+        Its id.
+    reference : DataFrame
+        Its annotations.
+
+    Returns
+    -------
+    dict
+        Without traces where the method found no beat.
+    """
+    d, k = outcome.delineation, list(outcome.benchmark.records.index).index(record)
+    row = outcome.benchmark.records.loc[record]
+    shown = [f"{outcome.method} on {record}"]
+    for name in INTERVALS:
+        label = name.removesuffix("_ms").replace("_dur", "").upper()
+        values = [f"{row[key]:.0f}" for key in (f"{name}_found", name)]
+        shown.append("{} {} (annotated {})".format(label, *values).replace("nan", "none"))
+    traces = {
+        lead: np.rint(1000 * beat).astype(int).tolist()
+        for lead, beat in zip(d.leads, d.beats[k], strict=True)
+        if np.isfinite(beat).all()
+    }
+    joint = _for_all([reference])
+    # Where each beat's representative has its R peak, samples.
+    own = np.where(d.marks[k, :, :, 4] < 0, np.nan, d.marks[k, :, :, 4].astype(float))
+    own = lead_quantile(own - d.lead_marks[k, :, 4:5] * (d.fs / 1000), 0.5)
+    own[d.beat_class[k] != 1] = np.nan
+    leads = (ALL_LEADS,) if joint else d.leads
+    marks = as_beats(reference, leads, d.fs).astype(float)
+    marks[marks < 0] = np.nan
+    i, j = match(lead_quantile(marks[:, :, 4], 0.5), own, 0.15 * d.fs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a mark that no beat has stays NaN
+        true = np.nanmedian(marks[:, i] - own[j][None, :, None], axis=1) * (1000 / d.fs)
+    found = np.broadcast_to(d.global_marks[k], d.lead_marks[k].shape) if joint else d.lead_marks[k]
+    true = np.broadcast_to(true, found.shape)
+
+    def listed(values: np.ndarray) -> list[float | None]:
+        return [round(float(v), 1) if np.isfinite(v) else None for v in values]
+
+    return {
+        "title": "; ".join(shown) + " ms",
+        "fs": d.fs,
+        "zero": d.zero,
+        "uv": traces,
+        "names": list(MARKS),
+        "reference": {lead: listed(true[d.leads.index(lead)]) for lead in traces},
+        "found": {lead: listed(found[d.leads.index(lead)]) for lead in traces},
     }

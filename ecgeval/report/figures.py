@@ -522,6 +522,45 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
         yield f"Nearest pair: {title}", fig
 
 
+def _marked_beat(data: Mapping[str, Any]) -> Cells:
+    """Representative beats of one record; annotated marks rise from below, found ones hang above.
+
+    ``uv`` (µV by lead), ``fs``, ``zero`` (sample of R); ``names`` of the marks, and ``reference``
+    and ``found``: their times by lead, ms from R, or null; ``title``.
+    """
+    traces = data.get("uv") or {}
+    if not traces:
+        return
+    fs, zero, columns = float(data.get("fs", 500)), data.get("zero", 0), min(3, len(traces))
+    lines = -(-len(traces) // columns)
+    width, height = 3.0 * columns, 1.6 * lines + 0.65
+    fig = Canvas(figsize=(width, height))
+    title = clean(str(data.get("title", "")))
+    for k, part in enumerate(title.split("; ", 1)):
+        fig.text(0.02, 1 - (0.13 + 0.16 * k) / height, part, va="center", size=8.5 - k,
+                 weight="normal" if k else "bold")  # fmt: skip
+    _legend(
+        fig, 1 - 0.47 / height, [("■ annotated, from below", REAL), ("┅ found, from above", SYNTH)]
+    )
+    peaks = [name.endswith("peak") for name in data.get("names", ())]
+    for k, (lead, uv) in enumerate(traces.items()):
+        x, y = 3.0 * (k % columns) + 0.4, height - 0.6 - 1.6 * (k // columns + 1) + 0.3
+        ax = fig.add_axes((x / width, y / height, 2.5 / width, 1.2 / height))
+        values = np.asarray(uv, float) / 1000
+        ax.plot((np.arange(len(values)) - zero) / fs * 1000, values, color=INK, lw=1.0)
+        for key, colour, style, base, way in (
+            ("reference", REAL, "-", 0.0, 1), ("found", SYNTH, _DASHES[1], 1.0, -1),
+        ):  # fmt: skip
+            for peak, ms in zip(peaks, (data.get(key) or {}).get(lead, ()), strict=True):
+                if ms is not None:
+                    tall = 0.12 if peak else 0.5
+                    ax.plot([ms] * 2, [base, base + way * tall], color=colour, ls=style, lw=1.0,
+                            transform=ax.get_xaxis_transform())  # fmt: skip
+        ax.text(0.01, 0.97, lead, transform=ax.transAxes, weight="bold", va="top")
+        ax.locator_params(axis="both", nbins=5)
+    yield title, fig
+
+
 # ---- tables in long form ---------------------------------------------------------------------
 
 
@@ -601,6 +640,14 @@ def _rows_pairs(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     yield {"pair": k, "set": name, "lead": lead, "sample": i, "uv": value}
 
 
+def _rows_marked_beat(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for lead in data.get("uv") or {}:
+        for name, true, own in zip(
+            data["names"], data["reference"][lead], data["found"][lead], strict=True
+        ):
+            yield {"lead": lead, "mark": name, "reference_ms": true, "found_ms": own}
+
+
 def _flat(data: Mapping[str, Any], path: str = "") -> Iterator[dict[str, Any]]:
     """Return one row a leaf: where it is, and what."""
     for key, value in data.items():
@@ -622,6 +669,7 @@ KINDS: dict[str, Kind] = {
     "null": Kind(_null, _rows_null, 1),
     "neighbours": Kind(_neighbours, _rows_neighbours, 1),
     "pairs": Kind(_pairs, _rows_pairs, 1),
+    "marked_beat": Kind(_marked_beat, _rows_marked_beat, 1),
 }
 """Every kind of figure that can be drawn; another kind is shown as a table."""
 

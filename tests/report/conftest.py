@@ -126,6 +126,12 @@ def make_results(sim, *, records=3, prefix="") -> Results:
                 "pairs": [{"title": f"{prefix}{synth.ids[0]}", "synth": microvolts(synth, 0),
                            "real": microvolts(real, 0), "lag_ms": 120, "similarity": 0.91}]},
                "Shown because traces were asked for.", "privacy"),
+        Figure("quality.beat", "marked_beat", "Annotated and found marks",
+               {"title": f"a method on {prefix}7; PR 150 ms", "fs": 500, "zero": 200,
+                "uv": {k: (1000 * v).round().astype(int).tolist() for k, v in band.items()},
+                "names": ["P_on", "R_peak", "T_off"],
+                "reference": {key: [-160.0, 0.0, 320.5] for key in band},
+                "found": {key: [-156.0, 2.0, None] for key in band}}, "", "quality"),
         Figure("other.new", "a_kind_of_tomorrow", "A kind this version does not know",
                {"x": [1, 2, 3], "nested": {"y": 0.5}}, "", "quality"),
     )  # fmt: skip
