@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BANDS_HZ", "drawn_alike", "record_features"]
+__all__ = ["BANDS_HZ", "PERMUTATIONS", "drawn_alike", "record_features"]
 
 BANDS_HZ = ((3, 8), (8, 15), (15, 25), (25, 40))
+PERMUTATIONS = 4999
 _MOST = 1000  # patients a side that are looked at; the cost grows with their square
 _BLOCK = 256
 
@@ -17,6 +18,8 @@ def record_features(x: np.ndarray, fs: float) -> np.ndarray:
     Parameters
     ----------
     x : ndarray, shape (n, leads, samples)
+        Unit norm over all leads: how leads share the amplitude counts, overall gain does not,
+        for the detectors do not see it either.
     fs : float
         Hz.
     """
@@ -35,7 +38,7 @@ def drawn_alike(
     person: np.ndarray,
     in_train: np.ndarray,
     rng: np.random.Generator,
-    permutations: int = 1999,
+    permutations: int = PERMUTATIONS,
 ) -> tuple[float, float]:
     """Test whether two groups of patients come from one population (energy statistic).
 
@@ -76,9 +79,9 @@ def drawn_alike(
     n, m = int(label.sum()), int((~label).sum())
     arrangements = np.stack([label, *(rng.permutation(label) for _ in range(permutations))])
     first = arrangements.astype(float)
-    within = ((first @ distance) * first).sum(axis=1)
-    toward = (first @ distance).sum(axis=1)
-    between = toward - within
+    toward = first @ distance
+    within = (toward * first).sum(axis=1)
+    between = toward.sum(axis=1) - within
     others = distance.sum() - 2 * between - within
     energy = 2 * between / (n * m) - within / n**2 - others / m**2
     p = (1 + int((energy[1:] >= energy[0] - 1e-12).sum())) / (permutations + 1)

@@ -239,6 +239,7 @@ def collect(
     alike = None
     if exchange is not None and control is not None:
         alike = _alike(sides["train"], control, child_rng(seed, "privacy", "alike"))
+        exchange = exchange if alike is not None else None
     overlap = 0 if holdout is None else len(set(patients[0]) & set(patients[1]))
     return Evidence(
         sides["train"], control, sides["synth"], matches, exchange, flagged, duplicates,
@@ -256,13 +257,17 @@ def collect(
     )  # fmt: skip
 
 
-def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the energy statistic and p of `drawn_alike` over usable records."""
-    rows = [np.flatnonzero(side.signals["record"].usable) for side in (train, holdout)]
-    x = [side.signals["record"].x[r] for side, r in zip((train, holdout), rows, strict=True)]
-    person = np.concatenate([s.person[r] for s, r in zip((train, holdout), rows, strict=True)])
-    features = np.concatenate([record_features(part, FS_HZ) for part in x])
-    return drawn_alike(features, person, np.arange(len(features)) < len(x[0]), rng)
+def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> tuple[float, float] | None:
+    """Return statistic and p of `drawn_alike` over usable records, None for too few patients."""
+    sides = [side.only(np.flatnonzero(side.signals["record"].usable)) for side in (train, holdout)]
+    if min(side.people() for side in sides) < LEAST_PATIENTS:
+        return None
+    x, person = (
+        np.concatenate(parts)
+        for parts in zip(*((s.signals["record"].x, s.person) for s in sides), strict=True)
+    )
+    in_train = np.arange(len(person)) < len(sides[0])
+    return drawn_alike(record_features(x, FS_HZ), person, in_train, rng)
 
 
 def _patients(ecgs: EcgSet, name: str, assume_independent: bool) -> np.ndarray:

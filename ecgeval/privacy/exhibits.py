@@ -1,9 +1,8 @@
 """The tables and figures of an audit, redacted.
 
-Unless `View.show` is set, nothing here may show a real patient's trace, a distance of a single
-record, or a clear id of a real record. A synthetic trace that is a copy *is* a patient's trace, so
-as soon as anything points to leakage no synthetic trace is shown either: what the search missed may
-be another.
+Unless `View.show` is set, nothing here may show a trace, a distance of a single record, or a clear
+id of a real record. Synthetic traces neither: a copy *is* a patient's trace, also one that the
+search has missed.
 """
 
 from __future__ import annotations
@@ -136,7 +135,7 @@ def _duplicates_table(v: View) -> Table:
 
 
 def figures(v: View) -> Iterator[Figure]:
-    """Yield the similarities in coarse bins, the permutation null, and pairs that may be shown."""
+    """Yield the similarities in coarse bins, the permutation null and, with leave, traces."""
     e, m = v.e, v.primary
     edges = np.round(np.arange(0, 1.0001, 0.05), 2)
     sides = [("synthetic to training", m.train)]
@@ -168,7 +167,7 @@ def figures(v: View) -> Iterator[Figure]:
             "Bars: patients permuted between the two sets. Line: the sets as given.",
             v.section,
         )  # fmt: skip
-    pairs = _pairs(v)
+    pairs = _pairs(v) if v.show else []
     if pairs:
         yield Figure(
             v.id("pairs"), "pairs", "Most similar pairs",
@@ -178,9 +177,6 @@ def figures(v: View) -> Iterator[Figure]:
 
 
 def _pairs(v: View) -> list[dict[str, Any]]:
-    # Without leave no trace at all: a synthetic one may be a patient's, found out or not.
-    if not v.show:
-        return []
     e, m = v.e, v.primary
     rank = np.where(np.isnan(m.train), -np.inf, m.train)
     order = np.lexsort((np.arange(len(rank)), -rank, ~v.named))

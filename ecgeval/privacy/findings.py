@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgeval.privacy.comparable import PERMUTATIONS
 from ecgeval.privacy.copies import ALPHA, clopper_pearson
 from ecgeval.privacy.evidence import LEAST_PATIENTS
 from ecgeval.privacy.exchangeability import auc_interval
@@ -131,8 +132,8 @@ def _exchange_estimates(v: View) -> Iterator[Estimate]:
             v.id("comparable", "energy"), v.e.alike[0], p=v.e.alike[1], null=0.0,
             better="near_null",
             label="training against holdout patients, without the synthetic set",
-            method="energy distance of log band power a lead, patients' means; p: 1,999 "
-            "permutations of patients", **sizes,
+            method="energy distance of log band power a lead, patients' means; p: "
+            f"{PERMUTATIONS:,} permutations of patients", **sizes,
         )  # fmt: skip
     yield Estimate(
         v.id("exchange", "flagged"), v.e.flagged, null=0, unit="patients",
@@ -174,8 +175,9 @@ def _copies(v: View) -> Finding:
         f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "
         "of this size has one, extrapolated from different patients) and at less than half "
         f"the distance of the nearest {against}. FAIL: any copy. PASS: none, and at "
-        f"least {LEAST_RECALL:.0%} of planted copies of every kind found, and an upper limit "
-        f"on the share of copies of at most {MOST_UNSEEN:.0%}; else INCONCLUSIVE"
+        f"least {LEAST_RECALL:.0%} of planted copies of every kind found, and an upper 95 % "
+        "limit on the share of copies, corrected for the copies the search misses, of at most "
+        f"{MOST_UNSEEN:.0%}; else INCONCLUSIVE"
     )
     if not n or not v.n_planted:
         verdict, title = Verdict.NOT_ASSESSABLE, "no usable signal to search for copies in"
@@ -201,18 +203,22 @@ def _copies(v: View) -> Finding:
             "way."
         )
     elif weakest < LEAST_RECALL:
-        verdict, title = Verdict.INCONCLUSIVE, "no copies found, but the search is too weak"
+        verdict = Verdict.INCONCLUSIVE
+        title = (
+            f"no copy found among {plural(n, 'synthetic record')}, but the search is too weak: of "
+            f"the kinds planted it misses up to {1 - weakest:.0%}, so as many as "
+            f"{v.bound(0, n):.1%} of the outputs may be copies"
+        )
         text = sensitivity + " A search that misses planted copies clears nothing."
     else:
         enough = v.bound(0, n) <= MOST_UNSEEN
         verdict = Verdict.PASS if enough else Verdict.INCONCLUSIVE
         title = (
-            f"no copy of a whole record among {plural(n, 'synthetic record')}; of the kinds "
-            f"planted, {weakest:.0%} or more were found, so at most {v.bound(0, n):.1%} of the "
-            "outputs are such copies"
+            f"no copy of the kinds planted among {plural(n, 'synthetic record')}; at most "
+            f"{v.bound(0, n):.1%} of the outputs are such copies (95 % limit)"
         )
         if not enough:
-            title = f"too few synthetic records to say much: {title}"
+            title = f"too few records for a verdict: {title}"
         if e.holdout is None:
             title += " (lower grade: no holdout)"
         text = (
@@ -241,7 +247,8 @@ def _exchange(v: View) -> Finding:
     if e.exchange is None or e.holdout is None:
         why = (
             "without a holdout" if not v.given_holdout
-            else "with the patients left in the holdout" if e.holdout is None
+            else "with this holdout: nothing is left of it without the patients and recordings "
+            "that are in the training set too" if e.holdout is None
             else f"with fewer than {LEAST_PATIENTS} usable patients on either side"
         )  # fmt: skip
         return Finding(
@@ -256,7 +263,7 @@ def _exchange(v: View) -> Finding:
         assert e.alike is not None
         return Finding(
             "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
-            f"the holdout is not drawn like the training set (p = {p_text(e.alike[1], 1999)} "
+            f"the holdout is not drawn like the training set ({p_text(e.alike[1], PERMUTATIONS)}, "
             "without looking at the synthetic set)",
             "Training and holdout patients differ by themselves, so a synthetic set that is closer "
             "to one of them says nothing about memory. Give a holdout of the same source, allotted "
@@ -271,7 +278,7 @@ def _exchange(v: View) -> Finding:
     while chance >= P_FAIL and run < t:
         chance *= (t - run) / (t + h - run)
         run += 1
-    numbers = f"p = {p_text(x.p, len(x.null_max))}, AUC {auc:.2f}, {t} against {h} patients"
+    numbers = f"{p_text(x.p, len(x.null_max))}, AUC {auc:.2f}, {t} against {h} patients"
     if x.p < P_FAIL:
         verdict = Verdict.FAIL
         title = f"the synthetic set tells training from holdout patients ({numbers})"
@@ -283,7 +290,7 @@ def _exchange(v: View) -> Finding:
         verdict = Verdict.FAIL
         title = (
             "the synthetic set is closer to the holdout than to the training patients "
-            f"(p = {p_text(x.p_reversed, len(x.null_max))}, AUC {auc:.2f})"
+            f"({p_text(x.p_reversed, len(x.null_max))}, AUC {auc:.2f})"
         )
         text = (
             "This happens when the two sets are exchanged, when the generator saw the "

@@ -93,13 +93,6 @@ class View:
         return min(1.0, clopper_pearson(count, n)[1] / self.recall_low)
 
     @property
-    def leaks(self) -> bool:
-        """Whether anything found points to leakage: then no trace may be shown."""
-        x = self.e.exchange if self.comparable else None
-        told_apart = x is not None and (x.p < P_FAIL or x.p_reversed <= P_REVERSED)
-        return bool(self.named.any() or self.control.any() or told_apart)
-
-    @property
     def comparable(self) -> bool:
         """Whether training and holdout patients look drawn from one population."""
         return self.e.alike is None or self.e.alike[1] >= P_ALIKE
@@ -139,8 +132,8 @@ def is_or_are(count: int) -> str:
 
 
 def p_text(p: float, permutations: int) -> str:
-    """Return a permutation p; its smallest possible value is an upper limit."""
-    return f"{p:.2g}" if p > 1 / (permutations + 1) + 1e-12 else f"at most {p:.2g}"
+    """Return ``p = ...`` of a permutation test; its smallest possible value is an upper limit."""
+    return f"p {'=' if p > 1 / (permutations + 1) + 1e-12 else '<='} {p:.2g}"
 
 
 def pair(values: np.ndarray) -> tuple[float, float]:

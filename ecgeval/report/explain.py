@@ -177,6 +177,15 @@ EXPLANATIONS: dict[str, Explanation] = {
             "the same patients before training.",
         ),
         Explanation(
+            "comparable_energy", "training against holdout patients, by themselves",
+            "How far apart the real patients of the two sets are, without the synthetic set: where "
+            "they were not drawn alike, a synthetic set closer to one side says nothing of memory.",
+            "2 E|X - Y| - E|X - X'| - E|Y - Y'| of the patients' log band power a lead; p by "
+            "permuting patients.",
+            "Székely & Rizzo, J Stat Plan Inference 2013;143:1249",
+            "Sees what changes the power of a lead in four bands (3 to 40 Hz), nothing else.",
+        ),
+        Explanation(
             "topq", "training share of the top q",
             "How many of the q real records most similar to the synthetic set are training "
             "records: near q times the training share where training left no trace.",
@@ -318,8 +327,9 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Similarity above an absolute criterion calibrated on real records of different "
             "people, and relative to the holdout.",
             "Carlini et al., USENIX Security 2023; Yao et al., arXiv 2505.01524",
-            "A FAIL is evidence of leakage. A PASS says that no copying of the kinds tested was "
-            "found at the sensitivity measured, and nothing more.",
+            "A FAIL is evidence of leakage. A PASS says that no copying of the kinds planted was "
+            "found and that at most 5 % of the outputs can be such copies, nothing more. A holdout "
+            "drawn otherwise is farther from the synthetic set and so rules out fewer candidates.",
         ),
         Explanation(
             "PRIV-EXCHANGE", "exchangeability of train and holdout",
@@ -327,7 +337,9 @@ EXPLANATIONS: dict[str, Explanation] = {
             "patients.",
             "Permutation of whole patients; AUC and top-q over all detectors combined into one p.",
             "Westfall & Young, 1993; Phipson & Smyth, SAGMB 2010;9:39",
-            "Needs a holdout set aside before training; without it: NOT ASSESSABLE.",
+            "Needs a holdout set aside at random before training. NOT ASSESSABLE without it, if "
+            "nothing is left of it once shared patients and recordings are removed, or if the two "
+            "real sets differ by themselves (comparable.energy, p < .001).",
         ),
         Explanation(
             "PRIV-DUPLICATES", "duplicates within and across the sets",

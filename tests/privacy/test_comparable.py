@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ecgeval.ecgset import EcgSet
 from ecgeval.privacy import audit_sets, split_patients
 from ecgeval.privacy.comparable import drawn_alike, record_features
 from ecgeval.results import Verdict
@@ -59,6 +60,21 @@ def test_a_holdout_from_another_source_gives_no_verdict_on_memory(real_data):
     assert "not drawn like the training set" in exchange.title
 
 
+def test_a_noisier_holdout_gives_no_verdict_on_memory(sim):
+    train, other, synth = sim(60, seed=1), sim(60, seed=2), sim(120, seed=3)
+    noisy = other.signals + np.random.default_rng(0).normal(0, 0.5, other.signals.shape)
+    holdout = EcgSet(noisy.astype(np.float32), other.fs, other.leads, other.records)
+    audit = audit_sets(train, holdout, synth, permutations=999)
+    exchange = next(f for f in audit.findings if f.code == "PRIV-EXCHANGE")
+    assert audit.estimate("privacy.exchange.auc").p < 0.01  # would be a verdict of memorisation
+    assert exchange.verdict == Verdict.NOT_ASSESSABLE
+    assert audit.estimate("privacy.comparable.energy").p < 0.001
+    alike = audit_sets(train, other, synth, permutations=999)
+    assert next(f for f in alike.findings if f.code == "PRIV-EXCHANGE").verdict == (
+        Verdict.INCONCLUSIVE
+    )
+
+
 def test_halves_of_one_source_stay_assessable(real_data):
     from ecgeval.io import read
 
@@ -75,4 +91,8 @@ def test_few_synthetic_records_do_not_pass(sim):
     audit = audit_sets(*sets, permutations=999)
     copies = next(f for f in audit.findings if f.code == "PRIV-COPIES")
     assert copies.verdict == Verdict.INCONCLUSIVE
-    assert "too few synthetic records" in copies.title
+    assert "too few records" in copies.title
+    bound = audit.estimate("privacy.copies.upper").value
+    assert bound > 0.05
+    assert f"{bound:.1%}" in copies.title
+    assert "5%" in copies.rule
