@@ -88,8 +88,8 @@ class Outcome:
         Its agreement with the annotations; `Benchmark.records` has the record ids as index.
     delineation : Delineation
     cpu_ms : float
-        Processor time a record in one process and thread, ms: over the first 16 records, after a
-        first call.
+        Processor time a record in one process and thread, ms: over the first 16 records, the
+        least of several calls where one takes less than a second.
     """
 
     method: str
@@ -317,16 +317,23 @@ def run(
         If the method is unknown.
     """
     delineate(ecgs.select(slice(0, 1)), method=method)  # imports and first calls are not the work
-    timed = ecgs.select(slice(0, _TIMED))
-    with one_thread():
-        start = time.process_time()
-        delineate(timed, method=method)
-        cpu_ms = 1000 * (time.process_time() - start) / len(timed)
+    cpu_ms = 1000 * _cpu_s(ecgs.select(slice(0, _TIMED)), method) / min(len(ecgs), _TIMED)
     found = delineate(ecgs, method=method, jobs=jobs, progress=progress)
     judged = over_leads(found) if _for_all(references) else found
     agreement = evaluate(judged, references)
     agreement.records.index = ecgs.ids
     return Outcome(method, agreement, found, cpu_ms)
+
+
+def _cpu_s(ecgs: EcgSet, method: str) -> float:
+    """Return the least processor time of calls that take a second together, s."""
+    calls: list[float] = []
+    with one_thread():
+        while sum(calls) < 1:
+            start = time.process_time()
+            delineate(ecgs, method=method)
+            calls.append(time.process_time() - start)
+    return min(calls)
 
 
 def _for_all(references: Sequence[pd.DataFrame]) -> bool:
