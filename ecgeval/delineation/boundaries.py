@@ -45,6 +45,12 @@ P_SURE = 2.4
 """Evidence from which a P wave is reported: the network's logit plus half the log F ratio."""
 
 
+FAST = round(0.6 * RATE)
+"""Beats closer than this (more than 100 a minute) are read on a slower time scale, samples."""
+
+_CHECK = round(0.5 * RATE)  # the scale on which they are read again
+
+
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, np.ndarray]:
     with files("ecgeval.delineation").joinpath("boundaries.npz").open("rb") as file:
@@ -156,7 +162,9 @@ def _median(logits: np.ndarray) -> np.ndarray:
     return (k + 1 - over / np.take_along_axis(p, k, -1))[..., 0]
 
 
-def mark(beats: np.ndarray, locked: np.ndarray, live: np.ndarray) -> np.ndarray:
+def mark(
+    beats: np.ndarray, locked: np.ndarray, live: np.ndarray, rr: np.ndarray | None = None
+) -> np.ndarray:
     """Mark P, QRS and T on every lead of representative beats.
 
     Parameters
@@ -167,34 +175,66 @@ def mark(beats: np.ndarray, locked: np.ndarray, live: np.ndarray) -> np.ndarray:
         F ratio of the stretch before the QRS (`averaging.average`); 1 where unknown.
     live : ndarray of bool, shape (m, leads)
         Leads that carry a signal; the others get no marks.
+    rr : ndarray, shape (m,), optional
+        Interval from beat to beat, samples; infinity where unknown.
 
     Returns
     -------
     ndarray, shape (m, leads, 9)
         Samples of `beats`; NaN where there is no such wave.
     """
+    rr = np.full(len(beats), np.inf) if rr is None else rr
+    marks, present = _read(beats, live, np.maximum(1, FAST / rr))
+    repeated = np.log(np.maximum(np.median(locked, axis=1), 1e-3))
+    marks[present[:, 0] + 0.5 * repeated < P_SURE, :, 0:3] = np.nan
+    marks[present[:, 1] < 0, :, 6:9] = np.nan
+    marks[~live] = np.nan
+    fast = np.flatnonzero(rr < FAST)
+    if len(fast):
+        again, _ = _read(beats[fast], live[fast], np.maximum(1, _CHECK / rr[fast]))
+        global DEBUG
+        DEBUG = again, present[fast]
+    return marks
+
+
+def _read(
+    beats: np.ndarray, live: np.ndarray, pace: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all marks (m, leads, 9) and the logits of the presence of P and T, (m, 2)."""
     m, leads, _ = beats.shape
+    seen = _slow(beats, pace)
     weight = live.astype(np.float32)
     marks, present = np.empty((m, leads, 9)), np.empty((m, 2), np.float32)
     for first in range(0, m, _BLOCK):
         part = slice(first, first + _BLOCK)
-        logits, present[part] = network(prepare(beats[part]), weight[part])
+        logits, present[part] = network(prepare(seen[part]), weight[part])
         for k, (column, (low, high)) in enumerate(zip(COLUMNS, RANGES, strict=True)):
             steps = low * TOKEN + _median(
                 logits[:, :, low:high, k].reshape(-1, leads, TOKEN * (high - low))
             )
             # A step is two samples, its middle between them.
-            marks[part, :, column] = 2 * steps - 0.5 + CONVENTION_MS[k] * RATE / 1000
+            place = BEFORE + (2 * steps - 0.5 - BEFORE) / pace[part, None]
+            marks[part, :, column] = place + CONVENTION_MS[k] * RATE / 1000
     # Medians of neighbouring distributions may cross by a few milliseconds.
     marks[..., 3] = np.minimum(marks[..., 3], marks[..., 5])
     marks[..., 0:3] = np.sort(np.minimum(marks[..., 0:3], marks[..., 3:4]), axis=-1)
     marks[..., 6:9] = np.sort(np.maximum(marks[..., 6:9], marks[..., 5:6]), axis=-1)
     marks[..., 4] = _r_peak(beats, marks[..., 3], marks[..., 5])
-    repeated = np.log(np.maximum(np.median(locked, axis=1), 1e-3))
-    marks[present[:, 0] + 0.5 * repeated < P_SURE, :, 0:3] = np.nan
-    marks[present[:, 1] < 0, :, 6:9] = np.nan
-    marks[~live] = np.nan
-    return marks
+    return marks, present
+
+
+def _slow(beats: np.ndarray, pace: np.ndarray) -> np.ndarray:
+    """Return beats with the time from R stretched by `pace`, linearly interpolated."""
+    fast = np.flatnonzero(pace > 1)
+    if not len(fast):
+        return beats
+    seen = beats.copy()
+    for k in fast:
+        at = BEFORE + (np.arange(beats.shape[-1]) - BEFORE) / pace[k]
+        low = at.astype(int)
+        step = beats[k][:, low + 1] - beats[k][:, low]
+        seen[k] = beats[k][:, low] + step * (at - low).astype(np.float32)
+    return seen
 
 
 def _r_peak(beats: np.ndarray, onset: np.ndarray, offset: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ _ROWS = 16  # windows at a time: bounds memory, and stays in the caches
 # giving it back to the system after each: a tenth of the time. Its pages are never touched.
 np.empty(31 << 20, np.uint8)
 
+_UNPACED = round(60 / 140 * RATE)  # no pacemaker goes faster
 _LIKE, _SMALL, _LARGE = 0.7, 0.6, 1.7  # what counts as a dominant beat
 
 
@@ -132,7 +133,10 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
     beats = align(filtered, at, valid)
     dominant = valid & _dominant(beats)
     wide, locked, used = average(filtered, beats, dominant)
-    averages, shift = centre(unpace(wide))
+    early, off, rr = _rhythm(beats.time, valid)
+    paced = np.flatnonzero(rr > _UNPACED)
+    wide[paced] = unpace(wide[paced])
+    averages, shift = centre(wide)
     live = np.ptp(signals, axis=-1) >= FLAT_MV
     others = [(k, j) for k in range(len(at)) for j in np.flatnonzero(valid[k] & ~dominant[k])]
     rows, where = averages, np.arange(len(at))
@@ -142,8 +146,7 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
         single, own = centre(unpace(np.concatenate(cut)))
         rows = np.concatenate([averages, single])
         locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
-    marks = mark(rows, locked, live[where])
-    early, off = _rhythm(beats.time, valid)
+    marks = mark(rows, locked, live[where], rr[where])
     usual = dominant & ~early
     out = []
     for k in range(len(at)):
@@ -269,16 +272,18 @@ def _rhythm(time: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray
         More than 20 % early in an otherwise regular rhythm; more than 10 % early or late.
     """
     early, off = np.zeros(valid.shape, bool), np.zeros(valid.shape, bool)
+    typical = np.full(len(valid), np.inf)
     if valid.shape[1] > 2:
         rr = np.where(valid[:, 1:], np.diff(time, axis=1), np.inf)
         middle = np.maximum(valid.sum(1) - 2, 0)[:, None] // 2
         usual = np.take_along_axis(np.sort(rr, axis=1), middle, 1)
+        typical = usual[:, 0]
         usual = np.where(np.isfinite(usual), usual, 1)
         away = np.abs(rr / usual - 1)
         regular = np.take_along_axis(np.sort(away, axis=1), middle, 1) < 0.1
         off[:, 1:] = (away > 0.1) & valid[:, 1:]
         early[:, 1:] = regular & (rr < 0.8 * usual)
-    return early, off
+    return early, off, typical
 
 
 def _fill(out: Delineation, i: int, record: _Window) -> None:
