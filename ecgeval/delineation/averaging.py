@@ -10,6 +10,7 @@ from ecgeval.delineation.rpeaks import RATE, Beats, Filtered
 __all__ = [
     "AFTER",
     "BEFORE",
+    "FAST",
     "MOST",
     "ROOM",
     "average",
@@ -27,6 +28,9 @@ AFTER = round(BEAT_WINDOW_S[1] * RATE)
 
 MOST = 16
 """Most beats averaged; of more, this many evenly spread ones."""
+
+FAST = round(0.6 * RATE)
+"""Beats closer than this (more than 100 a minute) are looked at on a slower time scale, samples."""
 
 ROOM = round(0.08 * RATE)
 """The R peak lies at most this far from where the slopes are aligned, samples at `RATE`."""
@@ -170,7 +174,7 @@ def centre(wide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def average(
-    filtered: Filtered, beats: Beats, dominant: np.ndarray
+    filtered: Filtered, beats: Beats, dominant: np.ndarray, rr: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Average the dominant beats of every record.
 
@@ -182,6 +186,8 @@ def average(
         Chunk of n records.
     beats : Beats
     dominant : ndarray of bool, shape (n, beats)
+    rr : ndarray, shape (n,)
+        Interval from beat to beat, samples at `RATE`; infinity where unknown.
 
     Returns
     -------
@@ -207,17 +213,19 @@ def average(
             at = at[np.linspace(0, len(at) - 1, MOST).round().astype(int)]
         stack = gather(filtered.wave[k], at)
         out[k] = middle_mean(stack)
-        locked[k] = _locked(stack)
+        locked[k] = _locked(stack, min(1, rr[k] / FAST))
         used[k] = len(at)
     return out, locked, used
 
 
-def _locked(stack: np.ndarray) -> np.ndarray:
+def _locked(stack: np.ndarray, share: float = 1) -> np.ndarray:
     """Return the F ratio of the stretch before the QRS: energy of the mean over that of its error.
 
     Parameters
     ----------
     stack : ndarray, shape (beats, leads, time)
+    share : float
+        Of the stretch at normal rates: at high rates it would hold the preceding T wave.
 
     Returns
     -------
@@ -227,7 +235,8 @@ def _locked(stack: np.ndarray) -> np.ndarray:
     n = len(stack)
     if n < 3:
         return np.ones(stack.shape[1], np.float32)
-    x = stack[:, :, ROOM + BEFORE - _P_FROM : ROOM + BEFORE - _P_TO : 8].copy()
+    first, last = (ROOM + BEFORE - round(share * at) for at in (_P_FROM, _P_TO))
+    x = stack[:, :, first:last:8].copy()
     t = np.linspace(-1, 1, x.shape[2], dtype=np.float32)
     # Deviations from each beat's own straight line; what the beats share, and what they do not.
     line = np.stack([np.full(len(t), len(t) ** -0.5), t / np.linalg.norm(t)]).astype(np.float32)

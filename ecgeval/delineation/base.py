@@ -29,6 +29,7 @@ class Status(IntEnum):
     NO_BEATS = 4  # no QRS complex was found
     BACKEND_FAILED = 5  # the backend raised an exception
     BAD_RATE = 6  # sampling rate outside what the method handles
+    TOO_FAST = 7  # beats so close together that their waves cannot be told apart
 
 
 @dataclass(frozen=True, eq=False)

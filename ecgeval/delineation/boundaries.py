@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from ecgeval.delineation.averaging import BEFORE
+from ecgeval.delineation.averaging import BEFORE, FAST, lead_quantile
 from ecgeval.delineation.rpeaks import RATE
 
 __all__ = ["COLUMNS", "RANGES", "TOKEN", "TOKENS", "mark", "network", "prepare"]
@@ -45,10 +45,11 @@ P_SURE = 2.4
 """Evidence from which a P wave is reported: the network's logit plus half the log F ratio."""
 
 
-FAST = round(0.6 * RATE)
-"""Beats closer than this (more than 100 a minute) are read on a slower time scale, samples."""
+_CHECK = round(0.5 * RATE)
+"""Interval to which fast beats are stretched for the second reading, samples; first is `FAST`."""
 
-_CHECK = round(0.5 * RATE)  # the scale on which they are read again
+_AGREE = round(0.02 * RATE), round(0.03 * RATE), round(0.02 * RATE)
+"""Largest difference between the two readings of P, QRS and T, samples."""
 
 
 @lru_cache(maxsize=1)
@@ -176,12 +177,14 @@ def mark(
     live : ndarray of bool, shape (m, leads)
         Leads that carry a signal; the others get no marks.
     rr : ndarray, shape (m,), optional
-        Interval from beat to beat, samples; infinity where unknown.
+        Interval from beat to beat, samples; infinity where unknown. Beats closer than `FAST` are
+        stretched until they are not, and read twice.
 
     Returns
     -------
     ndarray, shape (m, leads, 9)
-        Samples of `beats`; NaN where there is no such wave.
+        Samples of `beats`; NaN where there is no such wave or, in fast beats, where it cannot be
+        told from its neighbours. Without the QRS nothing but the R peak is marked.
     """
     rr = np.full(len(beats), np.inf) if rr is None else rr
     marks, present = _read(beats, live, np.maximum(1, FAST / rr))
@@ -192,14 +195,30 @@ def mark(
     fast = np.flatnonzero(rr < FAST)
     if len(fast):
         again, _ = _read(beats[fast], live[fast], np.maximum(1, _CHECK / rr[fast]))
-        global DEBUG
-        DEBUG = again, present[fast]
+        again[~live[fast]] = np.nan
+        marks[fast] = _agreed(marks[fast], again)
     return marks
 
 
-def _read(
-    beats: np.ndarray, live: np.ndarray, pace: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the first of two readings (m, leads, 9) without the waves on which they differ.
+
+    At high rates P, T and the neighbouring beats run into each other. What is there is found
+    whatever the time scale; what is not moves with it. A P wave starts where the last T has ended,
+    so it goes with a T wave that cannot be placed.
+    """
+    apart = np.abs(lead_quantile(first, 0.5, 1) - lead_quantile(second, 0.5, 1))
+    t = apart[:, 8] > _AGREE[2]
+    p = t | (apart[:, [0, 2]].max(1) > _AGREE[0])  # no wave is no difference
+    qrs = apart[:, [3, 5]].max(1) > _AGREE[1]
+    first = first.copy()
+    first[p | qrs, :, 0:3] = np.nan
+    first[qrs, :, 3] = first[qrs, :, 5] = np.nan
+    first[t | qrs, :, 6:9] = np.nan
+    return first
+
+
+def _read(beats: np.ndarray, live: np.ndarray, pace: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return all marks (m, leads, 9) and the logits of the presence of P and T, (m, 2)."""
     m, leads, _ = beats.shape
     seen = _slow(beats, pace)

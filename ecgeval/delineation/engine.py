@@ -34,7 +34,8 @@ _ROWS = 16  # windows at a time: bounds memory, and stays in the caches
 # giving it back to the system after each: a tenth of the time. Its pages are never touched.
 np.empty(31 << 20, np.uint8)
 
-_UNPACED = round(60 / 140 * RATE)  # no pacemaker goes faster
+_UNPACED = round(60 / 140 * RATE)  # beats closer than this are not paced: narrow, not spikes
+_LEAST_GAP_MS = 40  # from the end of T to the next QRS
 _LIKE, _SMALL, _LARGE = 0.7, 0.6, 1.7  # what counts as a dominant beat
 
 
@@ -49,6 +50,7 @@ class _Window:
     lead_marks: np.ndarray  # (leads, 9) ms
     live: np.ndarray  # (leads,) whether a lead carries a signal
     used: int  # beats averaged
+    rr: float  # typical interval of dominant beats, ms; infinity where unknown
 
 
 def delineate(signals: np.ndarray, fs: float, leads: tuple[str, ...]) -> Delineation:
@@ -97,9 +99,12 @@ def delineate(signals: np.ndarray, fs: float, leads: tuple[str, ...]) -> Delinea
             out.status[i] = Status.NO_BEATS
         elif not record.used:
             out.status[i] = Status.TOO_SHORT
+        elif not np.isfinite(record.lead_marks[:, 3]).any():
+            out.status[i] = Status.TOO_FAST
         else:
             _fill(out, i, record)
-    out.global_marks[:] = vote(out.lead_marks)
+    rr = np.array([records[i].rr if i in records else np.inf for i in range(n)])
+    _separate(out, rr)
     return out
 
 
@@ -132,21 +137,20 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
     at, valid = find(filtered)
     beats = align(filtered, at, valid)
     dominant = valid & _dominant(beats)
-    wide, locked, used = average(filtered, beats, dominant)
-    early, off, rr = _rhythm(beats.time, valid)
-    paced = np.flatnonzero(rr > _UNPACED)
-    wide[paced] = unpace(wide[paced])
-    averages, shift = centre(wide)
+    rr = _typical(beats.time, dominant)
+    wide, locked, used = average(filtered, beats, dominant, rr)
+    averages, shift = centre(_unpace(wide, rr))
     live = np.ptp(signals, axis=-1) >= FLAT_MV
     others = [(k, j) for k in range(len(at)) for j in np.flatnonzero(valid[k] & ~dominant[k])]
     rows, where = averages, np.arange(len(at))
     if others:
         where = np.concatenate([where, [k for k, _ in others]])
         cut = [gather(filtered.wave[k], beats.time[k, j : j + 1]) for k, j in others]
-        single, own = centre(unpace(np.concatenate(cut)))
+        single, own = centre(_unpace(np.concatenate(cut), rr[[k for k, _ in others]]))
         rows = np.concatenate([averages, single])
         locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
     marks = mark(rows, locked, live[where], rr[where])
+    early, off = _rhythm(beats.time, valid)
     usual = dominant & ~early
     out = []
     for k in range(len(at)):
@@ -173,9 +177,19 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
                 (marks[k] - BEFORE) * (1000 / RATE),
                 live[k],
                 int(used[k]),
+                float(rr[k] * (1000 / RATE)),
             )
         )
     return out
+
+
+def _unpace(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
+    """Take pacing spikes out, in place, where the rate is one that pacemakers reach."""
+    slow = np.flatnonzero(rr >= _UNPACED)
+    if len(slow) == len(rr):
+        return unpace(wide)
+    wide[slow] = unpace(wide[slow])
+    return wide
 
 
 def _t_lag(
@@ -212,13 +226,17 @@ def _t_lag(
 
 
 def _tidy(marks: np.ndarray, samples: int) -> np.ndarray:
-    """Return marks (beats, leads, 9) without those outside the record or inside another beat."""
+    """Return marks (beats, leads, 9) without those outside the record or inside another beat.
+
+    T ends before the next QRS begins; a P wave that begins before the last T has ended is missing.
+    """
     marks = np.where((marks >= 0) & (marks <= samples - 1), marks, np.nan)
     if len(marks) > 1:
         before, after = marks[1:, :, 0:3], marks[:-1, :, 6:9]
         # A comparison with NaN is false: a missing neighbour removes nothing.
-        before[before <= np.fmax(marks[:-1, :, 5:6], 0)] = np.nan
         after[after >= marks[1:, :, 3:4]] = np.nan
+        ended = np.fmax(marks[:-1, :, 5], marks[:-1, :, 8]) + 1  # may round to the same sample
+        before[before[..., 0] <= ended] = np.nan
     return marks
 
 
@@ -249,12 +267,21 @@ def _join(windows: list[_Window], borders: list[float], apart: float) -> _Window
             warnings.simplefilter("ignore", RuntimeWarning)  # a mark missing everywhere stays NaN
             lead_marks = np.where(known, np.nanmedian(stack, axis=0), np.nan)
         live = np.any([w.live for w in told], axis=0)
-    return _Window(peaks, dominant, marks, average, lead_marks, live, sum(w.used for w in told))
+    used, rr = sum(w.used for w in told), float(np.median([w.rr for w in told]))
+    return _Window(peaks, dominant, marks, average, lead_marks, live, used, rr)
 
 
 def _dominant(beats: Beats) -> np.ndarray:
     """Return which beats have the shape and the size of the typical one, (n, beats)."""
     return (beats.likeness > _LIKE) & (beats.size > _SMALL) & (beats.size < _LARGE)
+
+
+def _typical(time: np.ndarray, dominant: np.ndarray) -> np.ndarray:
+    """Return the median interval between successive dominant beats, (n,); infinity without one."""
+    if time.shape[1] < 2:
+        return np.full(len(time), np.inf)
+    rr = np.where(dominant[:, 1:] & dominant[:, :-1], np.diff(time, axis=1), np.nan)
+    return np.nan_to_num(lead_quantile(rr, 0.5, axis=1), nan=np.inf)
 
 
 def _rhythm(time: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -272,18 +299,16 @@ def _rhythm(time: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray
         More than 20 % early in an otherwise regular rhythm; more than 10 % early or late.
     """
     early, off = np.zeros(valid.shape, bool), np.zeros(valid.shape, bool)
-    typical = np.full(len(valid), np.inf)
     if valid.shape[1] > 2:
         rr = np.where(valid[:, 1:], np.diff(time, axis=1), np.inf)
         middle = np.maximum(valid.sum(1) - 2, 0)[:, None] // 2
         usual = np.take_along_axis(np.sort(rr, axis=1), middle, 1)
-        typical = usual[:, 0]
         usual = np.where(np.isfinite(usual), usual, 1)
         away = np.abs(rr / usual - 1)
         regular = np.take_along_axis(np.sort(away, axis=1), middle, 1) < 0.1
         off[:, 1:] = (away > 0.1) & valid[:, 1:]
         early[:, 1:] = regular & (rr < 0.8 * usual)
-    return early, off, typical
+    return early, off
 
 
 def _fill(out: Delineation, i: int, record: _Window) -> None:
@@ -300,6 +325,28 @@ def _fill(out: Delineation, i: int, record: _Window) -> None:
         grid = np.arange(x.shape[-1])
         x = CubicSpline(grid, x, axis=-1)(np.clip(time, 0, grid[-1]))
     out.beats[i, live] = x[live]
+
+
+def _separate(out: Delineation, rr: np.ndarray) -> None:
+    """Vote, and take out, in place, waves that run into those of the next beat.
+
+    A T wave that reaches the next QRS is not one; a P wave on it, or on any T wave, is not told.
+
+    Parameters
+    ----------
+    out : Delineation
+    rr : ndarray, shape (n,)
+        Typical interval, ms; infinity where unknown.
+    """
+    lead, rr = out.lead_marks, rr.astype(np.float32)
+    g = vote(lead)
+    late = g[:, 8] > g[:, 3] + rr - _LEAST_GAP_MS
+    fused = late | (g[:, 0] + rr <= g[:, 8])
+    for wrong, wave in ((late, slice(6, 9)), (fused, slice(0, 3))):
+        lead[wrong, :, wave] = g[wrong, wave] = np.nan
+        out.marks[wrong, :, :, wave] = -1
+    lead[..., 0:3][lead[..., 0] + rr[:, None] <= lead[..., 8]] = np.nan
+    out.global_marks[:] = g
 
 
 def vote(lead_marks: np.ndarray) -> np.ndarray:
