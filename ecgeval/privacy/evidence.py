@@ -1,7 +1,8 @@
 """The audit, step by step: what is compared with what. `audit` turns the outcome into findings.
 
 Train, holdout and synthetic records are brought to one form; shared patients and recordings leave
-the holdout; each detector finds every record's nearest partner; the copy rule is calibrated on
+the holdout, and all of it where its patients are not drawn like the training set's; each detector
+finds every record's nearest partner; the copy rule is calibrated on
 different patients, tried on planted copies, and applied; the exchangeability test decides whether
 the synthetic set knows who was in the training set.
 """
@@ -19,7 +20,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
-from ecgeval.privacy.comparable import drawn_alike, record_features
+from ecgeval.privacy.comparable import P_ALIKE, Alike, drawn_alike, record_features
 from ecgeval.privacy.copies import CopyRule, benjamini_hochberg_flags, calibrate, conformal_p
 from ecgeval.privacy.detectors import (
     DETECTORS,
@@ -43,6 +44,7 @@ PLANTED = 60
 LEAST_PATIENTS = 10
 """Fewest patients on either side for the exchangeability test."""
 
+_BEAT_STEP = 7  # samples at 250 Hz
 _OTHERS = 6  # nearest training records looked at for one of another person, without a holdout
 
 
@@ -160,7 +162,7 @@ class Evidence:
     names: pd.Series
     notes: tuple[str, ...] = ()
     counts: tuple[tuple[str, int, int, Mapping[str, int]], ...] = field(default=())
-    alike: tuple[float, float] | None = None  # energy statistic and p: train against holdout
+    alike: Alike | None = None  # train against holdout; None with too few patients
 
 
 def collect(
@@ -224,6 +226,14 @@ def collect(
         sides["holdout"] = Side(same["holdout"], person[n:], seen["holdout"]).only(kept)
     control = sides.get("holdout")
     control = control if control is not None and len(control) else None
+    alike = None
+    if control is not None:
+        alike = _alike(sides["train"], control, child_rng(seed, "privacy", "alike"))
+    other = control  # who synthetic records are compared with
+    if alike is not None and alike.p < P_ALIKE:
+        # Farther from everything the generator learnt, it would make honest records look like
+        # copies. Other training patients stand in for it.
+        other = None
     planted_rows = _to_plant(sides["train"], child_rng(seed, "privacy", "plant"))
     planted = _planted(
         sides["train"], planted_rows, None if beats is None else beats["train"],
@@ -231,15 +241,13 @@ def collect(
         child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matches = tuple(
-        _match(d, sides["train"], control, sides["synth"], planted, planted_rows, jobs, progress)
+        _match(d, sides["train"], other, sides["synth"], planted, planted_rows, jobs, progress)
         for d in DETECTORS
         if d.signals in seen["synth"]
     )
-    exchange, flagged = _exchange(sides["train"], control, matches, seed, permutations)
-    alike = None
-    if exchange is not None and control is not None:
-        alike = _alike(sides["train"], control, child_rng(seed, "privacy", "alike"))
-        exchange = exchange if alike is not None else None
+    exchange, flagged = None, 0
+    if alike is not None:
+        exchange, flagged = _exchange(sides["train"], other, matches, seed, permutations)
     overlap = 0 if holdout is None else len(set(patients[0]) & set(patients[1]))
     return Evidence(
         sides["train"], control, sides["synth"], matches, exchange, flagged, duplicates,
@@ -257,17 +265,20 @@ def collect(
     )  # fmt: skip
 
 
-def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> tuple[float, float] | None:
-    """Return statistic and p of `drawn_alike` over usable records, None for too few patients."""
+def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> Alike | None:
+    """Return the outcome of `drawn_alike` over usable records, None for too few patients."""
     sides = [side.only(np.flatnonzero(side.signals["record"].usable)) for side in (train, holdout)]
     if min(side.people() for side in sides) < LEAST_PATIENTS:
         return None
-    x, person = (
-        np.concatenate(parts)
-        for parts in zip(*((s.signals["record"].x, s.person) for s in sides), strict=True)
-    )
+    features = []
+    for side in sides:
+        rows = [record_features(side.signals["record"].x, FS_HZ)]
+        if "beat" in side.signals:  # every 28 ms; zeros for a record without one
+            rows.append(side.signals["beat"].x[:, :, ::_BEAT_STEP].reshape(len(side), -1))
+        features.append(np.concatenate(rows, axis=1))
+    person = np.concatenate([side.person for side in sides])
     in_train = np.arange(len(person)) < len(sides[0])
-    return drawn_alike(record_features(x, FS_HZ), person, in_train, rng)
+    return drawn_alike(np.concatenate(features), person, in_train, rng)
 
 
 def _patients(ecgs: EcgSet, name: str, assume_independent: bool) -> np.ndarray:

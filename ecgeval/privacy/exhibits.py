@@ -49,7 +49,7 @@ def tables(v: View) -> Iterator[Table]:
         tuple(
             (m.detector.id, m.detector.label, m.detector.finds, round(m.rule.limit, 3),
              m.rule.n, int(m.named.sum()),
-             int(m.control.sum()) if e.holdout is not None else None)
+             int(m.control.sum()) if v.with_holdout else None)
             for m in e.matches
         ),
         "Limits come from the similarities between different patients; 0 records behind a "
@@ -139,7 +139,7 @@ def figures(v: View) -> Iterator[Figure]:
     e, m = v.e, v.primary
     edges = np.round(np.arange(0, 1.0001, 0.05), 2)
     sides = [("synthetic to training", m.train)]
-    if e.holdout is not None:
+    if v.with_holdout:
         sides.append(("synthetic to holdout", m.holdout))
     sides.append(("real to another patient", m.baseline))
     yield Figure(
@@ -150,8 +150,9 @@ def figures(v: View) -> Iterator[Figure]:
             "series": [{"name": name, "counts": _histogram(x, edges)} for name, x in sides],
             "threshold": round(m.rule.limit, 3),
         },
-        "Copies lie right of the limit. An honest set is as close to the holdout as to the "
-        "training set.", v.section,
+        "Copies lie right of the limit."
+        + (" An honest set is as close to the holdout as to the training set."
+           if v.with_holdout else ""), v.section,
     )  # fmt: skip
     if e.exchange is not None:
         x = e.exchange

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ecgeval.privacy.comparable import PERMUTATIONS
+from ecgeval.privacy.comparable import P_ALIKE, PERMUTATIONS
 from ecgeval.privacy.copies import ALPHA, clopper_pearson
 from ecgeval.privacy.evidence import LEAST_PATIENTS
 from ecgeval.privacy.exchangeability import auc_interval
 from ecgeval.privacy.sensitivity import TRANSFORMS
 from ecgeval.privacy.view import (
-    P_ALIKE,
     P_FAIL,
     P_HINT,
     P_REVERSED,
@@ -71,7 +70,7 @@ def estimates(v: View) -> Iterator[Estimate]:
         better="lower", label="upper 95 % bound on the share of training patients copied",
         method="as copies.upper, over patients", **sizes,
     )  # fmt: skip
-    if e.holdout is not None:
+    if e.holdout is not None and v.with_holdout:
         yield Estimate(
             v.id("copies", "control"), int(v.control.sum()),
             count_interval(int(v.control.sum()), n), null=0, unit="records",
@@ -96,8 +95,24 @@ def estimates(v: View) -> Iterator[Estimate]:
         label="real records that occur more than once",
         method=f"detector {e.duplicates.detector} among all real records",
     )  # fmt: skip
+    if e.alike is not None and e.holdout is not None:
+        yield Estimate(
+            v.id("comparable", "energy"), e.alike.energy, p=e.alike.p, floor=e.alike.floor,
+            null=e.alike.expected, better="near_null", seed=v.seed,
+            n_real=len(e.train) + len(e.holdout),
+            patients_real=e.train.people() + e.holdout.people(),
+            label="training against holdout patients, without the synthetic set",
+            method=f"energy distance of patients' mean features ({_features(v)}); p, floor and "
+            f"null: {PERMUTATIONS:,} permutations of patients",
+        )  # fmt: skip
     if e.exchange is not None and e.holdout is not None:
         yield from _exchange_estimates(v)
+
+
+def _features(v: View) -> str:
+    """Return what the energy test compares."""
+    beats = " and the representative beat" if "beat" in v.e.train.signals else ""
+    return f"log band power a lead{beats}"
 
 
 def _exchange_estimates(v: View) -> Iterator[Estimate]:
@@ -127,14 +142,6 @@ def _exchange_estimates(v: View) -> Iterator[Estimate]:
             label="share of training patients among the 20 most similar (D2)",
             method="top count; p as exchange.auc", **sizes,
         )  # fmt: skip
-    if v.e.alike is not None:
-        yield Estimate(
-            v.id("comparable", "energy"), v.e.alike[0], p=v.e.alike[1], null=0.0,
-            better="near_null",
-            label="training against holdout patients, without the synthetic set",
-            method="energy distance of log band power a lead, patients' means; p: "
-            f"{PERMUTATIONS:,} permutations of patients", **sizes,
-        )  # fmt: skip
     yield Estimate(
         v.id("exchange", "flagged"), v.e.flagged, null=0, unit="patients",
         better="lower", label="training patients flagged at a false discovery rate of 5 %",
@@ -144,19 +151,20 @@ def _exchange_estimates(v: View) -> Iterator[Estimate]:
 
 
 def findings(v: View) -> Iterator[Finding]:
-    """Yield the audit's conclusions; the scope comes first, for it always holds."""
+    """Yield the audit's conclusions; the scope comes first, after what fails."""
     conclusions = [_copies(v), _exchange(v)]
-    nothing = all(f.verdict != Verdict.FAIL for f in conclusions)
+    failed = [f for f in conclusions if f.verdict == Verdict.FAIL]
+    yield from failed
     yield Finding(
         "PRIV-SCOPE", Verdict.INCONCLUSIVE,
-        ("no copying was found, but " if nothing else "")
+        ("" if failed else "no copying was found, but ")
         + "copy search and exchangeability can fail a release; they never clear one",
         "Data sets that pass distance checks have been found highly vulnerable to membership "
         "inference (Yao et al., The DCR Delusion, arXiv 2505.01524). This audit is evidence "
         "for whoever decides on the release, not the decision.",
         rule="always INCONCLUSIVE", section=v.section,
     )  # fmt: skip
-    yield from conclusions
+    yield from (f for f in conclusions if f not in failed)
     yield _duplicates(v)
     yield Finding(
         "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE, "not tested: " + NOT_TESTED[0] + " and more",
@@ -170,7 +178,7 @@ def _copies(v: View) -> Finding:
     weakest = float(v.recall.min())
     recalls = ", ".join(f"{t.label} {r:.0%}" for t, r in zip(TRANSFORMS, v.recall, strict=True))
     sensitivity = f"Of {v.n_planted} planted training records the search found: {recalls}."
-    against = "holdout record" if e.holdout is not None else "record of another patient"
+    against = "holdout record" if v.with_holdout else "record of another patient"
     rule = (
         f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "
         "of this size has one, extrapolated from different patients) and at less than half "
@@ -219,16 +227,20 @@ def _copies(v: View) -> Finding:
         )
         if not enough:
             title = f"too few records for a verdict: {title}"
-        if e.holdout is None:
-            title += " (lower grade: no holdout)"
+        if not v.with_holdout:
+            title += f" (lower grade: {'no' if e.holdout is None else 'unlike'} holdout)"
         text = (
             f"{sensitivity} With 95 % confidence fewer than {v.bound(0, n):.2%} of the "
             "generator's outputs are copies of these kinds."
         )
-    if e.holdout is None:
+    if not v.with_holdout:
+        why = (
+            "There was no usable holdout" if e.holdout is None
+            else "The holdout is not drawn like the training set, so being far from it shows "
+            "nothing"
+        )  # fmt: skip
         text += (
-            " There was no usable holdout: other training patients stood in for it, which "
-            "is a lower grade of evidence."
+            f" {why}: other training patients stood in for it, which is a lower grade of evidence."
         )
     return Finding(
         "PRIV-COPIES", verdict, title, text,
@@ -244,6 +256,17 @@ def _exchange(v: View) -> Finding:
         "finds nothing shows nothing. NOT_ASSESSABLE if the two real sets differ by themselves "
         f"(energy test, p < {P_ALIKE:g})"
     )
+    if not v.comparable:
+        assert e.alike is not None
+        return Finding(
+            "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
+            f"the holdout is not drawn like the training set ({p_text(e.alike.p, PERMUTATIONS)}, "
+            "without looking at the synthetic set)",
+            "Training and holdout patients differ by themselves, so a synthetic set that is closer "
+            "to one of them says nothing about memory. Give a holdout of the same source, allotted "
+            "at random before training: split by patient, not by date, site, age or diagnosis.",
+            (v.id("comparable", "energy"),), rule=rule, section=v.section,
+        )  # fmt: skip
     if e.exchange is None or e.holdout is None:
         why = (
             "without a holdout" if not v.given_holdout
@@ -258,18 +281,6 @@ def _exchange(v: View) -> Finding:
             "give them as --holdout. Whether the synthetic set is closer to its training "
             "patients than to others can only be told by comparison with others.",
             rule=rule, section=v.section,
-        )  # fmt: skip
-    if not v.comparable:
-        assert e.alike is not None
-        return Finding(
-            "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
-            f"the holdout is not drawn like the training set ({p_text(e.alike[1], PERMUTATIONS)}, "
-            "without looking at the synthetic set)",
-            "Training and holdout patients differ by themselves, so a synthetic set that is closer "
-            "to one of them says nothing about memory. Give a holdout of the same source, allotted "
-            "at random before training. The copy search compares with the nearest holdout record "
-            "and is of a lower grade here too.",
-            (v.id("comparable", "energy"),), rule=rule, section=v.section,
         )  # fmt: skip
     x = e.exchange
     auc = float(x.observed[list(x.statistics).index(("D2", "auc"))])

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ecgeval.privacy.comparable import P_ALIKE
 from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.evidence import Evidence, Match
 
 __all__ = [
-    "P_ALIKE",
     "P_FAIL",
     "P_HINT",
     "P_REVERSED",
@@ -22,8 +22,6 @@ __all__ = [
     "plural",
 ]
 
-P_ALIKE = 0.001
-"""Below this, train and holdout are not from one population and cannot be exchanged."""
 P_FAIL = 0.01
 P_HINT = 0.05
 
@@ -95,7 +93,12 @@ class View:
     @property
     def comparable(self) -> bool:
         """Whether training and holdout patients look drawn from one population."""
-        return self.e.alike is None or self.e.alike[1] >= P_ALIKE
+        return self.e.alike is None or self.e.alike.p >= P_ALIKE
+
+    @property
+    def with_holdout(self) -> bool:
+        """Whether synthetic records were compared with the holdout too."""
+        return self.e.holdout is not None and self.comparable
 
     @property
     def primary(self) -> Match:

@@ -7,7 +7,8 @@ One table, read by the report's glossary and by `ecgeval explain CODE`. What a m
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from ecgeval.errors import UsageError
 from ecgeval.measures import MEASURES, measure_info
@@ -158,6 +159,14 @@ EXPLANATIONS: dict[str, Explanation] = {
             "A guard on the test, not a result about the sets.",
         ),
         Explanation(
+            "design_effect", "design effect",
+            "How much less a record says because others are of the same patient: the effective "
+            "number of records is their number divided by it. 1 where each is another person.",
+            "variance of the proportion by patients / p (1 − p) n⁻¹",
+            "Rao & Scott, Biometrics 1992;48:577",
+            "Cannot be seen where a proportion is 0 or 1; the number of patients is used there.",
+        ),
+        Explanation(
             "unusable_difference", "difference in unusable records",
             "Share of synthetic minus share of real records that could not be read, measured or "
             "delineated, in percentage points.",
@@ -180,10 +189,12 @@ EXPLANATIONS: dict[str, Explanation] = {
             "comparable_energy", "training against holdout patients, by themselves",
             "How far apart the real patients of the two sets are, without the synthetic set: where "
             "they were not drawn alike, a synthetic set closer to one side says nothing of memory.",
-            "2 E|X - Y| - E|X - X'| - E|Y - Y'| of the patients' log band power a lead; p by "
-            "permuting patients.",
+            "2 E|X − Y| − E|X − X'| − E|Y − Y'| over patients of log band power a lead and, where "
+            "there are any, representative beats; p by permuting patients.",
             "Székely & Rizzo, J Stat Plan Inference 2013;143:1249",
-            "Sees what changes the power of a lead in four bands (3 to 40 Hz), nothing else.",
+            "Sees how leads share the power between 3 and 40 Hz and the shape of the beat, not "
+            "gain or rhythm. With few patients a difference goes unnoticed; among 100 holdouts "
+            "drawn properly one is refused.",
         ),
         Explanation(
             "topq", "training share of the top q",
@@ -198,7 +209,9 @@ EXPLANATIONS: dict[str, Explanation] = {
             "copies_count", "copies",
             "Synthetic records more similar to one training record than the absolute criterion "
             "allows for two different people.",
-            "#{s : max over t of sim(s, t) ≥ threshold}",
+            "#{s : sim(s, t) ≥ threshold and dist(s, t) ≤ ½ dist(s, nearest holdout record)}, t "
+            "the nearest training record; without a holdout drawn like the training set, the nearest "
+            "other training patient takes its place.",
             "Carlini et al., USENIX Security 2023 (extraction criterion)",
             "Finds the transformations it was tested on; see the sensitivity table.",
         ),
@@ -206,8 +219,8 @@ EXPLANATIONS: dict[str, Explanation] = {
             "copies_upper", "upper bound on the share of copies",
             "Largest share of copies that is compatible with what was found, given how many "
             "planted copies the search finds.",
-            "One-sided 95 % Clopper-Pearson limit, divided by the lower limit of the recall on "
-            "planted copies.",
+            "Upper Clopper-Pearson limit over the lower limit of the weakest recall on planted "
+            "copies; each limit holds at 97.5 %, the quotient at 95 % (Bonferroni).",
             "Clopper & Pearson, Biometrika 1934;26:404; Rogan & Gladen, Am J Epidemiol "
             "1978;107:71",
             "Holds for the kinds of copy that were planted, and for no other.",
@@ -247,6 +260,50 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Bates et al., Ann Stat 2023;51:149",
             "The smallest possible p is 1 / (n_holdout + 1): few flags cannot be reached with a "
             "small holdout.",
+        ),
+        # ---- detectors of copies, and the disguises of planted ones (recall.d2.shift)
+        Explanation(
+            "D1", "detector D1: whole record, sample by sample",
+            "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
+            "despite gain, offset, noise and filtering.",
+            "ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
+            limits="Blind to copies that are shifted in time; D2 is for those.",
+        ),
+        Explanation(
+            "D2", "detector D2: whole record, best of shifts up to 5 s",
+            "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
+            "records overlap: finds shifted copies too.",
+            "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
+            "least a quarter of the energy of either record",
+            limits="Blind to re-timed, inverted and blended copies.",
+        ),
+        Explanation(
+            "D4", "detector D4: representative beat",
+            "As D2 on the representative beats at 250 Hz, 250 ms before to 450 ms after R, shifts "
+            "up to 40 ms: finds a patient's beat in another rhythm. Needs a delineation.",
+            limits="Beats of different people are much alike, so its limit lies near 1.",
+        ),
+        Explanation(
+            "exact", "planted copy: exact", "The training record itself, as the synthetic one.",
+        ),
+        Explanation(
+            "noise", "planted copy: noise",
+            "The training record with 20 µV (SD) of white noise added; on a representative beat "
+            "20/√10 µV, for it is a median of about ten.",
+        ),
+        Explanation(
+            "gain", "planted copy: gain",
+            "The training record times one factor between 0.5 and 2, log-uniform.",
+        ),
+        Explanation(
+            "shift", "planted copy: shift",
+            "The training record half a second later; what comes in at the start is the end of "
+            "another record. A representative beat does not change.",
+        ),
+        Explanation(
+            "lowpass", "planted copy: low-pass",
+            "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
+            "backward).",
         ),
         # ---- findings
         Explanation(
@@ -329,7 +386,8 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Carlini et al., USENIX Security 2023; Yao et al., arXiv 2505.01524",
             "A FAIL is evidence of leakage. A PASS says that no copying of the kinds planted was "
             "found and that at most 5 % of the outputs can be such copies, nothing more. A holdout "
-            "drawn otherwise is farther from the synthetic set and so rules out fewer candidates.",
+            "drawn otherwise (comparable.energy) would make honest records look like copies: other "
+            "training patients stand in for it, as without a holdout.",
         ),
         Explanation(
             "PRIV-EXCHANGE", "exchangeability of train and holdout",
@@ -339,7 +397,7 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Westfall & Young, 1993; Phipson & Smyth, SAGMB 2010;9:39",
             "Needs a holdout set aside at random before training. NOT ASSESSABLE without it, if "
             "nothing is left of it once shared patients and recordings are removed, or if the two "
-            "real sets differ by themselves (comparable.energy, p < .001).",
+            "real sets differ by themselves (comparable.energy, p < .01).",
         ),
         Explanation(
             "PRIV-DUPLICATES", "duplicates within and across the sets",
@@ -371,12 +429,12 @@ def statistic(id: str) -> Explanation | None:
     """
     parts = id.split(".")
     last = parts[-1]
+    if "recall" in parts:
+        return EXPLANATIONS["recall"]
     names = ["_".join(parts[-2:]), last]
     if "c2st" in parts:
         names.append(f"c2st_{last.rpartition('_')[2]}")
-    if "recall" in parts:
-        names.append("recall")
-    if last.startswith("topq"):
+    if re.fullmatch(r"topq?\d+", last):
         names.append("topq")
     if last == "patients_upper":
         names.append("copies_upper")
@@ -397,8 +455,16 @@ def explain(code: str) -> Explanation:
     UsageError
         If nothing of that name is known; the message names the closest.
     """
-    found = EXPLANATIONS.get(code) or EXPLANATIONS.get(code.upper()) or statistic(code)
+    found = EXPLANATIONS.get(code) or EXPLANATIONS.get(code.upper())
+    found = found or statistic(re.sub(r"[ -]", ".", code))
     measure = _measure(code if "." not in code else code.split(".")[-2])
+    if found is EXPLANATIONS["recall"] and "." in code:
+        detector, disguise = code.split(".")[-2:]
+        about = [EXPLANATIONS[c] for c in (detector.upper(), disguise) if c in EXPLANATIONS]
+        return replace(
+            found, code=code, title="; ".join(e.title for e in (found, *about)),
+            definition=" ".join(e.definition for e in (found, *about)),
+        )  # fmt: skip
     if found and measure and "." in code:
         return Explanation(
             code, f"{found.title} of {measure.title}", f"{found.definition} {measure.definition}",

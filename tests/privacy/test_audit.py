@@ -12,6 +12,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.privacy import audit_sets, pseudonyms, split_patients
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
+from ecgeval.report.explain import explain, statistic
 from ecgeval.results import Results, Verdict, json_schema
 
 QUICK = {"permutations": 999}
@@ -81,6 +82,7 @@ def test_an_honest_set_is_not_failed_and_not_cleared(honest) -> None:
         "PRIV-SCOPE": "INCONCLUSIVE", "PRIV-COPIES": "PASS", "PRIV-EXCHANGE": "INCONCLUSIVE",
         "PRIV-DUPLICATES": "PASS", "PRIV-NOT-TESTED": "NOT_ASSESSABLE",
     }  # fmt: skip
+    assert honest.findings[0].code == "PRIV-SCOPE"
     assert honest.verdict == Verdict.INCONCLUSIVE
     assert honest.exit_code == 3
 
@@ -90,6 +92,9 @@ def test_all_copies_are_named_with_the_right_partner(copied, sets) -> None:
     assert results.exit_code == 1
     assert verdicts(results)["PRIV-COPIES"] == "FAIL"
     assert verdicts(results)["PRIV-EXCHANGE"] == "FAIL"
+    assert [f.code for f in results.findings if f.gate] == [
+        "PRIV-COPIES", "PRIV-EXCHANGE", "PRIV-SCOPE",
+    ]  # fmt: skip
     alias = pseudonyms(sets[0])
     named = table(results, "copies").set_index("synthetic record")["training record"]
     assert dict(named) == {s: alias[t] for s, t in planted.items()}
@@ -151,6 +156,7 @@ def test_without_a_holdout_copies_are_still_found(sets) -> None:
     train, _, synth = sets
     results = audit_sets(train, None, synth, **QUICK)
     assert verdicts(results)["PRIV-COPIES"] == "PASS"
+    assert results.findings[1].title.endswith("(lower grade: no holdout)")
     exchange = next(f for f in results.findings if f.code == "PRIV-EXCHANGE")
     assert exchange.verdict == Verdict.NOT_ASSESSABLE
     assert "20 to 50 %" in exchange.explanation
@@ -201,6 +207,17 @@ def test_records_without_patients_may_share_names_between_sets(sets) -> None:
     results = audit_sets(*map(nameless, sets), assume_independent=True, **QUICK)
     assert "30 training patients and 30 holdout patients" in results.sections[0].summary
     assert verdicts(results)["PRIV-DUPLICATES"] == "PASS"
+
+
+def test_every_number_detector_and_disguise_is_explained(honest) -> None:
+    for estimate in honest.estimates:
+        assert statistic(estimate.id), estimate.id
+    for name in ("D1", "D2", "D4", *(t.id for t in TRANSFORMS), "exchange auc", "topq20",
+                 "top20", "flagged", "privacy.comparable.energy", "design effect"):  # fmt: skip
+        assert explain(name).definition
+    shifted = explain("privacy.recall.d2.shift").definition
+    assert explain("D2").definition in shifted
+    assert explain("shift").definition in shifted
 
 
 def test_what_does_not_matter_changes_nothing(sets, copied) -> None:
