@@ -210,8 +210,8 @@ EXPLANATIONS: dict[str, Explanation] = {
             "Synthetic records more similar to one training record than the absolute criterion "
             "allows for two different people.",
             "#{s : sim(s, t) ≥ threshold and dist(s, t) ≤ ½ dist(s, nearest holdout record)}, t "
-            "the nearest training record; without a holdout drawn like the training set, the nearest "
-            "other training patient takes its place.",
+            "the nearest training record; without a holdout drawn like the training set, the "
+            "nearest other training patient takes its place.",
             "Carlini et al., USENIX Security 2023 (extraction criterion)",
             "Finds the transformations it was tested on; see the sensitivity table.",
         ),
