@@ -205,8 +205,12 @@ def _distributions(data: Mapping[str, Any]) -> Cells:
 
 
 def _medians(m: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the second line of a histogram: whose median is what, in the set's own colour."""
-    parts = []
+    """Return the second line of a histogram: whose median is what, in the set's own colour.
+
+    An angle has a mean direction instead.
+    """
+    parts: list[tuple[str, str]] = []
+    centre = "mean" if m.get("circular") else "median"
     width = abs(m["edges"][-1] - m["edges"][0]) / 20
     decimals = places(0, width)
     for name, mark, word, colour in (
@@ -215,6 +219,8 @@ def _medians(m: Mapping[str, Any]) -> list[tuple[str, str]]:
     ):
         value = m.get(f"median_{name}")
         text = f"{mark} {word} {fixed(value, decimals)}" if value is not None else ""
+        if text and not parts:
+            text = f"{centre} {text}"
         parts.append((text, colour))
     return parts
 
@@ -714,7 +720,7 @@ def _legend(fig: Canvas, y: float, parts: Sequence[tuple[str, str]]) -> None:
     for text, colour in parts:
         if text:
             fig.text(x, y, text, size=7.5, color=colour, va="center")
-            x += (0.068 * len(text) + 0.16) / fig.get_figwidth()
+            x += (0.06 * len(text) + 0.2) / fig.get_figwidth()
 
 
 def _density(counts: Any, edges: np.ndarray) -> np.ndarray:

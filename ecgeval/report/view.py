@@ -25,6 +25,7 @@ _MEANING = {
     Verdict.INCONCLUSIVE: "At least one interval crosses its margin: the data do not decide.",
     Verdict.NOT_ASSESSABLE: "Something that decides could not be tested.",
 }
+_UNDECIDED = "At least one gate is undecided: the data can neither show a leak nor exclude one."
 _ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS)
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
 _SHOWN_APART = {"title", "notice"}
@@ -92,11 +93,15 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
             }
         )  # fmt: skip
     glossary = _glossary(results)
+    audit = any(s.slug.startswith("privacy") for s in results.sections)
+    alone = audit and "fidelity" not in known
+    title = "Privacy audit of synthetic ECGs" if alone else "Synthetic ECGs against real ECGs"
+    meaning = _MEANING[results.verdict]
     return {
-        "title": clean(manifest.get("title") or "Synthetic ECGs against real ECGs"),
+        "title": clean(manifest.get("title") or title),
         "notice": clean(manifest.get("notice") or ""),
         "verdict": _verdict(results.verdict),
-        "meaning": _MEANING[results.verdict],
+        "meaning": _UNDECIDED if alone and results.verdict == Verdict.INCONCLUSIVE else meaning,
         "headline": _prose(results.headline().partition(": ")[2]),
         "sets": _sets(manifest.get("sets")),
         "manifest": [
@@ -107,7 +112,7 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
         "glossary": [_entry(e) for e in glossary],
         "references": sorted({r for e in glossary for r in e.source.split("; ") if r}),
         "sha256": sha256,
-        "audit": any(s.slug.startswith("privacy") for s in results.sections),
+        "audit": audit,
     }
 
 

@@ -100,6 +100,16 @@ def test_density_does_not_depend_on_the_number_of_records(example) -> None:
     assert svg([1, 2, 1]) != svg([1, 1, 2])
 
 
+def test_a_histogram_says_what_its_marks_are() -> None:
+    m = {"name": "s_amp_V2_mv", "label": "S amplitude V2", "unit": "mV", "edges": [-3, -2, -1],
+         "real": [3, 1], "synth": [1, 3], "median_real": -2.31, "median_synth": -1.18}  # fmt: skip
+    for circular, word in ((False, "median"), (True, "mean")):
+        data = {"measures": [{**m, "circular": circular}]}
+        svg = draw(Figure("a.b", "distributions", "", data)).cells[0].svg
+        assert f">{word} ■ real −2.31<" in svg
+        assert ">┅ synthetic −1.18<" in svg
+
+
 def test_the_real_trace_of_a_pair_is_moved_onto_the_synthetic_one() -> None:
     """The same pulse, 200 ms later in the synthetic trace: the two lines then coincide."""
     pulse = np.zeros(1000, int)

@@ -384,3 +384,16 @@ def test_long_enumerations_become_a_list_and_what_decides_comes_first() -> None:
     assert last["explanation"] == "2 FAIL."
     assert last["points"][4] == "m4 differs (CI −1 to 2; margin 3)"
     assert len(last["points"]) == 5
+
+
+def test_an_audit_alone_is_titled_so_and_speaks_of_no_margins() -> None:
+    def shown(*slugs: str, **manifest: str) -> dict[str, str]:
+        sections = tuple(Section(s, s) for s in slugs)
+        undecided = Finding("LEAK-COPY", Verdict.INCONCLUSIVE, "t", section="privacy")
+        return view(Results(manifest, sections=sections, findings=(undecided,)), "")
+
+    audit, both = shown("privacy"), shown("fidelity", "privacy")
+    assert audit["title"] == "Privacy audit of synthetic ECGs"
+    assert "margin" not in audit["meaning"]
+    assert both["title"] == "Synthetic ECGs against real ECGs"
+    assert shown("privacy", title="Mine")["title"] == "Mine"
