@@ -63,6 +63,8 @@ class C2st:
         Fall of the AUC when a measure is permuted among held-out records.
     fpr, tpr : ndarray
         The ROC curve.
+    p_least : float
+        The smallest p that the permutations can give.
     """
 
     auc: float
@@ -78,6 +80,7 @@ class C2st:
     importance: Floats
     fpr: Floats
     tpr: Floats
+    p_least: float
 
 
 def ridge_logistic(x: Floats, y: NDArray[np.bool_]) -> Score:
@@ -290,6 +293,7 @@ def classifier_test(
         _importance(score, xt, yt, value, owner, len(circular), rng),
         fpr,
         tpr,
+        1 / (permutations + 1),
     )
 
 

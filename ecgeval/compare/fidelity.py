@@ -19,7 +19,7 @@ from ecgeval.compare.tables import figures_of, tables
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Effort, Sample, compare_columns
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
-from ecgeval.parallel import Progress, one_thread, quiet
+from ecgeval.parallel import Progress, child_rng, one_thread, quiet
 from ecgeval.results import Better, Estimate, Finding, Results, Section, Verdict
 
 __all__ = ["compare_measures"]
@@ -36,7 +36,13 @@ STATS: dict[str, tuple[str, float, Better, str | None, str]] = {
     "watson_u2": ("Watson U2", 0, "lower", "", "Watson's two-sample U squared"),
     "circ_mean_diff": ("mean direction difference", 0, _NEAR, None, "mean directions, S - R"),
     "circ_wasserstein": ("circular Wasserstein-1", 0, "lower", None, "least over rotations"),
-    "missing_diff": ("missing-share difference", 0, _NEAR, "", "share without a value, S - R"),
+    "missing_diff": (
+        "difference in missing values",
+        0,
+        _NEAR,
+        "percentage points",
+        "share without a value, S - R",
+    ),
 }
 _INTERVAL = {
     "ks": "directional bootstrap of F - G",
@@ -76,7 +82,7 @@ def compare_measures(
     margins : {"lenient", "strict"} or Margins
         Equivalence margins; `load_margins` reads a file of your own.
     quick : bool
-        Fewer draws (500 instead of 2000) and no boosted classifier.
+        Fewer draws (500 instead of 2000 for intervals) and no boosted classifier.
     progress : callable
 
     Returns
@@ -100,17 +106,18 @@ def compare_measures(
     )
     infos = [measure_info(column) for column in columns]
     circular = [info.circular for info in infos]
-    summary = _summary(*samples)
+    summary = _summary(*samples, quick)
     head = Section(section, "Fidelity: do the synthetic ECGs measure like the real ones?", summary)
     if min(len(sample.patient) for sample in samples) == 0:
         return Results(sections=(head,), findings=(_nothing(section, *samples),))
+    effort = Effort.of(quick)
     results = compare_columns(
-        *samples, circular, seed=seed, name=section, effort=Effort.of(quick), jobs=jobs,
-        progress=progress,
-    )  # fmt: skip
+        *samples, circular, seed=seed, name=section, effort=effort, jobs=jobs, progress=progress
+    )
+    absences = Missing.of(*samples, effort.floor, child_rng(seed, section, "missing"))
     rows = [
         Row(
-            column, infos[i], results[i], Missing.of(*samples, i),
+            column, infos[i], results[i], absences[i],
             *(s.values[~np.isnan(s.values[:, i]), i] for s in samples),
         )
         for i, column in enumerate(columns)
@@ -125,7 +132,7 @@ def compare_measures(
         with one_thread():
             tests[kind] = classifier_test(
                 *samples, circular, fit, seed=seed, name=f"{section}.c2st.{kind}",
-                permutations=Effort.of(quick).permutations, jobs=jobs,
+                permutations=effort.permutations, jobs=jobs,
                 halves=20 if quick or kind == "boosting" else 40,
             )  # fmt: skip
     adjusted = _adjusted(rows)
@@ -136,8 +143,8 @@ def compare_measures(
         *findings.equivalence(rows, common),
         *findings.missing(rows, absent, common),
         *findings.copies(common),
-        *findings.classifier(tests, infos, common),
-        findings.differences(rows, adjusted, common),
+        *findings.classifier(tests, rows, common),
+        findings.differences(rows, adjusted, common, quick=quick),
     ]
     return Results(
         sections=(head,),
@@ -194,11 +201,12 @@ def _sample(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which:
     return Sample.of(table, columns, ids)
 
 
-def _summary(real: Sample, synth: Sample) -> str:
-    return (
+def _summary(real: Sample, synth: Sample, quick: bool) -> str:
+    text = (
         f"{len(real.patient):,} real records of {real.n_patients:,} patients against "
         f"{len(synth.patient):,} synthetic records, {real.values.shape[1]} measures."
     )
+    return f"{text} Quick run: fewer resamples, no boosted classifier." if quick else text
 
 
 def _nothing(section: str, real: Sample, synth: Sample) -> Finding:
@@ -251,12 +259,17 @@ def _estimates(row: Row, adjusted: float | None, common: Common) -> list[Estimat
                 **_sizes(row),
             )
         )
-    label, null, better, _, how = STATS["missing_diff"]
+    label, null, better, points, how = STATS["missing_diff"]
+    ends = (row.missing.ci, row.missing.floor)
+    ci, floor = ((100 * e[0], 100 * e[1]) if e else None for e in ends)
     out.append(
         Estimate(
             id=f"{common.section}.{row.column}.missing_diff",
-            value=row.missing.synth - row.missing.real,
-            ci=row.missing.ci,
+            value=100 * (row.missing.synth - row.missing.real),
+            ci=ci,
+            floor=floor,
+            unit=points or "",
+            seed=common.seed,
             n_real=len(common.samples[0].patient),
             n_synth=len(common.samples[1].patient),
             patients_real=common.samples[0].n_patients,
@@ -297,12 +310,14 @@ def _c2st_estimates(kind: str, test: C2st | str, common: Common) -> list[Estimat
         "patients_real": test.patients_real,
         "patients_synth": test.patients_synth,
     }
+    permutations = f"{round(1 / test.p_least) - 1:,} permutations"
     return [
         Estimate(
             id, test.auc, test.ci, test.p, test.floor, better="near_null", null=0.5, label=label,
             seed=common.seed,
             method="held-out half of the patients; CI bootstrap of held-out patients, the "
-            "classifier given; p permutation of held-out patients' labels, one-sided (AUC > 0.5)",
+            f"classifier given; p {permutations} of held-out patients' labels, "
+            "one-sided (AUC > 0.5)",
             **sizes,
         ),
         Estimate(

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ecgeval.compare.c2st import C2st
+from ecgeval.compare.distributions import harrell_davis
+from ecgeval.compare.effects import PRACTICAL, largest, too_small
 from ecgeval.compare.equivalence import Margins, tost
-from ecgeval.compare.rows import Common, Row, between, names, number
-from ecgeval.measures import Measure, measure_info
+from ecgeval.compare.rows import Common, Row, between, names, nothing, number, p_text
+from ecgeval.measures import measure_info
 from ecgeval.results import Finding, Verdict, worst
 
 __all__ = [
@@ -18,8 +20,11 @@ __all__ = [
     "copies",
     "differences",
     "equivalence",
+    "giveaways",
     "location_verdict",
     "missing",
+    "shift",
+    "side",
     "spread_verdict",
 ]
 
@@ -27,40 +32,66 @@ FDR = 0.05
 LEAK_P = 0.001
 MIN_IDENTICAL = 10
 
-_MORE = {"hr_bpm": ("faster", "slower"), "qrs_axis_deg": ("more rightward", "more leftward")}
+_AXIS = ("more rightward", "more leftward")
+_MORE = {
+    "hr_bpm": ("faster", "slower"),
+    "p_axis_deg": _AXIS, "qrs_axis_deg": _AXIS, "t_axis_deg": _AXIS,
+    "qrst_angle_deg": ("wider", "narrower"),
+    "rr_sd_ms": ("larger", "smaller"), "rmssd_ms": ("larger", "smaller"),
+}  # fmt: skip
+_SIDE = {
+    Verdict.PASS: "inside", Verdict.FAIL: "outside", Verdict.INCONCLUSIVE: "across",
+}  # fmt: skip
 
 
 def _location_sentence(row: Row, margin: float) -> str:
     stat = row.result.stats[row.location]
     unit = row.info.unit
-    word = _word(row, stat.value)
     medians = ""
-    if len(row.real) and len(row.synth) and not row.info.circular:
-        real, synth = (number(float(np.median(v)), unit) for v in (row.real, row.synth))
+    if not row.info.circular:
+        real, synth = (number(harrell_davis(v), unit) for v in (row.real, row.synth))
         medians = f"medians {real} real, {synth} synthetic; "
     return (
-        f"{row.info.label} is {number(abs(stat.value), unit)} {word} in the synthetic set "
+        f"{row.info.label} is {shift(row)} in the synthetic set "
         f"({medians}90 % CI of the difference {between(stat.ci90, unit)}; "
         f"margin ±{number(margin, unit)})"
     )
 
 
-def _word(row: Row, difference: float) -> str:
-    """Return how a cardiologist calls a difference: a less negative S is shallower, not higher."""
+def shift(row: Row) -> str:
+    """Return the difference in location as a cardiologist says it: "0.2 mV shallower" of an S.
+
+    A Q or S that is less negative is shallower, not higher.
+    """
+    difference, unit = row.result.stats[row.location].value, row.info.unit
+    if same := nothing(difference, unit):
+        return f"the same within {same}"
     if row.column.startswith(("q_amp_", "s_amp_")):
         more, less = "shallower", "deeper"
     else:
         usual = ("longer", "shorter") if row.info.unit == "ms" else ("higher", "lower")
         more, less = _MORE.get(row.column, usual)
-    return more if difference > 0 else less
+    return f"{number(abs(difference), unit)} {more if difference > 0 else less}"
+
+
+def side(row: Row, margins: Margins) -> str:
+    """Return where the 90 % CI of the difference lies, and the margin, in a few words."""
+    margin = row.margin(margins)
+    if margin is None:
+        return "no margin"
+    word = _SIDE.get(location_verdict(row, margins)[0])
+    return f"{word} ±{number(margin, row.info.unit)}" if word else "not assessable"
 
 
 def _spread_sentence(row: Row, low: float, high: float) -> str:
     stat = row.result.stats["log_sd_ratio"]
     ratio, ends = math.exp(stat.value), (math.exp(stat.ci90[0]), math.exp(stat.ci90[1]))
+    same = nothing(ratio - 1)
+    how = "as much, within 1 %," if same else f"{ratio:.2f} times as much"
     return (
-        f"{row.info.label} varies {ratio:.2f} times as much in the synthetic set "
-        f"(ratio of SDs, 90 % CI {between(ends)}; margins {low:g} to {high:g})"
+        f"{row.info.label} varies {how} in the synthetic set "
+        f"(ratio of SDs{' 1.00' if same else ''}, 90 % CI {between(ends)}; "
+        f"margins {low:g} to {high:g})"
     )
 
 
@@ -96,8 +127,7 @@ def location_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, f
     """Return the verdict on a median, a sentence on it, and how far off in margins it is."""
     if row is None or row.result.too_few:
         return Verdict.NOT_ASSESSABLE, _unassessed(row), math.inf
-    median = 0.0 if row.info.circular else float(np.median(row.real))
-    margin = margins.of(row.column, median)
+    margin = row.margin(margins)
     assert margin is not None  # load_margins saw to it
     stat = row.result.stats[row.location]
     verdict = tost(stat.ci90, -margin, margin)
@@ -175,10 +205,14 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
     parts = []
     for row in primary:
         points = (100 * row.missing.ci90[0], 100 * row.missing.ci90[1])
+        shares = (
+            f"missing in {_percent(row.missing.synth)} of synthetic and "
+            f"{_percent(row.missing.real)} of real records"
+            if row.missing.synth or row.missing.real
+            else "missing in no record of either set"
+        )
         sentence = (
-            f"{row.info.label} is missing in {_percent(row.missing.synth)} of synthetic and "
-            f"{_percent(row.missing.real)} of real records (difference, 90 % CI "
-            f"{between(points)} percentage "
+            f"{row.info.label} is {shares} (difference, 90 % CI {between(points)} percentage "
             f"points; margin ±{100 * limit:g})"
         )
         verdict = tost(row.missing.ci90, -limit, limit)
@@ -270,7 +304,7 @@ def copies(common: Common) -> list[Finding]:
 
 
 def classifier(
-    tests: Mapping[str, C2st | str], infos: Sequence[Measure], common: Common
+    tests: Mapping[str, C2st | str], rows: Sequence[Row], common: Common
 ) -> list[Finding]:
     """Return FID-C2ST on the strongest classifier, and FID-C2ST-LEAK where one is deceived."""
     ids = {kind: f"{common.section}.c2st.{kind}_auc" for kind in tests}
@@ -286,9 +320,9 @@ def classifier(
     level = 0.05 / len(run)
     apart = {k: t for k, t in run.items() if t.p < level and t.ci[0] > t.floor[1]}
     kind, test = max((apart or run).items(), key=lambda item: item[1].auc)
-    top = [i for i in np.argsort(-test.importance, kind="stable")[:3] if test.importance[i] > 0]
-    given = f"What gives the fakes away most: {names([infos[i].label for i in top])}. "
-    others = "; ".join(f"{k} {t.auc:.2f} (p {t.p:.2g})" for k, t in run.items())
+    top = [row for row, loss in giveaways(rows, test, common)[:3] if loss > 0]
+    given = f"What gives the fakes away most: {names([row.info.label for row in top])}. "
+    others = "; ".join(f"{k} {t.auc:.2f} ({p_text(t.p, t.p_least)})" for k, t in run.items())
     out = [
         common.finding(
             "FID-C2ST", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
@@ -315,36 +349,84 @@ def classifier(
                 "with the other label, among the training records. Run `ecgeval audit`.",
                 estimates=(ids[kind],),
                 rule="FAIL if an AUC is below its real-against-real floor and the permutation p of "
-                f"an AUC this low is at most {LEAK_P:g}; here p = {test.p_below:.2g}.",
+                f"an AUC this low is at most {LEAK_P:g}; "
+                f"here {p_text(test.p_below, test.p_least)}.",
             )
         )  # fmt: skip
     return out
 
 
-def differences(rows: Sequence[Row], adjusted: Mapping[str, float], common: Common) -> Finding:
+def giveaways(rows: Sequence[Row], test: C2st, common: Common) -> list[tuple[Row, float]]:
+    """Return the rows and the AUC each loses, most first, those below the practical size last."""
+    pairs = list(zip(rows, map(float, test.importance), strict=True))
+    pairs.sort(key=lambda p: (too_small(p[0], common.margins, quartiles=True), -p[1]))
+    return pairs
+
+
+def differences(
+    rows: Sequence[Row], adjusted: Mapping[str, float], common: Common, *, quick: bool = False
+) -> Finding:
+    """Return FID-KS: how many measures differ, and by how much in units a person can judge."""
     tested = [row for row in rows if row.column in adjusted]
-    different = [row for row in tested if adjusted[row.column] <= FDR]
-    linear = [row for row in tested if "cliffs_delta" in row.result.stats]
-    largest = sorted(linear, key=lambda r: -abs(r.result.stats["cliffs_delta"].value))[:3]
-    effects = "; ".join(
-        f"{row.info.label} {number(row.result.stats['cliffs_delta'].value, sign=True)} "
-        f"({between(row.result.stats['cliffs_delta'].ci)})"
-        for row in largest
-    )
     if not tested:
         return common.finding(
             "FID-KS", Verdict.NOT_ASSESSABLE, "No measure has enough values to be compared",
             gate=False, rule="Descriptive: it decides nothing.",
         )  # fmt: skip
+    found = {row.column for row in tested if adjusted[row.column] <= FDR}
+    ranked = largest(tested, common.margins)
+    large = [row for row in ranked if not too_small(row, common.margins)]
+    shown = (large or ranked)[:3]
+    above = {row.column for row in shown}
+    title = (
+        f"{len(found)} of {len(tested)} measures differ in distribution at a false discovery "
+        "rate of 5 %"
+    )
+    text = (
+        "With many records any difference, however small, is found, and with few none: read the "
+        "sizes of the effects and the equivalence findings instead."
+    )
+    if shown:
+        title += "; largest" if large else "; none by a practical size, largest"
+        title += f" Cliff's δ: {', '.join(_effect(row, common.margins) for row in shown)}"
+        text += " With 95 % CI: " + ", ".join(
+            f"{row.info.label} {between(row.result.stats['cliffs_delta'].ci)}" for row in shown
+        )
+        text += f". A practical size is {PRACTICAL}."
+    least = min((abs(row.result.stats["cliffs_delta"].value) for row in shown), default=0)
+    passed = [
+        row for row in ranked
+        if row.column not in above and abs(row.result.stats["cliffs_delta"].value) > least
+    ][:3]  # fmt: skip
+    if passed:
+        text += " Farther apart in rank, but by less than that: "
+        text += ", ".join(_effect(row, common.margins) for row in passed) + "."
+    open_ = [
+        row for row in tested
+        if row.column not in found and (row.result.p or 1) <= row.result.p_least * (1 + 1e-9)
+    ]  # fmt: skip
+    if open_:
+        text += (
+            f" Not decided: {names([row.info.label for row in open_])}, whose p is the smallest "
+            f"that this number of draws can give ({max(r.result.p_least for r in open_):.2g}) and "
+            "still too large after correction" + (": run without --quick." if quick else ".")
+        )
     return common.finding(
         "FID-KS",
         Verdict.INCONCLUSIVE,
-        f"{len(different)} of {len(tested)} measures differ in distribution at a false discovery "
-        f"rate of 5 %; largest Cliff's delta (95 % CI): {effects}",
-        explanation="With many records any difference, however small, is found, and with few none: "
-        "read the sizes of the effects and the equivalence findings instead.",
-        estimates=tuple(f"{common.section}.{row.column}.cliffs_delta" for row in largest),
+        title,
+        explanation=text,
+        estimates=tuple(
+            f"{common.section}.{row.column}.{name}"
+            for row in shown
+            for name in ("cliffs_delta", "median_diff")
+        ),
         rule="Descriptive, no gate: Kolmogorov-Smirnov (Watson U2 for angles), Benjamini-Hochberg "
         "q = 0.05 over measures. Significance is never a verdict.",
         gate=False,
     )
+
+
+def _effect(row: Row, margins: Margins) -> str:
+    delta = number(row.result.stats["cliffs_delta"].value, sign=True)
+    return f"{row.info.label} {delta} ({shift(row)}, {side(row, margins)})"

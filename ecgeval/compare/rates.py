@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["effective_n", "newcombe", "wilson"]
+__all__ = ["effective_n", "newcombe", "split", "wilson"]
 
 
 def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
@@ -48,6 +48,31 @@ def newcombe(
         float(difference - np.hypot(share_synth - low_s, high_r - share_real)),
         float(difference + np.hypot(high_s - share_synth, share_real - low_r)),
     )
+
+
+def split(
+    events: NDArray[np.bool_], patient: NDArray[np.intp], chosen: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return how far the shares of two parts of one set lie apart.
+
+    Parameters
+    ----------
+    events : ndarray of bool, shape (n, columns)
+    patient : ndarray of int, shape (n,)
+        Codes from 0.
+    chosen : ndarray, shape (patients, draws)
+        1 for the patients of one part, 0 for those of the other.
+
+    Returns
+    -------
+    ndarray, shape (columns, draws)
+        Share in the chosen part minus share in the rest.
+    """
+    records = np.bincount(patient)
+    counts = np.stack([np.bincount(patient, column, len(records)) for column in events.T])
+    part, size = counts @ chosen, records @ chosen
+    rest, size_rest = counts.sum(axis=1)[:, None] - part, records.sum() - size
+    return part / size - rest / size_rest
 
 
 def effective_n(event: NDArray[np.bool_], patient: NDArray[np.intp]) -> float:

@@ -10,33 +10,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgeval.compare.bootstrap import percentile_interval, subset_weights
 from ecgeval.compare.equivalence import Margins
-from ecgeval.compare.rates import effective_n, newcombe
-from ecgeval.compare.univariate import Comparison, Sample
+from ecgeval.compare.rates import effective_n, newcombe, split
+from ecgeval.compare.univariate import Comparison, Sample, rescale
 from ecgeval.measures import Measure
 from ecgeval.results import Finding, Verdict
 
-__all__ = ["Common", "Missing", "Row", "between", "names", "number", "value_of"]
+__all__ = [
+    "Common", "Missing", "Row", "between", "names", "nothing", "number", "p_text", "value_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The share without a value in either set, and the interval of the difference."""
+    """The share without a value in either set; interval and floor of the difference."""
 
     real: float
     synth: float
     ci: tuple[float, float]
     ci90: tuple[float, float]
+    floor: tuple[float, float] | None
 
     @classmethod
-    def of(cls, real: Sample, synth: Sample, column: int) -> Missing:
-        shares, sizes = [], []
-        for sample in (real, synth):
-            gone = np.isnan(sample.values[:, column])
-            shares.append(float(gone.mean()))
-            sizes.append(effective_n(gone, sample.patient))
-        wide, narrow = (newcombe(shares[0], sizes[0], shares[1], sizes[1], q) for q in (0.95, 0.9))
-        return cls(shares[0], shares[1], wide, narrow)
+    def of(cls, real: Sample, synth: Sample, draws: int, rng: np.random.Generator) -> list[Missing]:
+        """Return one for each column; `draws` halves of the real patients give the floors."""
+        gone = [np.isnan(sample.values) for sample in (real, synth)]
+        n, half = real.n_patients, real.n_patients // 2
+        floors: list[tuple[float, float] | None] = [None] * gone[0].shape[1]
+        if half:
+            chosen = subset_weights(n, half, draws, rng)
+            scale = rescale(n, synth.n_patients, half, n - half)
+            floors = list(map(percentile_interval, scale * split(gone[0], real.patient, chosen)))
+        out = []
+        for column, floor in enumerate(floors):
+            events = [g[:, column] for g in gone]
+            r, s = (float(event.mean()) for event in events)
+            n_r, n_s = map(effective_n, events, (real.patient, synth.patient))
+            wide, narrow = (newcombe(r, n_r, s, n_s, level) for level in (0.95, 0.9))
+            out.append(cls(r, s, wide, narrow, floor))
+        return out
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,11 @@ class Row:
     def location(self) -> str:
         return "circ_mean_diff" if self.info.circular else "median_diff"
 
+    def margin(self, margins: Margins) -> float | None:
+        """Return the margin of the difference in location, None where none is declared."""
+        known = len(self.real) and not self.info.circular
+        return margins.of(self.column, float(np.median(self.real)) if known else 0.0)
+
 
 @dataclass(frozen=True)
 class Common:
@@ -70,11 +88,26 @@ class Common:
         return Finding(code, verdict, title, section=self.section, gate=gate, **rest)
 
 
+_DIGITS = {"ms": 1, "bpm": 1, "deg": 1, "mV": 3}
+
+
 def number(value: float, unit: str = "", sign: bool = False) -> str:
     """Return a value with the digits that its unit deserves."""
-    digits = {"ms": 1, "bpm": 1, "deg": 1, "mV": 3}.get(unit, 2)
-    shown = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    shown = f"{value:{'+' if sign else ''}.{_DIGITS.get(unit, 2)}f}"
+    if not float(shown):
+        shown = shown.lstrip("+-")
     return shown.replace("-", "−") + (f" {unit}" if unit else "")
+
+
+def nothing(value: float, unit: str = "") -> str:
+    """Return the last digit of `number` where it would print 0, else an empty string."""
+    step = 10.0 ** -_DIGITS.get(unit, 2)
+    return number(step, unit) if abs(value) < step / 2 else ""
+
+
+def p_text(p: float, least: float) -> str:
+    """Return a p-value; the smallest that the draws can give is an upper limit."""
+    return f"p {'≤' if p <= least * (1 + 1e-9) else '='} {p:.2g}"
 
 
 def between(pair: tuple[float, float], unit: str = "") -> str:

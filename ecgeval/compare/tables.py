@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,18 @@ from numpy.typing import NDArray
 
 from ecgeval.compare import figures
 from ecgeval.compare.c2st import C2st
-from ecgeval.compare.findings import location_verdict, spread_verdict
-from ecgeval.compare.rows import Common, Row, number, value_of
+from ecgeval.compare.effects import PRACTICAL, largest
+from ecgeval.compare.equivalence import Margins
+from ecgeval.compare.findings import giveaways, location_verdict, shift, side, spread_verdict
+from ecgeval.compare.rows import Common, Row, between, number, value_of
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Stat
 from ecgeval.measures import Measure
 from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 
 __all__ = ["figures_of", "tables"]
+
+LARGEST = 10
 
 _HEADINGS = {
     "ks": "KS D", "cliffs_delta": "Cliff's δ", "hedges_g": "Hedges g",
@@ -42,9 +47,6 @@ def tables(
             continue
         row = by_column[column]
         stat: Stat | None = row.result.stats.get(row.location)
-        margin = common.margins.of(
-            column, float(np.median(row.real)) if len(row.real) and not row.info.circular else 0.0
-        )
         summary.append(
             {
                 "measure": row.info.label,
@@ -57,7 +59,7 @@ def tables(
                 else "{} to {}".format(
                     *(number(x, row.info.unit).removesuffix(f" {row.info.unit}") for x in stat.ci90)
                 ),
-                "margin ±": margin,
+                "margin ±": row.margin(common.margins),
                 "verdict": str(location_verdict(row, common.margins)[0]),
                 "SD ratio": _ratio(row),
                 "spread": "" if row.info.circular else str(spread_verdict(row, common.margins)[0]),
@@ -82,22 +84,29 @@ def tables(
     missing = [
         {
             "measure": row.info.label,
-            "real": row.missing.real,
-            "synthetic": row.missing.synth,
-            "difference": row.missing.synth - row.missing.real,
-            "95 % CI low": row.missing.ci[0],
-            "95 % CI high": row.missing.ci[1],
-            "implausible real": _implausible(row.real, row.info),
-            "implausible synthetic": _implausible(row.synth, row.info),
+            "real %": 100 * row.missing.real,
+            "synthetic %": 100 * row.missing.synth,
+            "difference": 100 * (row.missing.synth - row.missing.real),
+            "95 % CI low": 100 * row.missing.ci[0],
+            "95 % CI high": 100 * row.missing.ci[1],
+            "implausible real %": _implausible(row.real, row.info),
+            "implausible synthetic %": _implausible(row.synth, row.info),
         }
         for row in rows
     ]
+    effects = [_largest_row(row, common.margins) for row in largest(rows, common.margins)[:LARGEST]]
     out = [
         Table.of(
             pd.DataFrame(summary), f"{section}.summary", "Declared measures against their margins",
             caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
             f"minus real. Margins: {common.margins.level}, {common.margins.source}.",
             section=section,
+        ),
+        Table.of(
+            pd.DataFrame(effects), f"{section}.largest", "Largest effects",
+            caption="By Cliff's δ (95 % CI; floor: real against real). Differences of medians by "
+            f"less than a practical size come last: {PRACTICAL}. Margin: where the 90 % CI of the "
+            "difference lies.", section=section,
         ),
         Table.of(
             pd.DataFrame(everything[False]), f"{section}.measures", "All measures",
@@ -112,30 +121,49 @@ def tables(
         ),
         Table.of(
             pd.DataFrame(missing), f"{section}.missing", "Missing and implausible values",
-            caption="Shares of records without a value; of values outside the plausible range.",
+            caption="Shares of records without a value, their difference in percentage points; "
+            "shares of values outside the plausible range.",
             section=section,
         ),
     ]  # fmt: skip
     out = [table for table in out if table.rows]
     fitted = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if fitted:
+        kind, last = list(fitted.items())[-1]
+        place = {row.column: i for i, row in enumerate(rows)}
+        order = [place[row.column] for row, _ in giveaways(rows, last, common)[:20]]
+        top = [rows[i] for i in order]
         frame = pd.DataFrame(
             {
-                "measure": [row.info.label for row in rows],
-                **{f"AUC lost ({kind})": test.importance for kind, test in fitted.items()},
-                "Cliff's delta": [value_of(row, "cliffs_delta") for row in rows],
+                "measure": [row.info.label for row in top],
+                **{f"AUC lost ({kind})": t.importance[order] for kind, t in fitted.items()},
+                "Cliff's δ": [value_of(row, "cliffs_delta") for row in top],
+                "difference": [shift(row) if row.result.stats else "–" for row in top],
+                "margin": [side(row, common.margins) for row in top],
             }
         )
-        first = frame.columns[-2]
-        frame = frame.sort_values(str(first), ascending=False, kind="stable").head(20)
         out.append(
             Table.of(
                 frame, f"{section}.giveaways", "What gives the synthetic records away",
-                caption="Fall of the held-out AUC when a measure is permuted among records. "
-                "Measures that say the same share the loss.", section=section,
+                caption="Fall of the held-out AUC when a measure is permuted among records; by "
+                f"{kind}. Measures that say the same share the loss. Measures whose median and "
+                f"quartiles differ by less than a practical size come last: {PRACTICAL}.",
+                section=section,
             )
         )  # fmt: skip
     return out
+
+
+def _largest_row(row: Row, margins: Margins) -> dict[str, Any]:
+    delta = row.result.stats["cliffs_delta"]
+    return {
+        "measure": row.info.label,
+        "delta": delta.value,
+        "ci": between(delta.ci),
+        "floor": between(delta.floor),
+        "difference": number(row.result.stats["median_diff"].value, row.info.unit, sign=True),
+        "margin": side(row, margins),
+    }
 
 
 def _ratio(row: Row) -> float | None:
@@ -158,7 +186,7 @@ def _median_iqr(values: NDArray[np.float64], info: Measure) -> str:
 def _implausible(values: NDArray[np.float64], info: Measure) -> float | None:
     if not len(values):
         return None
-    return float(((values < info.low) | (values > info.high)).mean())
+    return 100 * float(((values < info.low) | (values > info.high)).mean())
 
 
 def figures_of(

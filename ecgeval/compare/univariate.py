@@ -59,7 +59,11 @@ KERNELS = {
 
 @dataclass(frozen=True)
 class Effort:
-    """How many draws: bootstrap, real-against-real halves, permutations."""
+    """How many draws: bootstrap, real-against-real halves, permutations.
+
+    Permutations stay at 9,999 in a quick run: with 999 the smallest p of one measure among a
+    hundred could not pass the correction for testing so many.
+    """
 
     bootstrap: int = 2000
     floor: int = 500
@@ -67,7 +71,7 @@ class Effort:
 
     @classmethod
     def of(cls, quick: bool) -> Effort:
-        return cls(500, 200, 999) if quick else cls()
+        return cls(500, 200, 9999) if quick else cls()
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,17 @@ class Stat:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All statistics of one measure; `patients` have a value, `too_few` says why there is none."""
+    """All statistics of one measure; `patients` have a value, `too_few` says why there is none.
+
+    `p_least` is the smallest p that the draws can give, 0 where p is no count of draws.
+    """
 
     stats: Mapping[str, Stat]
     p: float | None
     p_method: str
     patients: tuple[int, int] = (0, 0)
     too_few: str = ""
+    p_least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -356,13 +364,15 @@ class _Column:
         observed = float(self.on_grid[self.stats[0]][0])
         return sum(int((null >= observed * (1 - 1e-6)).sum()) for null in self.nulls)
 
-    def p_value(self, process: Floats) -> tuple[float, str]:
+    def p_value(self, process: Floats) -> tuple[float, str, float]:
+        """Return p, how it was found, and the smallest p that this could give."""
         observed = float(self.on_grid[self.stats[0]][0])
         if self.permutes:
             null = np.concatenate(self.nulls)
-            return monte_carlo_p(null, observed), f"{len(null):,} permutations of patients"
+            how = f"{len(null):,} permutations of patients"
+            return monte_carlo_p(null, observed), how, 1 / (len(null) + 1)
         if not (self.tied or self.repeated):
-            return d.ks_pvalue(*self.raw)
+            return *d.ks_pvalue(*self.raw), 0.0
         moved = process - self.difference
         if self.circular:
             null = _watson(moved, self._pooled_share()[:, None], self.grid.n)
@@ -370,7 +380,7 @@ class _Column:
             null = np.abs(moved).max(axis=0)
         # Permuting patients of unlike cluster sizes would test the sizes too.
         how = f"{len(null):,} bootstrap draws of patients, centred on the null"
-        return monte_carlo_p(null, observed), how
+        return monte_carlo_p(null, observed), how, 1 / (len(null) + 1)
 
     def _pooled_share(self) -> Floats:
         total = sum(table.counts.sum(axis=1)[:-1] for table in self.tables)
@@ -380,7 +390,7 @@ class _Column:
         if self.too_few:
             return Comparison({}, None, "", self.seen, self.too_few)
         process = np.concatenate([p for _, p in self.bootstrap], axis=1)
-        p, method = self.p_value(process)
+        p, method, least = self.p_value(process)
         changes: dict[str, Changes] = {}
         if not self.circular:
             n = sizes[0] * sizes[1] / sum(sizes)
@@ -401,7 +411,7 @@ class _Column:
             # U squared is a square, and its factor n m / (n + m) is that of the full sizes.
             halves = halves * (scale**2 if name == "watson_u2" else scale)
             stats[name] = Stat(value, intervals[0], intervals[1], percentile_interval(halves))
-        return Comparison(stats, p, method, self.seen)
+        return Comparison(stats, p, method, self.seen, p_least=least)
 
     def _draws(self, name: str, value: float) -> Floats:
         """Return bootstrap draws about the exact value instead of the grid's."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ecgeval.compare.rates import effective_n, newcombe, wilson
+from ecgeval.compare.rates import effective_n, newcombe, split, wilson
 
 
 def test_newcombe_published_example():
@@ -48,3 +48,14 @@ def test_newcombe_covers_with_repeated_patients_and_by_record_it_does_not():
             covered.append(low <= 0 <= high)
     assert abs(np.mean(by_patient) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)
     assert np.mean(by_record) < 0.9
+
+
+def test_split_moves_whole_patients():
+    # Patient 0: records 0 and 1, one missing; 1: record 2, missing; 2: record 3, there.
+    events = np.array([[True], [False], [True], [False]])
+    chosen = np.array([[1.0, 0], [0, 1], [0, 1]])
+    got = split(events, np.array([0, 0, 1, 2]), chosen)
+    assert got.tolist() == [[0.0, 0.0]]
+    assert split(events, np.array([0, 0, 1, 2]), chosen[[1, 0, 2]]).tolist() == [
+        [1 - 1 / 3, 1 / 3 - 1]
+    ]
