@@ -45,6 +45,9 @@ P_SURE = 2.4
 """Evidence from which a P wave is reported: the network's logit plus half the log F ratio."""
 
 
+_CLOSE = round(0.55 * RATE)
+"""Beats closer than this (more than 109 a minute) are read twice, samples."""
+
 _CHECK = round(0.5 * RATE)
 """Interval to which fast beats are stretched for the second reading, samples; first is `FAST`."""
 
@@ -178,7 +181,7 @@ def mark(
         Leads that carry a signal; the others get no marks.
     rr : ndarray, shape (m,), optional
         Interval from beat to beat, samples; infinity where unknown. Beats closer than `FAST` are
-        stretched until they are not, and read twice.
+        stretched until they are not; those closer than 0.55 s are read twice.
 
     Returns
     -------
@@ -192,7 +195,7 @@ def mark(
     marks[present[:, 0] + 0.5 * repeated < P_SURE, :, 0:3] = np.nan
     marks[present[:, 1] < 0, :, 6:9] = np.nan
     marks[~live] = np.nan
-    fast = np.flatnonzero(rr < FAST)
+    fast = np.flatnonzero(rr < _CLOSE)
     if len(fast):
         again, _ = _read(beats[fast], live[fast], np.maximum(1, _CHECK / rr[fast]))
         again[~live[fast]] = np.nan

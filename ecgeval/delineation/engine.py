@@ -15,7 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ecgeval.delineation.averaging import BEFORE, average, centre, gather, lead_quantile, unpace
+from ecgeval.delineation.averaging import (
+    BEFORE,
+    ROOM,
+    average,
+    centre,
+    gather,
+    lead_quantile,
+    unpace,
+)
 from ecgeval.delineation.base import Delineation, Status, empty
 from ecgeval.delineation.boundaries import mark
 from ecgeval.delineation.rpeaks import RATE, Beats, align, band, find, summit
@@ -139,6 +147,7 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
     dominant = valid & _dominant(beats)
     rr = _typical(beats.time, dominant)
     wide, locked, used = average(filtered, beats, dominant, rr)
+    missed = _missed(wide, rr)
     averages, shift = centre(_unpace(wide, rr))
     live = np.ptp(signals, axis=-1) >= FLAT_MV
     others = [(k, j) for k in range(len(at)) for j in np.flatnonzero(valid[k] & ~dominant[k])]
@@ -150,6 +159,7 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
         rows = np.concatenate([averages, single])
         locked = np.concatenate([locked, np.ones((len(others), locked.shape[1]), np.float32)])
     marks = mark(rows, locked, live[where], rr[where])
+    marks[: len(at)][missed] = np.nan
     early, off = _rhythm(beats.time, valid)
     usual = dominant & ~early
     out = []
@@ -190,6 +200,37 @@ def _unpace(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
         return unpace(wide)
     wide[slow] = unpace(wide[slow])
     return wide
+
+
+def _missed(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
+    """Return in which records beats were missed that follow each other within 0.3 s, (n,).
+
+    Such a beat is in the representative beat twice, as large and of the same shape; no T wave is.
+    It is looked for where something about as steep as the QRS follows.
+
+    Parameters
+    ----------
+    wide : ndarray, shape (n, leads, samples)
+        Averages, QRS at `BEFORE + ROOM`.
+    rr : ndarray, shape (n,)
+        Interval of the beats found, samples.
+    """
+    half, first, last = 28, round(0.15 * RATE), round(0.3 * RATE)
+    near = slice(ROOM + BEFORE - half, ROOM + BEFORE + last + half)
+    slope = np.diff(wide[:, :, near][..., ::4], axis=-1)
+    steep = np.einsum("nlt,nlt->nt", slope, slope)
+    qrs, later = steep[:, : half // 2].max(1), steep[:, (first + half) // 4 :].max(1)
+    found = np.zeros(len(wide), bool)
+    for k in np.flatnonzero(later > 0.2 * qrs):
+        slopes = np.diff(wide[k, :, near], axis=-1)
+        windows = np.lib.stride_tricks.sliding_window_view(slopes, 2 * half, axis=-1)
+        norm = np.sqrt(np.einsum("lkt,lkt->k", windows, windows)) + 1e-12
+        likeness = np.einsum("lt,lkt->k", windows[:, 0], windows) / (norm[0] * norm)
+        ratio = norm / norm[0]
+        alike = (likeness > _LIKE) & (ratio > _SMALL) & (ratio < _LARGE)
+        lag = np.arange(len(norm))
+        found[k] = alike[(lag >= first) & (lag < rr[k] - 0.1 * RATE)].any()
+    return found
 
 
 def _t_lag(
@@ -258,7 +299,7 @@ def _join(windows: list[_Window], borders: list[float], apart: float) -> _Window
         for name in ("peaks", "marks", "dominant")
     )
     told = [w for w in windows if w.used] or windows[:1]
-    average, lead_marks, live = told[0].average, told[0].lead_marks, told[0].live
+    average, lead_marks, live, rr = told[0].average, told[0].lead_marks, told[0].live, told[0].rr
     if len(told) > 1:
         average = np.median([w.average for w in told], axis=0)
         stack = np.stack([w.lead_marks for w in told])
@@ -267,7 +308,8 @@ def _join(windows: list[_Window], borders: list[float], apart: float) -> _Window
             warnings.simplefilter("ignore", RuntimeWarning)  # a mark missing everywhere stays NaN
             lead_marks = np.where(known, np.nanmedian(stack, axis=0), np.nan)
         live = np.any([w.live for w in told], axis=0)
-    used, rr = sum(w.used for w in told), float(np.median([w.rr for w in told]))
+        rr = float(np.median([w.rr for w in told]))
+    used = sum(w.used for w in told)
     return _Window(peaks, dominant, marks, average, lead_marks, live, used, rr)
 
 
@@ -280,8 +322,10 @@ def _typical(time: np.ndarray, dominant: np.ndarray) -> np.ndarray:
     """Return the median interval between successive dominant beats, (n,); infinity without one."""
     if time.shape[1] < 2:
         return np.full(len(time), np.inf)
-    rr = np.where(dominant[:, 1:] & dominant[:, :-1], np.diff(time, axis=1), np.nan)
-    return np.nan_to_num(lead_quantile(rr, 0.5, axis=1), nan=np.inf)
+    known = dominant[:, 1:] & dominant[:, :-1]
+    rr = np.sort(np.where(known, np.diff(time, axis=1), np.inf), axis=1)
+    middle = np.maximum(known.sum(1) - 1, 0) // 2  # of an even number, the shorter
+    return rr[np.arange(len(rr)), middle]
 
 
 def _rhythm(time: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
