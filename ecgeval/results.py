@@ -381,8 +381,12 @@ class Results:
             f for f in self.findings if f.gate and f.section in gates and f.verdict == self.verdict
         ]
         why = decisive[0].title if decisive else "nothing was tested"
-        if self.verdict != Verdict.PASS and len(decisive) > 1:
-            why += f" (also {', '.join(dict.fromkeys(f.code for f in decisive[1:]))})"
+        more = len(decisive) - 1
+        if self.verdict != Verdict.PASS and more > 0:
+            how = {Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "undecided"}
+            word = how.get(self.verdict, "unassessed")
+            codes = ", ".join(dict.fromkeys(f.code for f in decisive[1:]))
+            why += f" (and {more} more {word} gate{'s' * (more > 1)}: {codes})"
         return f"{self.verdict}: {why}"
 
     def __repr__(self) -> str:

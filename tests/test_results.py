@@ -126,7 +126,7 @@ def test_frames_and_displays():
     frame = got.to_frame()
     assert frame.loc["s.qrs_ms.ks", "floor_high"] == 0.2
     assert got.estimate("s.qrs_ms.ks").n_real == 4
-    assert got.headline() == "FAIL: title FAIL (also FID-X)"
+    assert got.headline() == "FAIL: title FAIL (and 1 more failed gate: FID-X)"
     assert "<table>" in got._repr_html_()
     escaped = Results(findings=(Finding("FID-X", Verdict.PASS, "<script>"),))._repr_html_()
     assert "<script>" not in escaped

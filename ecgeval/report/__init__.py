@@ -56,6 +56,7 @@ def write_report(
         If a format is unknown.
     """
     from ecgeval.report.junit import junit
+    from ecgeval.report.sheets import to_csv
 
     formats = tuple(formats)
     unknown = sorted(set(formats) - set(FORMATS))
@@ -75,15 +76,13 @@ def write_report(
 
     _clear(out, text)
     write("results", "results.json", text)
-    write("estimates", "estimates.csv", results.to_frame().to_csv())
-    write("findings", "findings.csv", results.findings_frame().to_csv(index=False))
+    write("estimates", "estimates.csv", to_csv(results.to_frame(), index=True))
+    write("findings", "findings.csv", to_csv(results.findings_frame()))
     write("junit", "junit.xml", junit(results))
     for name, frame in (measures or {}).items():
-        write(f"measures_{name}", f"measures_{slug(name)}.csv", frame.to_csv())
+        write(f"measures_{name}", f"measures_{slug(name)}.csv", to_csv(frame, index=True))
     for table in results.tables:
-        write(
-            f"table:{table.id}", f"tables/{slug(table.id)}.csv", table.frame().to_csv(index=False)
-        )
+        write(f"table:{table.id}", f"tables/{slug(table.id)}.csv", to_csv(table.frame()))
     # After the data files: a package that is missing for drawing must not lose the run.
     from ecgeval.report import figures as drawn
     from ecgeval.report.html import render_html
@@ -93,7 +92,7 @@ def write_report(
     figures = {f.id: (f, drawn.draw(f), drawn.rows(f)) for f in results.figures}
     for figure, drawing, data in figures.values():
         name = f"figures/{slug(figure.id)}"
-        write(f"figure:{figure.id}", f"{name}.csv", data.to_csv(index=False))
+        write(f"figure:{figure.id}", f"{name}.csv", to_csv(data))
         if drawing is not None:
             if "pdf" in formats:
                 write(f"figure:{figure.id}", f"{name}.pdf", svg_to_pdf(drawing.svg, figure.title))

@@ -10,8 +10,9 @@ import difflib
 import re
 from dataclasses import dataclass, replace
 
+from ecgeval.ecgset import STANDARD_LEADS
 from ecgeval.errors import UsageError
-from ecgeval.measures import MEASURES, measure_info
+from ecgeval.measures import MEASURES, measure_columns, measure_info
 
 __all__ = ["EXPLANATIONS", "Explanation", "explain", "statistic"]
 
@@ -447,35 +448,73 @@ def explain(code: str) -> Explanation:
     Parameters
     ----------
     code : str
-        For example ``FID-EQUIV``, ``cliffs_delta``, ``qrs_ms`` or
-        ``fidelity.qrs_ms.cliffs_delta``.
+        For example ``FID-EQUIV``, ``cliffs_delta``, ``qrs_ms``, ``fidelity.qrs_ms.cliffs_delta``
+        or a measure as the report names it (``S amplitude V2``), in any case; ``list`` for all
+        names there are.
 
     Raises
     ------
     UsageError
         If nothing of that name is known; the message names the closest.
     """
-    found = EXPLANATIONS.get(code) or EXPLANATIONS.get(code.upper())
-    found = found or statistic(re.sub(r"[ -]", ".", code))
-    measure = _measure(code if "." not in code else code.split(".")[-2])
-    if found is EXPLANATIONS["recall"] and "." in code:
-        detector, disguise = code.split(".")[-2:]
+    wanted = code.strip()
+    if wanted.lower() == "list":
+        return _listing()
+    words = _names()
+    found = _statistic(wanted)
+    measure = _measure(wanted if "." not in wanted else wanted.split(".")[-2])
+    measure = measure or _measure(words.get(wanted.lower(), ""))
+    if found is EXPLANATIONS["recall"] and "." in wanted:
+        detector, disguise = wanted.split(".")[-2:]
         about = [EXPLANATIONS[c] for c in (detector.upper(), disguise) if c in EXPLANATIONS]
         return replace(
-            found, code=code, title="; ".join(e.title for e in (found, *about)),
+            found, code=wanted, title="; ".join(e.title for e in (found, *about)),
             definition=" ".join(e.definition for e in (found, *about)),
         )  # fmt: skip
-    if found and measure and "." in code:
+    if found and measure and "." in wanted:
         return Explanation(
-            code, f"{found.title} of {measure.title}", f"{found.definition} {measure.definition}",
+            wanted, f"{found.title} of {measure.title}", f"{found.definition} {measure.definition}",
             found.formula, found.source, found.limits,
         )  # fmt: skip
-    if found or measure:
-        return found or measure  # type: ignore[return-value]
-    known = [*EXPLANATIONS, *MEASURES]
-    close = difflib.get_close_matches(code, known, 3, 0.4)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
-    raise UsageError(f"no explanation of {code!r}; {hint}")
+    found = found or measure or EXPLANATIONS.get(words.get(wanted.lower(), ""))
+    if found:
+        return found
+    close = difflib.get_close_matches(wanted.lower(), words, 8, 0.5)
+    near = list(dict.fromkeys(words[word] for word in close))
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"no explanation of {code!r}; {hint}`ecgeval explain list` prints all names")
+
+
+def _statistic(name: str) -> Explanation | None:
+    """Return the explanation of a code or statistic, also without its section."""
+    if re.fullmatch(r"(logistic|nearest|boosting)_(auc|shuffled)", name.lower()):
+        return EXPLANATIONS[f"c2st_{name.lower().partition('_')[2]}"]
+    found = EXPLANATIONS.get(name) or EXPLANATIONS.get(name.upper())
+    return found or statistic(re.sub(r"[ -]", ".", name))
+
+
+def _names() -> dict[str, str]:
+    """Return every name that is understood, in lower case, and what it stands for."""
+    columns = {c: measure_info(c).label for c in measure_columns(STANDARD_LEADS)}
+    labels = {label.lower(): column for column, label in columns.items()}
+    titles = {e.title.lower(): code for code, e in EXPLANATIONS.items()}
+    own = {name.lower(): name for name in (*EXPLANATIONS, *MEASURES, *columns)}
+    return titles | labels | own
+
+
+def _listing() -> Explanation:
+    codes = [name for name in EXPLANATIONS if "-" in name]
+    groups = {
+        "Findings": codes,
+        "Statistics, detectors and disguises": [n for n in EXPLANATIONS if n not in codes],
+        "Measures": list(MEASURES),
+    }
+    return Explanation(
+        "list",
+        "what can be explained",
+        "\n".join(f"{group}: {', '.join(names)}" for group, names in groups.items()),
+        limits="{lead} is one of " + ", ".join(STANDARD_LEADS) + ".",
+    )
 
 
 def _measure(name: str) -> Explanation | None:

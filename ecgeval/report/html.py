@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ecgeval.report.figures import COLOURS, Drawing
+from ecgeval.report.sheets import to_csv
 from ecgeval.report.text import clean
 from ecgeval.results import Figure
 
@@ -75,7 +74,7 @@ def render_html(
 
     def sheet(columns: list[str], rows: list[list[str]]) -> dict[str, Any]:
         """Return a table with as many rows as fit, and its CSV as an address."""
-        text = to_csv(columns, rows)
+        text = to_csv(pd.DataFrame(rows, columns=columns))
         size = 3 * len(text) + 60 * sum(map(len, rows))
         if take("table", size):
             return {
@@ -106,15 +105,6 @@ def render_html(
         drawn=lambda id: figures[id][1] is not None,
         fit=lambda rows: rows if take("table", _ESTIMATE_BYTES * len(rows)) else rows[:20],
     )
-
-
-def to_csv(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def _traces(data: Mapping[str, Any], take: Any) -> dict[str, Any] | None:

@@ -25,7 +25,14 @@ _MEANING = {
     Verdict.INCONCLUSIVE: "At least one interval crosses its margin: the data do not decide.",
     Verdict.NOT_ASSESSABLE: "Something that decides could not be tested.",
 }
-_UNDECIDED = "At least one gate is undecided: the data can neither show a leak nor exclude one."
+_UNDECIDED = (
+    "The audit found no leak and can exclude none: a test that finds nothing shows nothing."
+)
+_INTERVALS = (
+    "Intervals are at 95 %, except that equivalence is read off the 90 % interval, given in its "
+    "findings: two one-sided tests at 5 % both reject exactly where the 90 % interval lies inside "
+    "the margins (Schuirmann 1987)."
+)
 _ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS)
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
 _SHOWN_APART = {"title", "notice"}
@@ -96,12 +103,14 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
     audit = any(s.slug.startswith("privacy") for s in results.sections)
     alone = audit and "fidelity" not in known
     title = "Privacy audit of synthetic ECGs" if alone else "Synthetic ECGs against real ECGs"
-    meaning = _MEANING[results.verdict]
+    equivalence = any(f.code in ("FID-EQUIV", "FID-SPREAD") for f in results.findings)
     return {
         "title": clean(manifest.get("title") or title),
         "notice": clean(manifest.get("notice") or ""),
         "verdict": _verdict(results.verdict),
-        "meaning": _UNDECIDED if alone and results.verdict == Verdict.INCONCLUSIVE else meaning,
+        "meaning": _meaning(results),
+        "reading": _reading(results),
+        "intervals": _INTERVALS if equivalence else "",
         "headline": _prose(results.headline().partition(": ")[2]),
         "sets": _sets(manifest.get("sets")),
         "manifest": [
@@ -114,6 +123,29 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
         "sha256": sha256,
         "audit": audit,
     }
+
+
+def _meaning(results: Results) -> str:
+    """Return what the verdict says; an audit has no margins that an interval could cross."""
+    gates = {s.slug for s in results.sections if s.gate}
+    leaks = {
+        f.section.startswith("privacy") for f in results.findings
+        if f.gate and f.section in gates and f.verdict == results.verdict
+    }  # fmt: skip
+    if results.verdict != Verdict.INCONCLUSIVE or True not in leaks:
+        return _MEANING[results.verdict]
+    return f"{_MEANING[results.verdict]} {_UNDECIDED}" if False in leaks else _UNDECIDED
+
+
+def _reading(results: Results) -> str:
+    """Return how to read the numbers of this run."""
+    floor = (
+        "Every effect size stands beside its noise floor: the same statistic on real against real "
+        "at the same size. "
+    )
+    if not any(e.floor for e in results.estimates):
+        floor = ""
+    return f"{floor}Bootstraps and permutations move whole patients, not records."
 
 
 def _verdict(verdict: Verdict) -> dict[str, str]:
@@ -173,7 +205,9 @@ def _estimate(e: Estimate) -> dict[str, Any]:
         "ci": interval(e.ci, decimals),
         "level": f"{100 * e.level:g} %",
         "floor": interval(e.floor, decimals),
-        "p": pvalue(e.p) + (f" ({pvalue(e.p_adjusted)})" if e.p_adjusted is not None else ""),
+        "p": _least(e)
+        + pvalue(e.p)
+        + (f" ({pvalue(e.p_adjusted)})" if e.p_adjusted is not None else ""),
         "n": f"{number(e.n_real)} / {number(e.n_synth)}",
         "patients": f"{number(e.patients_real)} / {number(e.patients_synth)}",
         "unit": clean(e.unit) if e.value is not None else "",
@@ -182,6 +216,13 @@ def _estimate(e: Estimate) -> dict[str, Any]:
         "sort": [e.value, (e.ci or (None,))[0], (e.floor or (None,))[0], e.p],
         "bar": _bar(e),
     }
+
+
+def _least(e: Estimate) -> str:
+    """Return "≤ " where p is the smallest that the draws named in `method` can give."""
+    draws = re.search(r"\bp ([\d,]+) (?:permutations|bootstrap draws)", e.method)
+    least = 1 / (int(draws[1].replace(",", "")) + 1) if draws else 0.0
+    return "≤ " if e.p is not None and e.p <= least * (1 + 1e-6) else ""
 
 
 def _measure(id: str) -> str:
@@ -243,7 +284,12 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
     else:
         items = [(d.get("role", ""), dict(d)) for d in sets or () if isinstance(d, Mapping)]
     out = []
+    whole = next((d for role, d in items if role == "real"), {})
+    whole = {field: whole.get(field) for field in ("source", "n")}
     for role, d in items:
+        if role in ("train", "holdout") and d.get("source") and d["source"] == whole["source"]:
+            share = "part of" if d.get("n") != whole["n"] else "the same as"
+            d["source"] = f"{share} real: {whole['source']}"
         rejected = d.pop("rejected", None) or {}
         counts = rejected if isinstance(rejected, Mapping) else {"rejected": rejected}
         facts = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from ecgeval.report.explain import statistic
 from ecgeval.report.figures import KINDS
 from ecgeval.report.html import LIMIT_BYTES
 from ecgeval.report.junit import junit
+from ecgeval.report.sheets import cell
 from ecgeval.report.view import view
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
 
@@ -110,6 +113,43 @@ def test_csv_of_a_table_and_of_a_figure(written, example) -> None:
     first = figure[figure["measure"] == m["name"]]
     assert first["real"].tolist() == m["real"]
     assert first["low"].to_numpy() == pytest.approx(m["edges"][:-1])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("+1+2", "'+1+2"), ("-2+3", "'-2+3"), ("@a", "'@a"),
+        ("\t=1", "'\t=1"), ("-", "'-"), ("-1.5", "-1.5"), ("+4e-3", "+4e-3"), ("a=b", "a=b"),
+        ("−2", "−2"), ("", ""), (-1.5, -1.5), (-3, -3), (None, None), (True, True),
+    ],
+)  # fmt: skip
+def test_text_that_a_spreadsheet_would_run_is_quoted_and_numbers_are_not(value, shown) -> None:
+    assert cell(value) == shown
+
+
+def test_no_csv_file_holds_a_formula(tmp_path) -> None:
+    evil = "=cmd|' /C calc'!A0"
+    results = Results(
+        sections=(Section("a", "A"),),
+        estimates=(Estimate("a.b.ks", -0.5, label=evil, n_real=3),),
+        findings=(Finding("A-B", Verdict.PASS, evil, section="a"),),
+        tables=(Table("a.t", "T", ("x", "n", evil), ((evil, -1, 2), ("-7", None, -2.5)), "", "a"),),
+        figures=(Figure("a.f", "of_tomorrow", "F", {"x": evil}, "", "a"),),
+    )
+    frame = pd.DataFrame({"qt_ms": [-1.0]}, pd.Index([evil], name="record_id"))
+    paths = write_report(results, tmp_path, formats=["html"], measures={"real": frame})
+    files = sorted(tmp_path.rglob("*.csv"))
+    assert len(files) == 5
+    for path in files:
+        rows = list(csv.reader(path.read_text().splitlines()))
+        cells = [c for row in rows for c in row]
+        assert f"'{evil}" in cells, path
+        assert evil not in cells, path
+    table = (tmp_path / "tables/a.t.csv").read_text().splitlines()
+    assert table[1:] == [f"'{evil},-1.0,2.0", "-7,,-2.5"]
+    page = paths["html"].read_text()
+    assert quote(f"'{evil}") in page
+    assert quote(f"\n{evil}") not in page
 
 
 # ---- HTML ------------------------------------------------------------------------------------
@@ -360,9 +400,88 @@ def test_explain_of_an_estimate_names_both() -> None:
     assert "global T offset" in e.definition
 
 
-def test_explain_of_something_unknown_offers_the_closest() -> None:
+def test_explain_of_something_unknown_offers_at_most_eight_names() -> None:
     with pytest.raises(UsageError, match="did you mean FID-EQUIV"):
         explain("FID-EQIV")
+    with pytest.raises(UsageError) as error:
+        explain("amplitude")
+    assert str(error.value).count("_amp_") == 8
+    with pytest.raises(UsageError, match="of 'xyzzy'; `ecgeval explain list` prints all names"):
+        explain("xyzzy")
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("QT", "qt_ms"), ("qt", "qt_ms"), ("S amplitude V2", "s_amp_V2_mv"),
+        ("s AMPLITUDE v2", "s_amp_V2_mv"), ("S_AMP_V2_MV", "s_amp_V2_mv"), ("PR", "pr_ms"),
+        ("heart rate", "hr_bpm"), ("logistic_auc", "c2st_auc"), ("nearest_auc", "c2st_auc"),
+        ("boosting_auc", "c2st_auc"), ("boosting_shuffled", "c2st_shuffled"),
+        ("Cliff's δ", "cliffs_delta"), ("copies count", "copies_count"),
+    ],
+)  # fmt: skip
+def test_explain_takes_names_as_the_report_prints_them(word, code) -> None:
+    assert explain(word).code == code
+
+
+def test_explain_list_names_everything_once() -> None:
+    text = str(explain("list"))
+    for name in (*EXPLANATIONS, *MEASURES):
+        assert re.search(rf"(^|[ ,]){re.escape(name)}(,|$)", text, re.MULTILINE), name
+
+
+def gate(code, section, verdict=Verdict.INCONCLUSIVE) -> Finding:
+    return Finding(code, verdict, "t", section=section)
+
+
+def test_the_line_under_the_verdict_fits_what_was_run() -> None:
+    fidelity, privacy = Section("fidelity", "F"), Section("privacy", "P")
+    apart, leak = gate("FID-EQUIV", "fidelity"), gate("PRIV-EXCHANGE", "privacy")
+
+    def shown(sections, findings, **manifest):
+        return view(Results(manifest, sections, findings=findings), "")
+
+    audit = shown((privacy,), (leak,))
+    assert audit["title"] == "Privacy audit of synthetic ECGs"
+    assert "margin" not in audit["meaning"]
+    assert "can exclude none" in audit["meaning"]
+    assert audit["intervals"] == ""
+    assert shown((privacy,), (leak,), title="Mine")["title"] == "Mine"
+    alone = shown((fidelity,), (apart,))
+    assert alone["title"] == "Synthetic ECGs against real ECGs"
+    assert alone["meaning"] == "At least one interval crosses its margin: the data do not decide."
+    assert "90 % interval" in alone["intervals"]
+    passed = gate("FID-EQUIV", "fidelity", Verdict.PASS)
+    assert "margin:" not in shown((fidelity, privacy), (passed, leak))["meaning"]
+    both = shown((fidelity, privacy), (apart, leak))["meaning"]
+    assert "crosses its margin" in both
+    assert "can exclude none" in both
+
+
+def test_the_smallest_p_that_draws_can_give_is_a_limit() -> None:
+    def shown(p, method, adjusted=None):
+        e = Estimate("a.b.ks", 0.5, p=p, p_adjusted=adjusted, method=method)
+        section = Section("a", "A")
+        return view(Results(sections=(section,), estimates=(e,)), "")["sections"][0]["estimates"][
+            0
+        ]["p"]
+
+    assert shown(1e-4, "sup |F - G|; p 9,999 permutations of patients") == "≤ 0.0001"
+    assert shown(1 / 501, "p 500 bootstrap draws of patients", 0.2) == "≤ 0.002 (0.200)"
+    assert shown(2e-4, "p 9,999 permutations of patients") == "0.0002"
+    assert shown(1e-4, "p asymptotic") == "0.0001"
+
+
+def test_halves_of_the_real_set_are_shown_as_parts_of_it() -> None:
+    one = {"source": "ptbxl", "n": 10}
+    sets = {
+        "real": one, "train": {**one, "n": 5}, "holdout": {"source": "other", "n": 5},
+        "synth": {**one, "source": "pulse2pulse"},
+    }  # fmt: skip
+    shown = {s["role"]: s["name"] for s in view(Results({"sets": sets}), "")["sets"]}
+    assert shown == {
+        "real": "ptbxl", "train": "part of real: ptbxl", "holdout": "other", "synth": "pulse2pulse"
+    }  # fmt: skip
 
 
 def test_long_enumerations_become_a_list_and_what_decides_comes_first() -> None:
@@ -384,16 +503,3 @@ def test_long_enumerations_become_a_list_and_what_decides_comes_first() -> None:
     assert last["explanation"] == "2 FAIL."
     assert last["points"][4] == "m4 differs (CI −1 to 2; margin 3)"
     assert len(last["points"]) == 5
-
-
-def test_an_audit_alone_is_titled_so_and_speaks_of_no_margins() -> None:
-    def shown(*slugs: str, **manifest: str) -> dict[str, str]:
-        sections = tuple(Section(s, s) for s in slugs)
-        undecided = Finding("LEAK-COPY", Verdict.INCONCLUSIVE, "t", section="privacy")
-        return view(Results(manifest, sections=sections, findings=(undecided,)), "")
-
-    audit, both = shown("privacy"), shown("fidelity", "privacy")
-    assert audit["title"] == "Privacy audit of synthetic ECGs"
-    assert "margin" not in audit["meaning"]
-    assert both["title"] == "Synthetic ECGs against real ECGs"
-    assert shown("privacy", title="Mine")["title"] == "Mine"
