@@ -66,7 +66,7 @@ def test_a_holdout_from_another_source_gives_no_verdict_on_memory(real_data):
     from ecgeval.io import read
 
     real_data("ptbxl"), real_data("ludb")
-    audit = audit_sets(read("ptbxl:1-100"), read("ludb"), generate("pulse2pulse", 60))
+    audit = audit_sets(read("ptbxl:1-100"), read("ludb"), generate("pulse2pulse", 20))
     exchange = next(f for f in audit.findings if f.code == "PRIV-EXCHANGE")
     assert exchange.verdict == Verdict.NOT_ASSESSABLE
     assert "not drawn like the training set" in exchange.title
@@ -80,7 +80,7 @@ def copies_and_exchange(audit):
 
 
 def test_a_noisier_holdout_gives_no_verdict_on_memory(sim, monkeypatch):
-    train, other, synth = sim(30, seed=1), sim(30, seed=2), sim(60, seed=3)
+    train, other, synth = (sim(n, seed=n, seconds=5) for n in (30, 31, 60))
     noisy = other.signals + np.random.default_rng(0).normal(0, 0.5, other.signals.shape)
     holdout = EcgSet(noisy.astype(np.float32), other.fs, other.leads, other.records)
     audit = audit_sets(train, holdout, synth, permutations=999)
@@ -103,14 +103,14 @@ def test_a_noisier_holdout_gives_no_verdict_on_memory(sim, monkeypatch):
 
 def test_beats_tell_sets_apart_and_an_unlike_holdout_names_no_copies(sim, monkeypatch):
     # Training and synthetic people have one beat with small differences, the holdout another.
-    sets = sim(30, seed=1), sim(30, seed=2), sim(60, seed=3)
+    sets = [sim(n, seed=n, seconds=5) for n in (30, 31, 60)]
     rng = np.random.default_rng(0)
     family, stranger = rng.normal(size=(2, 8, 275)).cumsum(axis=2) / 10
 
     def beats(base, n):
         return base + 0.15 * rng.normal(size=(n, 8, 275)).cumsum(axis=2) / 10
 
-    given = {"train": beats(family, 30), "holdout": beats(stranger, 30), "synth": beats(family, 60)}
+    given = {"train": beats(family, 30), "holdout": beats(stranger, 31), "synth": beats(family, 60)}
     audit = audit_sets(*sets, beats=given, beats_fs=250, permutations=999)
     copies, exchange = copies_and_exchange(audit)
     assert exchange.verdict == Verdict.NOT_ASSESSABLE
@@ -137,7 +137,7 @@ def test_halves_of_one_source_stay_assessable(real_data):
 
 
 def test_few_synthetic_records_do_not_pass(sim):
-    sets = sim(40, seed=1), sim(40, seed=2), sim(5, seed=3)
+    sets = [sim(n, seed=n, seconds=5) for n in (40, 41, 5)]
     audit = audit_sets(*sets, permutations=999)
     copies = next(f for f in audit.findings if f.code == "PRIV-COPIES")
     assert copies.verdict == Verdict.INCONCLUSIVE
