@@ -147,7 +147,7 @@ def _windows(signals: np.ndarray, fs: float) -> list[_Window]:
     dominant = valid & _dominant(beats)
     rr = _typical(beats.time, dominant)
     wide, locked, used = average(filtered, beats, dominant, rr)
-    missed = _missed(wide, rr)
+    missed = _missed(wide, beats.time, valid)
     averages, shift = centre(_unpace(wide, rr))
     live = np.ptp(signals, axis=-1) >= FLAT_MV
     others = [(k, j) for k in range(len(at)) for j in np.flatnonzero(valid[k] & ~dominant[k])]
@@ -202,7 +202,7 @@ def _unpace(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _missed(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
+def _missed(wide: np.ndarray, time: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Return in which records beats were missed that follow each other within 0.3 s, (n,).
 
     Such a beat is in the representative beat twice, as large and of the same shape; no T wave is.
@@ -212,8 +212,9 @@ def _missed(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
     ----------
     wide : ndarray, shape (n, leads, samples)
         Averages, QRS at `BEFORE + ROOM`.
-    rr : ndarray, shape (n,)
-        Interval of the beats found, samples.
+    time : ndarray, shape (n, beats)
+        Beats found, samples.
+    valid : ndarray of bool, shape (n, beats)
     """
     half, first, last = 28, round(0.15 * RATE), round(0.3 * RATE)
     near = slice(ROOM + BEFORE - half, ROOM + BEFORE + last + half)
@@ -228,8 +229,10 @@ def _missed(wide: np.ndarray, rr: np.ndarray) -> np.ndarray:
         likeness = np.einsum("lt,lkt->k", windows[:, 0], windows) / (norm[0] * norm)
         ratio = norm / norm[0]
         alike = (likeness > _LIKE) & (ratio > _SMALL) & (ratio < _LARGE)
+        gaps = np.diff(time[k, valid[k]])
+        next_one = gaps.mean() - 0.1 * RATE if len(gaps) else np.inf
         lag = np.arange(len(norm))
-        found[k] = alike[(lag >= first) & (lag < rr[k] - 0.1 * RATE)].any()
+        found[k] = alike[(lag >= first) & (lag < next_one)].any()
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgeval.delineation import boundaries, engine
-from ecgeval.delineation.base import MARKS, Status
+from ecgeval.delineation.base import MARKS, Status, empty
 from ecgeval.ecgset import STANDARD_LEADS
 
 # Global marks of the simulated beat, ms from R.
@@ -166,6 +166,166 @@ def test_140_beats_a_minute():
     marks, at = found(d), expected(fast)
     for name in ("QRS_on", "QRS_off", "T_off"):
         assert marks[name] == pytest.approx(at[name], abs=8), name
+
+
+def at_rate(bpm, kind):
+    """Marks of the simulated beat at a rate: all of it faster, or P and QT as hearts adapt them.
+
+    Adapted, QT follows Fridericia's formula and P and PR the same root, and QRS does not change:
+    from 140 a minute on, P begins before the last T has ended.
+    """
+    k = 60_000 / bpm / 830
+    if kind == "scaled":
+        return {name: at * k for name, at in TRUTH.items()}
+    root, on, off = k ** (1 / 3), TRUTH["QRS_on"], TRUTH["QRS_off"]
+    t_off = on + min((TRUTH["T_off"] - on) * root, 0.92 * 830 * k)
+    p_on = on - (on - TRUTH["P_on"]) * root
+    return {
+        "P_on": p_on,
+        "P_off": p_on + (TRUTH["P_off"] - TRUTH["P_on"]) * root,
+        "QRS_on": on,
+        "QRS_off": off,
+        "T_on": max(off + 10, t_off - (TRUTH["T_off"] - TRUTH["T_on"]) * root),
+        "T_off": t_off,
+    }
+
+
+def fast_ecg(bpm, kind, seed=0):
+    """Simulate one record at a rate, with P and T waves and noise of its own."""
+    rng = np.random.default_rng([bpm, seed])
+    waves = {"p": rng.uniform(0.08, 0.25), "t_amp": rng.uniform(0.15, 0.45)}
+    noise, start = rng.choice([0.005, 0.01, 0.015]), rng.uniform(0.2, 0.5)
+    rr = 60 / bpm
+    if kind == "adapted":
+        times = np.arange(start, 10, rr)
+        return ecg(times, truth=at_rate(bpm, kind), noise=noise, seed=seed, **waves)
+    slow = ecg(np.arange(start / rr * 0.83, 8.3 / rr, 0.83), seconds=8.3 / rr, **waves)
+    at, grid = np.arange(5000) * 0.83 / rr, np.arange(slow.shape[1])
+    fast = np.stack([np.interp(at, grid, lead) for lead in slow])
+    return (fast + rng.normal(0, noise, fast.shape)).astype(np.float32)
+
+
+def typical_rr(d):
+    """RR of every record, ms; NaN without beats."""
+    return np.array(
+        [
+            np.median(np.diff(np.nanmedian(x[:, 1 : n - 1, 4], axis=0))) * 1000 / d.fs
+            if n > 3
+            else np.nan
+            for x, n in zip(np.where(d.marks < 0, np.nan, d.marks), d.n_beats, strict=True)
+        ]
+    )
+
+
+def assert_waves_lie_between_the_neighbours(d):
+    rr = typical_rr(d)
+    _, pr, _, qt = intervals(d).T
+    g = d.global_marks
+    assert not (qt > rr - 20).any()
+    assert not (pr > rr - 20).any()
+    assert not (g[:, 0] + rr <= g[:, 8]).any()
+    marks = np.where(d.marks < 0, np.nan, d.marks.astype(float))
+    assert not (marks[:, :, 1:, 0] <= marks[:, :, :-1, 8]).any()
+    assert not (marks[:, :, :-1, 8] >= marks[:, :, 1:, 3]).any()
+
+
+# ms: P duration, PR, QRS, QT
+FAST_LIMITS = {"scaled": (8, 8, 8, 8), "adapted": (12, 12, 10, 36)}
+SURE = {"scaled": 180, "adapted": 230}  # up to this rate all records have marks
+
+
+@pytest.mark.parametrize("kind", ["scaled", "adapted"])
+@pytest.mark.parametrize("bpm", [110, 130, 150, 180, 200, 220, 240, 300])
+def test_at_high_rates_marks_are_right_or_missing(bpm, kind):
+    d = run(*(fast_ecg(bpm, kind, seed) for seed in range(8)))
+    good = d.status == Status.OK
+    assert np.isin(d.status, [Status.OK, Status.NO_BEATS, Status.TOO_FAST]).all()
+    assert good.all() or bpm > SURE[kind]
+    assert not good.any() or bpm < 300
+    assert (d.marks[~good] == -1).all()
+    if not good.any():
+        return
+    np.testing.assert_allclose(typical_rr(d)[good], 60_000 / bpm, atol=2)
+    assert_waves_lie_between_the_neighbours(d)
+    at = expected(at_rate(bpm, kind))
+    pairs = (("P_on", "P_off"), ("P_on", "QRS_on"), ("QRS_on", "QRS_off"), ("QRS_on", "T_off"))
+    error = np.abs(intervals(d) - [at[b] - at[a] for a, b in pairs])[good]
+    known = np.isfinite(error)
+    assert not (error > FAST_LIMITS[kind]).any()
+    assert known[:, 2].all()
+    if kind == "scaled" or bpm < 140:
+        assert known.all()
+    else:  # P lies on T
+        assert not known[:, :2].any()
+
+
+def test_fast_beats_are_not_told_unless_stretched(monkeypatch):
+    monkeypatch.setattr(boundaries, "FAST", 0)
+    d = run(*(fast_ecg(180, "scaled", seed) for seed in range(8)))
+    at = expected(at_rate(180, "scaled"))
+    right = np.abs(intervals(d)[:, 3] - (at["T_off"] - at["QRS_on"])) < 20
+    assert right.sum() <= 4
+
+
+def test_waves_are_invented_unless_fast_beats_are_read_twice(monkeypatch):
+    monkeypatch.setattr(boundaries, "_agreed", lambda first, second: first)
+    d = run(*(fast_ecg(180, "adapted", seed) for seed in range(8)))
+    at = expected(at_rate(180, "adapted"))
+    assert (np.abs(intervals(d)[:, 3] - (at["T_off"] - at["QRS_on"])) > 40).any()
+
+
+def test_narrow_fast_qrs_are_not_pacing_spikes(monkeypatch):
+    at = expected(at_rate(180, "scaled"))
+    record = fast_ecg(180, "scaled")
+    assert intervals(run(record))[0, 2] == pytest.approx(at["QRS_off"] - at["QRS_on"], abs=6)
+    monkeypatch.setattr(engine, "_UNPACED", 0)
+    assert not abs(intervals(run(record))[0, 2] - (at["QRS_off"] - at["QRS_on"])) < 6
+
+
+def test_beats_whose_qrs_cannot_be_told_have_a_status(monkeypatch):
+    monkeypatch.setattr(boundaries, "_AGREE", (np.inf, -1.0, np.inf))
+    d = run(fast_ecg(150, "adapted"), ecg())
+    assert d.status.tolist() == [Status.TOO_FAST, Status.OK]
+    assert (d.marks[0] == -1).all()
+    assert np.isnan(d.global_marks[0]).all()
+
+
+def test_waves_of_the_representative_beat_do_not_run_into_the_next():
+    d = empty(4, ("II",), 1, 500, "test")
+    d.marks[:] = 7
+    marks = [-170, -120, -70, -40, 0, 40, 100, 200, 300]
+    d.lead_marks[:] = marks
+    d.lead_marks[1, 0, 8] = 335  # T ends 25 ms before the next QRS at 400 - 40
+    engine._separate(d, np.array([471.0, 400.0, 470.0, np.inf]))
+    whole = [*marks]
+    np.testing.assert_array_equal(d.global_marks[[0, 3]], [whole, whole])
+    missing = np.isnan(d.global_marks)
+    assert missing[1].tolist() == [True] * 3 + [False] * 3 + [True] * 3
+    assert missing[2].tolist() == [True] * 3 + [False] * 6  # P begins as the last T ends
+    np.testing.assert_array_equal(np.isnan(d.lead_marks[:, 0]), missing)
+    np.testing.assert_array_equal(d.marks[:, 0, 0] == -1, missing)
+
+
+def test_a_p_wave_on_the_last_t_is_missing_and_t_ends_before_the_next_qrs():
+    beat = np.array([100, 150, 180, 200, 220, 240, 300, 350, 400.0])
+    marks = np.stack([beat, beat + 302, beat + 610, beat + 790])[:, None]
+    tidy = engine._tidy(marks, 2000)
+    whole, no_p, no_t_end = [False] * 9, [True] * 3 + [False] * 6, [False] * 8 + [True]
+    assert np.isnan(tidy[:, 0]).tolist() == [whole, whole, no_t_end, whole]
+    marks[3] += 40  # its QRS begins at 1030, after T of the third has ended, its P before
+    tidy = engine._tidy(marks, 2000)
+    assert np.isnan(tidy[:, 0]).tolist() == [whole, whole, whole, no_p]
+
+
+def test_missed_beats_are_found_in_the_average():
+    t = np.arange(-480, 860, 2.0)
+    qrs = GAINS[:, None] * np.interp(t, [-44, -26, 0, 26, 46], [0, -0.25, 1.1, -0.45, 0])
+    t_wave = GAINS[:, None] * 0.5 * arc(t, 80, 240)
+    later = np.roll(qrs, 110, axis=1)  # 220 ms
+    wide = np.stack([qrs + t_wave, qrs + later, qrs - later, qrs + 0.3 * later])
+    time, every = np.arange(6.0) * np.ones((4, 1)), np.ones((4, 6), bool)
+    assert engine._missed(wide, 220 * time, every).tolist() == [False, True, False, False]
+    assert not engine._missed(wide, 110 * time, every).any()  # not missed: the next beat
 
 
 def test_a_lead_that_is_off_has_no_marks_and_moves_no_other():
@@ -406,3 +566,32 @@ def test_marks_of_ptbxl_are_plausible(real_data):
     assert 140 < np.nanmedian(pr) < 175
     assert 92 < np.median(qrs) < 112
     assert 360 < np.median(qt) < 420
+
+
+@pytest.mark.parametrize("name", ["ptbxl", "ptbxl-norm"])
+def test_waves_of_real_ecgs_lie_between_the_neighbours(real_data, name):
+    from ecgeval.io import read
+
+    real_data("ptbxl")
+    ecgs = read(name)
+    d = engine.delineate(np.asarray(ecgs.signals[:]), ecgs.fs, ecgs.leads)
+    assert (d.status == Status.OK).mean() > 0.99
+    assert (typical_rr(d) < 600).any()
+    assert_waves_lie_between_the_neighbours(d)
+
+
+@pytest.mark.parametrize("faster", [1.5, 1.75, 2.0, 2.5])
+def test_real_ecgs_replayed_faster_have_intervals_as_much_shorter(real_data, faster):
+    from ecgeval.io import read
+
+    real_data("ptbxl")
+    ecgs = read("ptbxl-norm")
+    chosen = np.asarray(ecgs.signals[:60])
+    slow = engine.delineate(chosen, 500.0, ecgs.leads)
+    d = engine.delineate(chosen[..., ::2], 250.0 * faster, ecgs.leads)
+    assert_waves_lie_between_the_neighbours(d)
+    assert np.isfinite(intervals(d)).mean(axis=0) == pytest.approx(1, abs=0.4)
+    error = intervals(d) - intervals(slow) / faster
+    # The annotators' convention is a constant, which does not get shorter: at most 17 ms of QRS.
+    assert (np.abs(np.nanmedian(error, axis=0)) <= [12, 5, 14, 12]).all()
+    assert (np.nanquantile(np.abs(error), 0.9, axis=0) <= [20, 12, 22, 20]).all()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgeval.delineation import averaging, boundaries, rpeaks
+from ecgeval.delineation import averaging, boundaries, engine, rpeaks
 
 
 @pytest.mark.parametrize("n", range(1, 20))
@@ -98,6 +98,52 @@ def test_locked_tells_a_repeated_wave_from_noise():
     at = averaging.BEFORE + averaging.ROOM - 90
     stack[:, 0, at : at + 40] += 0.1 * np.sin(np.linspace(0, np.pi, 40))
     assert averaging._locked(stack)[0] > 20
+
+
+def test_locked_looks_closer_to_the_qrs_of_fast_beats():
+    rng = np.random.default_rng(0)
+    stack = rng.normal(0, 0.02, (10, 1, averaging.BEFORE + averaging.AFTER + 2 * averaging.ROOM))
+    at = averaging.BEFORE + averaging.ROOM - 140
+    stack[:, 0, at : at + 60] += 0.3 * np.sin(np.linspace(0, np.pi, 60))  # a T wave 280-160 ms off
+    assert averaging._locked(stack)[0] > 20
+    assert averaging._locked(stack, 0.5)[0] < 3
+
+
+@pytest.mark.parametrize("pace", [1.0, 1.25, 2.2])
+def test_slow_beats_are_stretched_around_r(pace):
+    t = np.arange(550.0) - averaging.BEFORE
+    beats = np.stack([t, -2 * t + 1, np.abs(t)])[None].astype(np.float32)
+    slow = boundaries._slow(beats, np.array([pace]))
+    np.testing.assert_allclose(slow[0, :2], [t / pace, -2 * t / pace + 1], atol=1e-3)
+    assert slow[0, 2].argmin() == averaging.BEFORE
+
+
+def test_waves_on_which_two_readings_differ_are_missing():
+    first = np.tile([50.0, 80, 110, 150, 200, 240, 300, 350, 400], (5, 3, 1))
+    second = first.copy()
+    second[1, :, 0] += 11  # P, in samples of 2 ms
+    second[2, :, 8] -= 11  # T, and the P wave that would follow it
+    second[3, :, 5] += 16  # QRS
+    second[4] += 9
+    second[4, 0] += 300  # one lead of three does not decide
+    missing = np.isnan(boundaries._agreed(first, second))
+    assert (missing == missing[:, :1]).all()
+    p, r, t = [True] * 3 + [False] * 6, [False] * 4 + [True] + [False] * 4, [False] * 6 + [True] * 3
+    p_and_t = np.logical_or(p, t).tolist()
+    assert missing[:, 0].tolist() == [
+        [False] * 9,
+        p,
+        p_and_t,
+        np.logical_not(r).tolist(),
+        [False] * 9,
+    ]
+
+
+def test_the_typical_interval_is_between_dominant_beats():
+    time = np.array([[0, 10, 20, 24, 40, 50, 60], [0, 10, 0, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0, 0.0]])
+    dominant = np.array([[1, 1, 1, 0, 1, 1, 1], [1, 1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]], bool)
+    assert engine._typical(time, dominant).tolist() == [10, 10, np.inf]
+    assert engine._typical(time[:, :1], dominant[:, :1]).tolist() == [np.inf] * 3
 
 
 def test_network_convolution_is_numpys():
