@@ -245,22 +245,16 @@ def _print(results: Results, out: Path, as_json: bool) -> None:
 
 
 def _largest(results: Results, most: int = 5) -> list[str]:
-    deltas = [
-        e for e in results.estimates if e.id.endswith(".cliffs_delta") and e.value is not None
-    ]
-    by_id = {e.id: e for e in results.estimates if e.value is not None}
-    deltas.sort(key=lambda e: -abs(e.value or 0))
-    lines = []
-    for e in deltas[:most]:
-        ci = f"{e.ci[0]:+.2f} to {e.ci[1]:+.2f}" if e.ci else "no interval"
-        floor = f"{e.floor[0]:+.2f} to {e.floor[1]:+.2f}" if e.floor else "none"
-        name = e.id.split(".")[1]
-        other = by_id.get(e.id.replace(".cliffs_delta", ".median_diff"))
-        size = f"; medians differ by {other.value:+.3g} {other.unit}" if other else ""
-        lines.append(
-            f"{name:<16} {e.value:+.2f} ({ci}; floor {floor}){size}; n {e.n_real} and {e.n_synth}"
-        )
-    return lines
+    """Return the largest effects of any practical size, as the report's table has them."""
+    for table in results.tables:
+        if table.id == "fidelity.largest":
+            frame = table.frame().head(most)
+            return [
+                f"{row.measure:<20} {row.delta:+.2f} ({row.ci}; floor {row.floor}); medians differ "
+                f"by {row.difference}, {row.margin}"
+                for row in frame.itertuples()
+            ]
+    return []
 
 
 # ---- commands -----------------------------------------------------------------------------------
