@@ -184,6 +184,9 @@ def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
         results, worker = pipeline.run(
             config, jobs=jobs, cache=_cache(no_cache), device=_device(device), progress=progress
         )
+    # The terminal is the operator's: an audit's report withholds what names a patient's record.
+    for ecgs in worker.read_sets:
+        _told(ecgs)
     _write(results, worker, out)
     _print(results, out, as_json)
     raise typer.Exit(results.exit_code)
@@ -650,8 +653,9 @@ def _told(ecgs: Any) -> None:
         counts = ecgs.rejected["reason"].value_counts()
         listed = ", ".join(f"{n} {reason}" for reason, n in counts.items())
         first = ecgs.rejected.iloc[0]
+        count = f"{len(ecgs.rejected)} record{'s' * (len(ecgs.rejected) != 1)}"
         print(
-            f"ecgeval: {len(ecgs.rejected)} records could not be used ({listed}); first: "
+            f"ecgeval: {count} could not be used ({listed}); first: "
             f"{first['record_id']}: {first['detail']}",
             file=sys.stderr,
         )

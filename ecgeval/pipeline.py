@@ -22,6 +22,7 @@ import ecgeval
 from ecgeval import sets
 from ecgeval.config import RunConfig, SetConfig, make
 from ecgeval.delineation import DEFAULT_METHOD, Status, delineate
+from ecgeval.delineation.base import BEAT_WINDOW_S
 from ecgeval.ecgset import EcgSet, Microvolts, resample
 from ecgeval.errors import DataError, UsageError
 from ecgeval.measures import measure_columns, measure_marks
@@ -57,8 +58,6 @@ class Features:
     beats_fs : float
     beats_zero : int
         Sample of the R peak.
-    global_marks : ndarray, shape (n, 9)
-        ms from that R peak.
     """
 
     measures: pd.DataFrame
@@ -66,7 +65,6 @@ class Features:
     beats: np.ndarray
     beats_fs: float
     beats_zero: int
-    global_marks: np.ndarray
 
 
 def features(
@@ -113,8 +111,7 @@ def features(
         outcome=pd.Series(joined["outcome"].astype(str), index=ecgs.ids, dtype=object),
         beats=joined["beats"],
         beats_fs=fs,
-        beats_zero=round(0.4 * fs),
-        global_marks=joined["global_marks"],
+        beats_zero=round(-BEAT_WINDOW_S[0] * fs),
     )
 
 
@@ -156,7 +153,6 @@ def _features_block(
         "measures": table,
         "outcome": outcome.astype("U24"),
         "beats": beats,
-        "global_marks": marks.global_marks,
     }
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -314,6 +310,7 @@ class Run:
     """One run: its settings, and how long each stage took.
 
     `timings` goes beside the results, never into them: the same seed gives the same bytes.
+    `read_sets` is for whoever runs it: what readers had to assume and could not use.
     """
 
     config: RunConfig
@@ -322,7 +319,7 @@ class Run:
     progress: Progress = quiet
     device: str = "cpu"
     timings: dict[str, float] = field(default_factory=dict)
-    told: dict[str, EcgSet] = field(default_factory=dict)
+    read_sets: list[EcgSet] = field(default_factory=list)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
     _met: dict[bytes, tuple[Features, int]] = field(default_factory=dict)
 
@@ -410,11 +407,13 @@ class Run:
     def read(self, part: SetConfig) -> EcgSet:
         """Return the set that a part of the configuration names."""
         with self.timed("read"):
-            return sets.read(
+            ecgs = sets.read(
                 part.source, leads=self.config.leads, unit=part.unit,
                 native_fs=part.native_fs, labels=part.labels, seconds=part.seconds, n=part.n,
                 seed=self.config.seed, device=self.device, progress=self.progress,
             )  # fmt: skip
+        self.read_sets.append(ecgs)
+        return ecgs
 
     def manifest(self, **given: EcgSet | None) -> dict[str, Any]:
         """Return what decides the numbers: settings, versions, seed, and what went in."""
@@ -612,7 +611,6 @@ def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
         beats=pick([p.beats for p in every]),
         beats_fs=first.beats_fs,
         beats_zero=first.beats_zero,
-        global_marks=pick([p.global_marks for p in every]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from ecgeval import parallel
+from ecgeval.cli import main
 from ecgeval.ecgset import EcgSet
 
 ROOT = Path(__file__).parent.parent
@@ -75,3 +77,18 @@ def gaussian_beats(
 def sim():
     """Return the maker of simulated ECG sets."""
     return gaussian_beats
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Return a function that runs a command: (exit code, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["ecgeval", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        code = stopped.value.code
+        return (0 if code is None else code), printed.out, printed.err
+
+    return call

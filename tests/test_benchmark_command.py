@@ -1,7 +1,7 @@
 """`ecgeval benchmark delineation`: on annotations of known error, on LUDB, on wrong input."""
 
+import functools
 import json
-import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 import wfdb
 
 from ecgeval import io
-from ecgeval.cli import main
 from ecgeval.delineation import MARKS, benchmark, delineate
 from ecgeval.errors import DataError, UsageError
 
@@ -19,18 +18,9 @@ SYMBOLS = (("(", "p", ")"), ("(", "N", ")"), ("(", "t", ")"))
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys):
-    """Return a function that runs a command: (exit code, stdout, stderr)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["ecgeval", "benchmark", "delineation", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        printed = capsys.readouterr()
-        code = stopped.value.code
-        return (0 if code is None else code), printed.out, printed.err
-
-    return call
+def bench(cli):
+    """Return a function that runs `ecgeval benchmark delineation`."""
+    return functools.partial(cli, "benchmark", "delineation")
 
 
 def annotate(path, extension, marks):
@@ -90,10 +80,10 @@ def shifted(marks, column, samples):
     return moved
 
 
-def test_a_methods_own_marks_agree_without_error(cli, simulated):
+def test_a_methods_own_marks_agree_without_error(bench, simulated):
     _, found, ids, annotations = simulated
     folder = annotations(lambda k, lead: own(found, k, lead))
-    code, out, _ = cli("--data", folder, "--json")
+    code, out, _ = bench("--data", folder, "--json")
     assert code == 0
     body = json.loads(out)
     assert [body["records"], body["leads"], body["fs"]] == [4, list(LEADS), 500]
@@ -112,11 +102,11 @@ def test_a_methods_own_marks_agree_without_error(cli, simulated):
     assert set(body["worst"]["ecgeval"]) == set(ids)
 
 
-def test_marks_made_10_ms_early_give_a_bias_of_10_ms(cli, simulated):
+def test_marks_made_10_ms_early_give_a_bias_of_10_ms(bench, simulated):
     _, found, _, annotations = simulated
     t_off = MARKS.index("T_off")
     folder = annotations(lambda k, lead: shifted(own(found, k, lead), t_off, -5))
-    body = json.loads(cli("--data", folder, "--json")[1])
+    body = json.loads(bench("--data", folder, "--json")[1])
     bias = {row["mark"]: row["bias_ms"] for row in body["marks"]}
     assert bias.pop("T_off") == 10
     assert set(bias.values()) == {0}
@@ -125,7 +115,7 @@ def test_marks_made_10_ms_early_give_a_bias_of_10_ms(cli, simulated):
     assert errors["qrs_ms"] == pytest.approx(0, abs=1)
 
 
-def test_one_file_for_all_leads_is_compared_with_the_marks_over_leads(cli, simulated):
+def test_one_file_for_all_leads_is_compared_with_the_marks_over_leads(bench, simulated):
     folder, found, ids, annotations = simulated
     annotations(lambda k, lead: own(found, k, lead))
     over = benchmark.over_leads(found)
@@ -134,7 +124,7 @@ def test_one_file_for_all_leads_is_compared_with_the_marks_over_leads(cli, simul
     assert over.marks[0, 0, 1, 3] == np.rint(first)
     for k, record in enumerate(ids):
         annotate(folder / record, "q1c", shifted(own(over, k, 0), 3, 5))
-    body = json.loads(cli("--data", folder, "--annotations", "q1c", "--json")[1])
+    body = json.loads(bench("--data", folder, "--annotations", "q1c", "--json")[1])
     rows = {row["mark"]: row for row in body["marks"]}
     assert rows["QRS_on"]["n"] == (found.n_beats - 2).sum()
     assert rows["QRS_on"]["bias_ms"] == -10
@@ -168,11 +158,11 @@ def test_annotations_follow_the_rate_and_the_length_of_the_set(sim, tmp_path):
     assert times[ecgs.ids[2]][-1].tolist() == [4988, 4998, -1]  # its offset lies behind the end
 
 
-def test_several_methods_give_several_rows_csvs_and_pictures(cli, simulated, tmp_path):
+def test_several_methods_give_several_rows_csvs_and_pictures(bench, simulated, tmp_path):
     _, found, ids, annotations = simulated
     folder = annotations(lambda k, lead: shifted(own(found, k, lead), 5, 10 * (k == 2)))
-    code, out, err = cli("--data", folder, "--method", "ecgeval", "--method", "neurokit", "--worst",
-                         2, "--out", tmp_path / "out")  # fmt: skip
+    code, out, err = bench("--data", folder, "--method", "ecgeval", "--method", "neurokit",
+                           "--worst", 2, "--out", tmp_path / "out")  # fmt: skip
     assert (code, err) == (0, "")
     lines = [line for line in out.splitlines() if line.startswith("T_off")]
     assert [line.split()[:2] for line in lines] == [["T_off", "ecgeval"], ["T_off", "neurokit"]]
@@ -213,7 +203,7 @@ def test_an_interval_on_one_side_only_counts_150_ms_among_the_worst():
     assert benchmark.worst(result, 2).to_dict() == {"b": 301, "c": 160}
 
 
-def test_a_mark_that_nobody_annotated_has_no_score(cli, simulated):
+def test_a_mark_that_nobody_annotated_has_no_score(bench, simulated):
     _, found, _, annotations = simulated
 
     def beats_only(k, lead):
@@ -221,30 +211,30 @@ def test_a_mark_that_nobody_annotated_has_no_score(cli, simulated):
         marks[:, [0, 1, 2, 3, 5, 6, 7, 8]] = -1
         return marks
 
-    body = json.loads(cli("--data", annotations(beats_only), "--json")[1])
+    body = json.loads(bench("--data", annotations(beats_only), "--json")[1])
     rows = {row["mark"]: row for row in body["marks"]}
     assert rows["R_peak"]["f1_40"] == 100
     assert rows["P_on"]["n"] == 0
     assert rows["P_on"]["f1_40"] is None
-    code, out, _ = cli("--data", simulated[0])
+    code, out, _ = bench("--data", simulated[0])
     assert code == 0
     assert next(x for x in out.splitlines() if x.startswith("P_on")).split()[2:5] == ["0", "-", "-"]
 
 
-def test_records_without_annotations_are_left_out_and_said(cli, simulated):
+def test_records_without_annotations_are_left_out_and_said(bench, simulated):
     _, found, ids, annotations = simulated
     folder = annotations(lambda k, lead: own(found, k, lead), slice(1, 4))
     ecgs, references = io.read_annotated(folder)
     assert list(ecgs.ids) == list(ids[1:])
     assert len(references) == 3
     assert ecgs.rejected["record_id"].tolist() == [ids[0]]
-    code, out, err = cli("--data", folder, "--worst", 0)
+    code, out, err = bench("--data", folder, "--worst", 0)
     assert code == 0
     assert "3 records, 4 leads" in out
-    assert "1 records could not be used (1 no_annotations)" in err
+    assert "1 record could not be used (1 no_annotations)" in err
 
 
-def test_wrong_inputs_are_one_sentence(cli, simulated, tmp_path):
+def test_wrong_inputs_are_one_sentence(bench, simulated, tmp_path):
     folder, found, _, annotations = simulated
     annotations(lambda k, lead: own(found, k, lead))
     for words, code, said in (
@@ -258,7 +248,7 @@ def test_wrong_inputs_are_one_sentence(cli, simulated, tmp_path):
         (["--data", folder, "--leads", "II,X9"], 2, "unknown lead"),
         (["--data", "ludb:1", "--annotations", "ii"], (2, 3), ""),
     ):
-        got, out, err = cli(*words)
+        got, out, err = bench(*words)
         assert got == code or got in np.atleast_1d(code), words
         assert said in err
         assert out == ""
@@ -276,9 +266,9 @@ def test_damaged_annotations_name_the_file(simulated):
         io.read_annotated("deepfake:0-3")
 
 
-def test_ludb(real_data, cli):
+def test_ludb(real_data, bench):
     real_data("ludb")
-    body = json.loads(cli("--data", "ludb:1-8", "--leads", "II,V2", "--json", "--worst", 1)[1])
+    body = json.loads(bench("--data", "ludb:1-8", "--leads", "II,V2", "--json", "--worst", 1)[1])
     assert [body["records"], body["leads"]] == [8, ["II", "V2"]]
     f1 = {row["mark"]: row["f1_40"] for row in body["marks"]}
     assert min(f1["QRS_on"], f1["QRS_off"]) > 95

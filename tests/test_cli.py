@@ -1,32 +1,15 @@
 """The commands as a user types them: what they print, write and exit with, right and wrong."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ecgeval import io
-from ecgeval.cli import main
 from ecgeval.ecgset import EcgSet
 
 LEADS = ("I", "II", "V5")
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Return a function that runs a command: (exit code, stdout, stderr)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["ecgeval", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        printed = capsys.readouterr()
-        code = stopped.value.code
-        return (0 if code is None else code), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture(autouse=True)
@@ -245,8 +228,17 @@ def test_a_truncated_record_is_counted_and_named(cli, tmp_path):
     data = (folder / "b.dat").read_bytes()
     (folder / "b.dat").write_bytes(data[: len(data) // 3])
     _code, _out, err = cli("measure", folder, "--out", tmp_path / "m.csv")
-    assert "1 records could not be used" in err
+    assert "1 record could not be used" in err
     assert "b" in err
+
+
+def test_what_a_reader_assumed_is_said_on_the_terminal(cli, sim, stores, tmp_path):
+    np.save(tmp_path / "synth.npy", np.rint(sim(24, seed=2, leads=LEADS).signals * 1000))
+    _, _, err = cli(
+        "compare", stores / "real", tmp_path / "synth.npy", "--native-fs", 500, "--leads",
+        "I,II,V5", "--quick", "--out", tmp_path / "r",
+    )  # fmt: skip
+    assert "note: no unit in the file" in err
 
 
 def test_nan_and_flat_records_are_counted_not_dropped(cli, sim, stores, tmp_path):

@@ -46,7 +46,6 @@ _FOLDERS = {
     "deepfake": ("deepfake",),
 }
 _PROJECTS = {"ludb": "ludb/1.0.1", "ptbxl": "ptb-xl/1.0.3", "ecgid": "ecgiddb/1.0.0"}
-LUDB_EXTENSIONS = tuple(lead.lower() for lead in STANDARD_LEADS)
 _MAX_NUMBERS = 1_000_000
 
 

@@ -119,8 +119,8 @@ class Match:
     train, holdout : ndarray, shape (n_synth,)
         Similarity of each synthetic record to its nearest record of either set. Without a
         holdout, `holdout` is the nearest training record of another person than the first.
-    partner, control_partner : ndarray of int, shape (n_synth,)
-        Row of the nearest training and holdout record; -1 without.
+    partner : ndarray of int, shape (n_synth,)
+        Row of the nearest training record; -1 without.
     named, control : ndarray of bool, shape (n_synth,)
         Copies of training records, and of holdout records by the same rule.
     real : ndarray, shape (n_train + n_holdout,)
@@ -136,7 +136,6 @@ class Match:
     train: np.ndarray
     holdout: np.ndarray
     partner: np.ndarray
-    control_partner: np.ndarray
     named: np.ndarray
     control: np.ndarray
     real: np.ndarray
@@ -359,7 +358,7 @@ def _match(
     right = train.person[partner] == np.tile(train.person[planted_rows], len(TRANSFORMS))
     found = rule(planted_train.similarity[:, 0], planted_other.similarity[:, 0]) & right
     return Match(
-        detector, rule, a, b, to_train.partner[:, 0], to_other.partner[:, 0],
+        detector, rule, a, b, to_train.partner[:, 0],
         named=rule(a, b),
         control=rule(b, a) if holdout is not None else np.zeros(len(a), bool),
         real=real, baseline=baseline,

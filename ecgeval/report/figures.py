@@ -48,7 +48,7 @@ COLOURS = {
 }
 """Colours by role. A page may swap each for a variable of its own (dark mode)."""
 
-INK, MUTED, LINE = COLOURS["ink"], COLOURS["muted"], COLOURS["line"]
+INK, MUTED = COLOURS["ink"], COLOURS["muted"]
 REAL, SYNTH = COLOURS["real"], COLOURS["synth"]
 _SERIES = (REAL, SYNTH, COLOURS["third"], COLOURS["fourth"])
 _DASHES = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
