@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "ecgeval"
 LEVELS = {
     "errors": -1,
     "ecgset": 0, "results": 0, "parallel": 0,
+    "catalogue": 0.5,
     "io": 1,
     "preprocess": 2,
     "delineation": 3, "generators": 3,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ecgeval.catalogue import CATALOGUE
 from ecgeval.compare import findings
 from ecgeval.compare.c2st import FITS, C2st, classifier_test
 from ecgeval.compare.equivalence import Margins, load_margins
@@ -20,29 +21,22 @@ from ecgeval.compare.univariate import CIRCULAR, LINEAR, Effort, Sample, compare
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
-from ecgeval.results import Better, Estimate, Finding, Results, Section, Verdict
+from ecgeval.results import Estimate, Finding, Results, Section, Verdict
 
 __all__ = ["compare_measures"]
 
-_NEAR: Better = "near_null"
-# label, null value, direction, unit ("" none, None the measure's own), method
-STATS: dict[str, tuple[str, float, Better, str | None, str]] = {
-    "ks": ("Kolmogorov-Smirnov D", 0, "lower", "", "sup |F - G|"),
-    "cliffs_delta": ("Cliff's delta", 0, _NEAR, "", "P(S > R) - P(S < R)"),
-    "hedges_g": ("Hedges g", 0, _NEAR, "", "mean difference / pooled SD, small-sample corrected"),
-    "wasserstein": ("Wasserstein-1 distance", 0, "lower", None, "integral of |F - G|"),
-    "log_sd_ratio": ("log SD ratio", 0, _NEAR, "", "ln(SD of S / SD of R)"),
-    "median_diff": ("median difference", 0, _NEAR, None, "Harrell-Davis medians, S - R"),
-    "watson_u2": ("Watson U2", 0, "lower", "", "Watson's two-sample U squared"),
-    "circ_mean_diff": ("mean direction difference", 0, _NEAR, None, "mean directions, S - R"),
-    "circ_wasserstein": ("circular Wasserstein-1", 0, "lower", None, "least over rotations"),
-    "missing_diff": (
-        "difference in missing values",
-        0,
-        _NEAR,
-        "percentage points",
-        "share without a value, S - R",
-    ),
+# label and method; direction, null value and unit are in the catalogue
+STATS: dict[str, tuple[str, str]] = {
+    "ks": ("Kolmogorov-Smirnov D", "sup |F - G|"),
+    "cliffs_delta": ("Cliff's delta", "P(S > R) - P(S < R)"),
+    "hedges_g": ("Hedges g", "mean difference / pooled SD, small-sample corrected"),
+    "wasserstein": ("Wasserstein-1 distance", "integral of |F - G|"),
+    "log_sd_ratio": ("log SD ratio", "ln(SD of S / SD of R)"),
+    "median_diff": ("median difference", "Harrell-Davis medians, S - R"),
+    "watson_u2": ("Watson U2", "Watson's two-sample U squared"),
+    "circ_mean_diff": ("mean direction difference", "mean directions, S - R"),
+    "circ_wasserstein": ("circular Wasserstein-1", "least over rotations"),
+    "missing_diff": ("difference in missing values", "share without a value, S - R"),
 }
 _INTERVAL = {
     "ks": "directional bootstrap of F - G",
@@ -232,7 +226,8 @@ def _estimates(row: Row, adjusted: float | None, common: Common) -> list[Estimat
     draws = "percentile bootstrap of patients"
     out = []
     for name in CIRCULAR if row.info.circular else LINEAR:
-        label, null, better, unit, how = STATS[name]
+        label, how = STATS[name]
+        about = CATALOGUE[name]
         stat = row.result.stats.get(name)
         tested = name in ("ks", "watson_u2")
         method = f"not computed: {row.result.too_few}"
@@ -250,16 +245,17 @@ def _estimates(row: Row, adjusted: float | None, common: Common) -> list[Estimat
                 floor=_finite_pair(stat.floor) if stat else None,
                 p=row.result.p if tested else None,
                 p_adjusted=adjusted if tested else None,
-                unit=row.info.unit if unit is None else unit,
-                better=better,
-                null=null,
+                unit=row.info.unit if about.unit is None else about.unit,
+                better=about.better,
+                null=about.null,
                 method=method,
                 seed=common.seed,
                 label=f"{row.info.label}: {label}",
                 **_sizes(row),
             )
         )
-    label, null, better, points, how = STATS["missing_diff"]
+    label, how = STATS["missing_diff"]
+    about = CATALOGUE["missing_diff"]
     ends = (row.missing.ci, row.missing.floor)
     ci, floor = ((100 * e[0], 100 * e[1]) if e else None for e in ends)
     out.append(
@@ -268,14 +264,14 @@ def _estimates(row: Row, adjusted: float | None, common: Common) -> list[Estimat
             value=100 * (row.missing.synth - row.missing.real),
             ci=ci,
             floor=floor,
-            unit=points or "",
+            unit=about.unit or "",
             seed=common.seed,
             n_real=len(common.samples[0].patient),
             n_synth=len(common.samples[1].patient),
             patients_real=common.samples[0].n_patients,
             patients_synth=common.samples[1].n_patients,
-            better=better,
-            null=null,
+            better=about.better,
+            null=about.null,
             method=f"{how}; CI Newcombe, on records over the design effect of patients",
             label=f"{row.info.label}: {label}",
         )

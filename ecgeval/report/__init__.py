@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecgeval.errors import DataError, UsageError
-from ecgeval.report.explain import EXPLANATIONS, Explanation, explain
+from ecgeval.report.explain import explain
 from ecgeval.report.text import slug
 from ecgeval.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXPLANATIONS", "FORMATS", "Explanation", "explain", "write_report"]
+__all__ = ["FORMATS", "explain", "write_report"]
 
 FORMATS = ("html", "pdf")
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ecgeval.catalogue import CATALOGUE, Entry
 from ecgeval.measures import measure_info
-from ecgeval.report.explain import EXPLANATIONS, Explanation, statistic
+from ecgeval.report.explain import statistic
 from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, slug
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
@@ -168,7 +169,7 @@ def _finding(finding: Finding, results: Results) -> dict[str, Any]:
         "points": points,
         "rule": _prose(finding.rule),
         "gate": finding.gate and finding.section in gated,
-        "known": finding.code in EXPLANATIONS,
+        "known": finding.code in CATALOGUE,
         "estimates": [_estimate(by_id[i]) for i in finding.estimates if i in by_id],
     }
 
@@ -331,18 +332,18 @@ def _leaves(data: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]
             yield where, "–" if value is None else str(value)
 
 
-def _glossary(results: Results) -> list[Explanation]:
+def _glossary(results: Results) -> list[Entry]:
     """Return the explanations of every statistic and code that occurs."""
-    used: dict[str, Explanation] = {}
+    used: dict[str, Entry] = {}
     for e in results.estimates:
         about = statistic(e.id)
         if about:
             used[about.code] = about
-    used |= {f.code: EXPLANATIONS[f.code] for f in results.findings if f.code in EXPLANATIONS}
+    used |= {f.code: CATALOGUE[f.code] for f in results.findings if f.code in CATALOGUE}
     return list(used.values())
 
 
-def _entry(e: Explanation) -> dict[str, str]:
+def _entry(e: Entry) -> dict[str, str]:
     return {
         "code": e.code,
         "title": e.title,

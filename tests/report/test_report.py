@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgeval.catalogue import CATALOGUE
 from ecgeval.errors import UsageError
 from ecgeval.measures import MEASURES
-from ecgeval.report import EXPLANATIONS, explain, write_report
+from ecgeval.report import explain, write_report
 from ecgeval.report.explain import statistic
 from ecgeval.report.figures import KINDS
 from ecgeval.report.html import LIMIT_BYTES
@@ -325,7 +326,7 @@ def test_junit_is_xml_whatever_the_strings(make) -> None:
 
 def test_the_report_never_clears_a_release(written) -> None:
     text = "".join(Reader(written[1]["html"].read_text()).text).lower()
-    text += " ".join(str(e) for e in EXPLANATIONS.values()).lower()
+    text += " ".join(str(e) for e in CATALOGUE.values()).lower()
     assert not re.search(r"\b(anonymous|anonymi[sz]ed|private|safe)\b", text)
 
 
@@ -364,7 +365,7 @@ def test_an_estimate_is_never_alone() -> None:
 def test_every_code_is_explained_with_its_source() -> None:
     for name in ("ks", "cliffs_delta", "hedges_g", "wasserstein", "log_sd_ratio", "median_diff",
                  "missing_diff", "c2st_auc", "exchange_auc", "topq", "copies_upper"):  # fmt: skip
-        e = EXPLANATIONS[name]
+        e = CATALOGUE[name]
         assert e.definition
         assert e.source
         assert e.limits
@@ -426,7 +427,7 @@ def test_explain_takes_names_as_the_report_prints_them(word, code) -> None:
 
 def test_explain_list_names_everything_once() -> None:
     text = str(explain("list"))
-    for name in (*EXPLANATIONS, *MEASURES):
+    for name in (*CATALOGUE, *MEASURES):
         assert re.search(rf"(^|[ ,]){re.escape(name)}(,|$)", text, re.MULTILINE), name
 
 

@@ -1,0 +1,176 @@
+"""The audit: copies, exchangeability, and what was not tested."""
+
+from ecgeval.catalogue.entry import Entry
+
+__all__ = ["ENTRIES"]
+
+ENTRIES = (
+    Entry(
+        "exchange_auc", "exchangeability AUC",
+        "Whether training records are more similar to the synthetic set than holdout records "
+        "of other patients are: 0.5 where training left no trace of this kind.",
+        "Score of a real record m(x) = max over s of sim(x, s), of a patient the largest; "
+        "AUC of train against holdout; p by permuting patients.",
+        "Mann & Whitney, Ann Math Stat 1947;18:50; Phipson & Smyth, SAGMB 2010;9:39",
+        "An average: a few copies hide in it, which top-q is for. Needs a holdout drawn from "
+        "the same patients before training.",
+    ),
+    Entry(
+        "comparable_energy", "training against holdout patients, by themselves",
+        "How far apart the real patients of the two sets are, without the synthetic set: where "
+        "they were not drawn alike, a synthetic set closer to one side says nothing of memory.",
+        "2 E|X − Y| − E|X − X'| − E|Y − Y'| over patients of log band power a lead and, where "
+        "there are any, representative beats; p by permuting patients.",
+        "Székely & Rizzo, J Stat Plan Inference 2013;143:1249",
+        "Sees how leads share the power between 3 and 40 Hz and the shape of the beat, not "
+        "gain or rhythm. With few patients a difference goes unnoticed; among 100 holdouts "
+        "drawn properly one is refused.",
+    ),
+    Entry(
+        "topq", "training share of the top q",
+        "How many of the q real records most similar to the synthetic set are training "
+        "records: near q times the training share where training left no trace.",
+        "#{train among the q largest scores}; p by permuting patients, together with the AUC "
+        "(Westfall-Young).",
+        "Westfall & Young, Resampling-Based Multiple Testing, 1993",
+        "Fewer than about five copied patients cannot be seen by it with a 1:1 holdout.",
+    ),
+    Entry(
+        "copies_count", "copies",
+        "Synthetic records more similar to one training record than the absolute criterion "
+        "allows for two different people.",
+        "#{s : sim(s, t) ≥ threshold and dist(s, t) ≤ ½ dist(s, nearest holdout record)}, t "
+        "the nearest training record; without a holdout drawn like the training set, the "
+        "nearest other training patient takes its place.",
+        "Carlini et al., USENIX Security 2023 (extraction criterion)",
+        "Finds the transformations it was tested on; see the sensitivity table.",
+    ),
+    Entry(
+        "copies_upper", "upper bound on the share of copies",
+        "Largest share of copies that is compatible with what was found, given how many "
+        "planted copies the search finds.",
+        "Upper Clopper-Pearson limit over the lower limit of the weakest recall on planted "
+        "copies; each limit holds at 97.5 %, the quotient at 95 % (Bonferroni).",
+        "Clopper & Pearson, Biometrika 1934;26:404; Rogan & Gladen, Am J Epidemiol "
+        "1978;107:71",
+        "Holds for the kinds of copy that were planted, and for no other.",
+    ),
+    Entry(
+        "copies_patients", "training patients copied",
+        "Training patients of whom at least one synthetic record was named a copy.",
+        "",
+        "Carlini et al., USENIX Security 2023 (extraction criterion)",
+        "Counts the most similar partner of each copy only.",
+    ),
+    Entry(
+        "copies_control", "copies of the holdout",
+        "The same rule with train and holdout exchanged: what it names where nothing can have "
+        "been copied, so its false alarms.",
+        "",
+        "",
+        "Patients in both sets would be named too; the duplicates check looks for them.",
+    ),
+    Entry(
+        "recall", "recall on planted copies",
+        "Share of training records planted into the synthetic set on purpose, under one "
+        "transformation, that the search named together with the right partner.",
+        "hits / planted; Clopper-Pearson interval",
+        "Clopper & Pearson, Biometrika 1934;26:404",
+        "Holds for the transformation that was planted.",
+    ),
+    Entry(
+        "duplicates_records", "real records that occur more than once",
+        "Records of train or holdout that are the same recording as another one.",
+    ),
+    Entry(
+        "flagged", "training patients flagged",
+        "Training patients whose similarity to the synthetic set is extreme among holdout "
+        "patients, at a false discovery rate of 5 %.",
+        "p = (1 + #{h : m(h) ≥ m(t)}) / (n_holdout + 1), then Benjamini-Hochberg",
+        "Bates et al., Ann Stat 2023;51:149",
+        "The smallest possible p is 1 / (n_holdout + 1): few flags cannot be reached with a "
+        "small holdout.",
+    ),
+    Entry(
+        "D1", "detector D1: whole record, sample by sample",
+        "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
+        "despite gain, offset, noise and filtering.",
+        "ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
+        limits="Blind to copies that are shifted in time; D2 is for those.",
+    ),
+    Entry(
+        "D2", "detector D2: whole record, best of shifts up to 5 s",
+        "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
+        "records overlap: finds shifted copies too.",
+        "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
+        "least a quarter of the energy of either record",
+        limits="Blind to re-timed, inverted and blended copies.",
+    ),
+    Entry(
+        "D4", "detector D4: representative beat",
+        "As D2 on the representative beats at 250 Hz, 250 ms before to 450 ms after R, shifts "
+        "up to 40 ms: finds a patient's beat in another rhythm. Needs a delineation.",
+        limits="Beats of different people are much alike, so its limit lies near 1.",
+    ),
+    Entry(
+        "exact", "planted copy: exact", "The training record itself, as the synthetic one.",
+    ),
+    Entry(
+        "noise", "planted copy: noise",
+        "The training record with 20 µV (SD) of white noise added; on a representative beat "
+        "20/√10 µV, for it is a median of about ten.",
+    ),
+    Entry(
+        "gain", "planted copy: gain",
+        "The training record times one factor between 0.5 and 2, log-uniform.",
+    ),
+    Entry(
+        "shift", "planted copy: shift",
+        "The training record half a second later; what comes in at the start is the end of "
+        "another record. A representative beat does not change.",
+    ),
+    Entry(
+        "lowpass", "planted copy: low-pass",
+        "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
+        "backward).",
+    ),
+    Entry(
+        "PRIV-COPIES", "copies of training records",
+        "Whether a synthetic record repeats a training record, also shifted in time, scaled, "
+        "filtered or with noise.",
+        "Similarity above an absolute criterion calibrated on real records of different "
+        "people, and relative to the holdout.",
+        "Carlini et al., USENIX Security 2023; Yao et al., arXiv 2505.01524",
+        "A FAIL is evidence of leakage. A PASS says that no copying of the kinds planted was "
+        "found and that at most 5 % of the outputs can be such copies, nothing more. A holdout "
+        "drawn otherwise (comparable.energy) would make honest records look like copies: other "
+        "training patients stand in for it, as without a holdout.",
+    ),
+    Entry(
+        "PRIV-EXCHANGE", "exchangeability of train and holdout",
+        "Whether anything in the synthetic set distinguishes training patients from holdout "
+        "patients.",
+        "Permutation of whole patients; AUC and top-q over all detectors combined into one p.",
+        "Westfall & Young, 1993; Phipson & Smyth, SAGMB 2010;9:39",
+        "Needs a holdout set aside at random before training. NOT ASSESSABLE without it, if "
+        "nothing is left of it once shared patients and recordings are removed, or if the two "
+        "real sets differ by themselves (comparable.energy, p < .01).",
+    ),
+    Entry(
+        "PRIV-DUPLICATES", "duplicates within and across the sets",
+        "Recordings that occur twice, or a patient in both train and holdout: they bias every "
+        "comparison and are set aside.",
+    ),
+    Entry(
+        "PRIV-NOT-TESTED", "attacks that were not run",
+        "What this audit did not try. Absence of a test is not evidence of absence.",
+    ),
+    Entry(
+        "PRIV-SCOPE", "scope of the audit",
+        "A distance check can fail a release and never clears one by itself.",
+        "",
+        "Yao et al., arXiv 2505.01524; EDPB Opinion 28/2024",
+        "Only training with differential privacy gives a guarantee; an audit bounds leakage "
+        "from below.",
+    ),
+)  # fmt: skip

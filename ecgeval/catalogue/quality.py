@@ -1,0 +1,37 @@
+"""Data quality: records that cannot be used, and the form of the sets."""
+
+from ecgeval.catalogue.entry import Entry
+
+__all__ = ["ENTRIES"]
+
+ENTRIES = (
+    Entry(
+        "design_effect", "design effect",
+        "How much less a record says because others are of the same patient: the effective "
+        "number of records is their number divided by it. 1 where each is another person.",
+        "variance of the proportion by patients / p (1 − p) n⁻¹",
+        "Rao & Scott, Biometrics 1992;48:577",
+        "Cannot be seen where a proportion is 0 or 1; the number of patients is used there.",
+    ),
+    Entry(
+        "unusable_difference", "difference in unusable records",
+        "Share of synthetic minus share of real records that could not be read, measured or "
+        "delineated, in percentage points.",
+        "Newcombe's interval for a difference of proportions, on the effective number of "
+        "records by patient",
+        "Newcombe, Stat Med 1998;17:873",
+        "Says how many fail, not why; the table of reasons does.",
+    ),
+    Entry(
+        "DQ-RECORDS", "unusable records",
+        "Whether records are unreadable, flat or impossible to delineate about as often in "
+        "either set. They are left out of every other number.",
+        "Newcombe interval of the difference against a margin in percentage points.",
+        "Newcombe, Stat Med 1998;17:873",
+    ),
+    Entry(
+        "DQ-FORM", "form of the sets",
+        "Whether leads, sampling rate, length and rounding agree. Where they do not, the sets "
+        "were brought to one form first, and part of a difference may come from that.",
+    ),
+)  # fmt: skip
