@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ecgeval.delineation.base import BEAT_WINDOW_S
@@ -41,8 +43,8 @@ _P_FROM, _P_TO = round(0.30 * RATE), round(0.06 * RATE)  # where a P wave is loo
 def middle_mean(beats: np.ndarray) -> np.ndarray:
     """Return the mean of the middle half of the values (the median of up to three), along axis 0.
 
-    As robust as the median against a quarter of bad beats, and less noisy. Batcher's odd-even
-    merge sort orders the values: its few exchanges are whole-array minima and maxima.
+    As robust as the median against a quarter of bad beats, and less noisy. A network of exchanges
+    orders the values as far as needed: each is a minimum and a maximum of whole arrays.
 
     Parameters
     ----------
@@ -54,6 +56,36 @@ def middle_mean(beats: np.ndarray) -> np.ndarray:
     """
     n = len(beats)
     rows, spare = list(beats.copy()), np.empty_like(beats[0])
+    for i, j, low, high in _exchanges(n):
+        if low and high:
+            np.minimum(rows[i], rows[j], out=spare)
+            np.maximum(rows[i], rows[j], out=rows[j])
+            rows[i], spare = spare, rows[i]
+        elif low:
+            np.minimum(rows[i], rows[j], out=rows[i])
+        else:
+            np.maximum(rows[i], rows[j], out=rows[j])
+    middle = _middle(n)
+    total = rows[middle.start].copy()
+    for row in rows[middle.start + 1 : middle.stop]:
+        total += row
+    return total / np.float32(middle.stop - middle.start)
+
+
+def _middle(n: int) -> slice:
+    """Return which of n ordered values are averaged."""
+    cut_off = (n + 1) // 4 if n > 2 else 0
+    return slice(cut_off, n - cut_off)
+
+
+@lru_cache(maxsize=MOST)
+def _exchanges(n: int) -> tuple[tuple[int, int, bool, bool], ...]:
+    """Return the exchanges (low row, high row, whether either result is used) for n values.
+
+    Batcher's odd-even merge sort, without what only orders values within the middle half or
+    outside it: a quarter to a third less work.
+    """
+    network = []
     p = 1
     while p < n:
         k = p
@@ -61,17 +93,19 @@ def middle_mean(beats: np.ndarray) -> np.ndarray:
             for j in range(k % p, n - k, 2 * k):
                 for i in range(j, min(j + k, n - k)):
                     if i // (2 * p) == (i + k) // (2 * p):
-                        np.minimum(rows[i], rows[i + k], out=spare)
-                        np.maximum(rows[i], rows[i + k], out=rows[i + k])
-                        rows[i], spare = spare, rows[i]
+                        network.append((i, i + k))
             k //= 2
         p *= 2
-    cut_off = (n + 1) // 4 if n > 2 else 0
-    middle = rows[cut_off : n - cut_off]
-    total = middle[0].copy()
-    for row in middle[1:]:
-        total += row
-    return total / np.float32(len(middle))
+    inside = [row in range(n)[_middle(n)] for row in range(n)]
+    used_later = [False] * n
+    kept = []
+    for i, j in reversed(network):
+        low, high = (used_later[row] or inside[row] for row in (i, j))
+        ordered = not (used_later[i] or used_later[j]) and inside[i] and inside[j]
+        if (low or high) and not ordered:
+            kept.append((i, j, low, high))
+            used_later[i] = used_later[j] = True
+    return tuple(kept[::-1])
 
 
 def lead_quantile(values: np.ndarray, q: float | np.ndarray, axis: int = 0) -> np.ndarray:

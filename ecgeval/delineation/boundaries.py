@@ -39,6 +39,8 @@ constants make the global intervals agree on average with theirs (cross-validate
 1-100); being constants, they cancel between two sets of records.
 """
 
+_CONVENTION = np.array(CONVENTION_MS) * RATE / 1000
+
 _BLOCK = 8  # beats at a time: what the network holds of them stays in the cache
 
 P_SURE = 2.4
@@ -157,13 +159,43 @@ def network(x: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _median(logits: np.ndarray) -> np.ndarray:
-    """Return the median of softmax distributions over the last axis, in bins, interpolated."""
-    p = np.exp(logits - logits.max(-1, keepdims=True))
-    c = np.cumsum(p, axis=-1)
-    half = 0.5 * c[..., -1:]
-    k = (c >= half).argmax(-1)[..., None]  # the first bin that reaches it
-    over = np.take_along_axis(c, k, -1) - half
-    return (k + 1 - over / np.take_along_axis(p, k, -1))[..., 0]
+    """Return the median of each mark's softmax distribution over its `RANGES`, interpolated.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, shape (m, leads, TOKENS, 8, TOKEN)
+
+    Returns
+    -------
+    ndarray, shape (m, leads, 8)
+        Steps from the start of the beat.
+    """
+    m, leads = logits.shape[:2]
+    # No maximum is taken out first: what is 40 below it counts for nothing, and nothing overflows.
+    p = np.exp(np.clip(logits, -40, 40))
+    p *= _within()
+    token = (p.reshape(-1, p.shape[-2] * TOKEN) @ _TOKEN_SUMS).reshape(m, leads, TOKENS, -1)
+    c = np.cumsum(token, axis=2)
+    half = 0.5 * c[:, :, -1]
+    i, j, k = np.ogrid[:m, :leads, : len(COLUMNS)]
+    first = (c >= half[:, :, None]).argmax(2)  # the token that reaches it, then the step in it
+    q = p[i, j, first, k]
+    d = np.cumsum(q, axis=-1) + (c - token)[i, j, first, k][..., None]
+    step = np.minimum((d < half[..., None]).sum(-1), TOKEN - 1)
+    over = d[i, j, k, step] - half
+    return TOKEN * first + step + 1 - over / q[i, j, k, step]
+
+
+_TOKEN_SUMS = np.kron(np.eye(len(COLUMNS), dtype=np.float32), np.ones((TOKEN, 1), np.float32))
+
+
+@lru_cache(maxsize=1)
+def _within() -> np.ndarray:
+    """Return 1 for the tokens among which a mark is looked for, (TOKENS, 8, 1)."""
+    out = np.zeros((TOKENS, len(COLUMNS), 1), np.float32)
+    for k, (low, high) in enumerate(RANGES):
+        out[low:high, k] = 1
+    return out
 
 
 def mark(
@@ -230,13 +262,9 @@ def _read(beats: np.ndarray, live: np.ndarray, pace: np.ndarray) -> tuple[np.nda
     for first in range(0, m, _BLOCK):
         part = slice(first, first + _BLOCK)
         logits, present[part] = network(prepare(seen[part]), weight[part])
-        for k, (column, (low, high)) in enumerate(zip(COLUMNS, RANGES, strict=True)):
-            steps = low * TOKEN + _median(
-                logits[:, :, low:high, k].reshape(-1, leads, TOKEN * (high - low))
-            )
-            # A step is two samples, its middle between them.
-            place = BEFORE + (2 * steps - 0.5 - BEFORE) / pace[part, None]
-            marks[part, :, column] = place + CONVENTION_MS[k] * RATE / 1000
+        # A step is two samples, its middle between them.
+        place = BEFORE + (2 * _median(logits) - 0.5 - BEFORE) / pace[part, None, None]
+        marks[part, :, COLUMNS] = place + _CONVENTION
     # Medians of neighbouring distributions may cross by a few milliseconds.
     marks[..., 3] = np.minimum(marks[..., 3], marks[..., 5])
     marks[..., 0:3] = np.sort(np.minimum(marks[..., 0:3], marks[..., 3:4]), axis=-1)

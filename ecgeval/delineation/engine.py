@@ -124,8 +124,8 @@ def _screen(signals: np.ndarray, fs: float) -> np.ndarray:
     if samples < SHORTEST_S * fs:
         return np.full(n, Status.TOO_SHORT, np.int8)
     with np.errstate(invalid="ignore", over="ignore"):
-        finite = np.isfinite(signals.sum(axis=(1, 2)))  # NaN and infinity survive a sum
-        span = np.ptp(signals, axis=2).max(axis=1)
+        span = (signals.max(axis=2) - signals.min(axis=2)).max(axis=1)
+    finite = np.isfinite(span)  # NaN and infinity survive a maximum
     flat = np.where(span < FLAT_MV, Status.FLAT, Status.OK)
     return np.where(finite, flat, Status.NOT_FINITE).astype(np.int8)
 

@@ -190,6 +190,28 @@ def test_the_weights_are_small_and_finite():
     assert all(np.isfinite(w).all() for w in weights.values())
 
 
-def test_median_of_a_distribution():
-    logits = np.log(np.array([[1e-9, 0.2, 0.6, 0.2], [0.5, 0.5, 1e-9, 1e-9]], np.float32))
-    np.testing.assert_allclose(boundaries._median(logits), [2.5, 1.0], atol=1e-4)
+def test_median_of_a_distribution_within_the_range_of_its_mark():
+    logits = np.full((1, 1, boundaries.TOKENS, 8, boundaries.TOKEN), -30, np.float32)
+    for k, (low, high) in enumerate(boundaries.RANGES):
+        logits[0, 0, :low, k] = logits[0, 0, high:, k] = 30  # where this mark cannot be
+        logits[0, 0, low + 1, k, 1:4] = np.log([0.2, 0.6, 0.2])
+    expected = [8 * (low + 1) + 2.5 for low, _ in boundaries.RANGES]
+    np.testing.assert_allclose(boundaries._median(logits)[0, 0], expected, atol=1e-3)
+
+
+def test_median_of_a_distribution_on_a_single_step():
+    logits = np.full((1, 1, boundaries.TOKENS, 8, boundaries.TOKEN), -1e4, np.float32)
+    logits[0, 0, 20, :, 5] = 1e4  # in T, and nowhere in P: no division by zero there
+    steps = boundaries._median(logits)
+    assert np.isfinite(steps).all()
+    np.testing.assert_allclose(steps[0, 0, 5:], 165.5, atol=1e-3)
+
+
+@pytest.mark.parametrize("n", range(1, 17))
+def test_exchanges_are_no_more_than_needed(n):
+    pairs = averaging._exchanges(n)
+    assert all(i < j and (low or high) for i, j, low, high in pairs)
+    x = np.random.default_rng(n).permutation(n).astype(np.float32)[:, None]
+    kept = x.copy()
+    averaging.middle_mean(x)
+    np.testing.assert_array_equal(x, kept)  # what is given stays as it is
