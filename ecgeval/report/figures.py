@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
@@ -51,6 +52,7 @@ COLOURS = {
 INK, MUTED = COLOURS["ink"], COLOURS["muted"]
 REAL, SYNTH = COLOURS["real"], COLOURS["synth"]
 _SERIES = (REAL, SYNTH, COLOURS["third"], COLOURS["fourth"])
+_DIVERGING = LinearSegmentedColormap.from_list("blue-red", [REAL, "#f4f4f2", SYNTH])
 _DASHES = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
 
 _STYLE: dict[Any, Any] = {
@@ -567,6 +569,103 @@ def _marked_beat(data: Mapping[str, Any]) -> Cells:
     yield title, fig
 
 
+def _curves(data: Mapping[str, Any]) -> Cells:
+    """Lines with their bands, a panel a cell.
+
+    ``panels``: title, xlabel, ylabel, null (a dashed line, or null) and ``series``: name, x, y,
+    low and high (or null), role (real, synth, floor, third or fourth).
+    """
+    for panel in data.get("panels", ()):
+        fig, ax = _axes(4.4, 2.9, left=0.6, right=0.15, bottom=0.48, top=0.45)
+        names = []
+        for k, s in enumerate(panel.get("series", ())):
+            role = str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
+            colour = MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
+            style = {"real": "-", "floor": ":"}.get(role, _DASHES[k % 4])
+            x, y = (np.asarray(s.get(key, ()), float) for key in "xy")
+            low, high = s.get("low"), s.get("high")
+            if low is not None and high is not None:
+                band = np.asarray(low, float), np.asarray(high, float)
+                shade = COLOURS["floor"] if role == "floor" else colour
+                ax.fill_between(x, *band, color=shade, alpha=0.5 if role == "floor" else 0.2, lw=0)
+            ax.plot(x, y, color=colour, ls=style, lw=1.4, marker="o" if len(x) < 12 else "", ms=2.8)
+            mark = "■" if role in ("real", "floor") else "┅"
+            names.append((f"{mark} {_short(_word(s.get('name', '')), 30)}", colour))
+        if panel.get("null") is not None:
+            ax.axhline(panel["null"], color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
+        ax.set(xlabel=str(panel.get("xlabel", "")), ylabel=str(panel.get("ylabel", "")))
+        ax.locator_params(axis="both", nbins=6)
+        title = clean(str(panel.get("title", "")))
+        _headline(fig, title, "", names)
+        yield title or "Curves", fig
+
+
+def _heat(data: Mapping[str, Any]) -> Cells:
+    """Matrices as coloured cells with the value of each, a panel a cell.
+
+    ``panels``: title, rows, columns, values (null where there is none), low, high, unit.
+    """
+    for panel in data.get("panels", ()):
+        rows_, columns = list(panel.get("rows", ())), list(panel.get("columns", ()))
+        values = np.array(
+            [[np.nan if v is None else v for v in row] for row in panel.get("values", ())], float
+        )
+        if not values.size:
+            continue
+        left = 0.2 + 0.065 * max(len(_short(r, 22)) for r in rows_)
+        bottom = 0.2 + 0.06 * max(len(_short(c, 22)) for c in columns)
+        cell = 0.3
+        fig, ax = _axes(left + cell * len(columns) + 0.15, bottom + cell * len(rows_) + 0.4,
+                        left=left, right=0.15, bottom=bottom, top=0.4)  # fmt: skip
+        low, high = float(panel.get("low", np.nanmin(values))), float(panel.get("high", 1))
+        middle = (low + high) / 2
+        ax.pcolormesh(np.ma.masked_invalid(values), cmap=_DIVERGING, vmin=low, vmax=high,
+                      edgecolors="white", linewidth=0.5)  # fmt: skip
+        for (i, j), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                strong = abs(value - middle) > 0.62 * (high - low) / 2
+                ax.text(j + 0.5, i + 0.5, f"{value:.1f}".replace("-", "−").replace("0.", "."),
+                        ha="center", va="center", size=5.5,
+                        color="white" if strong else "#1f2430")  # fmt: skip
+        ax.set(ylim=(len(rows_), 0), aspect="equal")
+        ax.set_yticks(np.arange(len(rows_)) + 0.5, [_short(r, 22) for r in rows_])
+        ax.set_xticks(np.arange(len(columns)) + 0.5, [_short(c, 22) for c in columns], rotation=90)
+        ax.tick_params(length=0)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_visible(False)
+        title = clean(str(panel.get("title", "")))
+        _headline(fig, title, str(panel.get("unit", "")), [])
+        yield title or "Matrix", fig
+
+
+def _occlusion(data: Mapping[str, Any]) -> Cells:
+    """Representative beats, shaded where a classifier looks.
+
+    ``leads``: name, uv (µV), weight (0 or more, the same length); ``fs``, ``zero`` (sample of R).
+    """
+    leads = list(data.get("leads", ()))
+    top = max((max(lead.get("weight", [0]), default=0) for lead in leads), default=0) or 1
+    fs, zero = float(data.get("fs", 500)), data.get("zero", 0)
+    for lead in leads:
+        fig, ax = _axes(2.5, 1.75, left=0.42, right=0.1, bottom=0.3, top=0.4)
+        y = np.asarray(lead.get("uv", ()), float) / 1000
+        weight = np.clip(np.asarray(lead.get("weight", ()), float) / top, 0, 1)
+        t = (np.arange(len(y)) - zero) / fs * 1000
+        low, high = (y.min(), y.max()) if y.size else (0, 1)
+        pad = 0.08 * ((high - low) or 1)
+        base = low - pad
+        ax.fill_between(t, base, base + weight * (high - low + 2 * pad), color=SYNTH, alpha=0.35,
+                        lw=0)  # fmt: skip
+        ax.plot(t, y, color=INK, lw=1.1)
+        ax.set_ylim(base, high + pad)
+        ax.locator_params(axis="both", nbins=5)
+        first = lead is leads[0]
+        name = str(lead.get("name", ""))
+        _headline(fig, name, "mV against ms" if first else "",
+                  [("■ where the classifier looks", SYNTH)] if first else [])  # fmt: skip
+        yield f"Where the classifier looks in {name}", fig
+
+
 # ---- tables in long form ---------------------------------------------------------------------
 
 
@@ -654,6 +753,31 @@ def _rows_marked_beat(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"lead": lead, "mark": name, "reference_ms": true, "found_ms": own}
 
 
+def _rows_curves(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in data.get("panels", ()):
+        for s in panel.get("series", ()):
+            for i, (x, y) in enumerate(zip(s.get("x", ()), s.get("y", ()), strict=True)):
+                yield {"panel": panel.get("title", ""), "series": s.get("name", ""), "x": x, "y": y,
+                       "low": s["low"][i] if s.get("low") else None,
+                       "high": s["high"][i] if s.get("high") else None}  # fmt: skip
+
+
+def _rows_heat(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for panel in data.get("panels", ()):
+        for name, row in zip(panel.get("rows", ()), panel.get("values", ()), strict=True):
+            for column, value in zip(panel.get("columns", ()), row, strict=True):
+                yield {"panel": panel.get("title", ""), "row": name, "column": column,
+                       "value": value}  # fmt: skip
+
+
+def _rows_occlusion(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    fs, zero = float(data.get("fs", 500)), data.get("zero", 0)
+    for lead in data.get("leads", ()):
+        for i, (uv, weight) in enumerate(zip(lead["uv"], lead["weight"], strict=True)):
+            yield {"lead": lead.get("name", ""), "ms": (i - zero) / fs * 1000, "uv": uv,
+                   "weight": weight}  # fmt: skip
+
+
 def _flat(data: Mapping[str, Any], path: str = "") -> Iterator[dict[str, Any]]:
     """Return one row a leaf: where it is, and what."""
     for key, value in data.items():
@@ -676,6 +800,9 @@ KINDS: dict[str, Kind] = {
     "neighbours": Kind(_neighbours, _rows_neighbours, 1),
     "pairs": Kind(_pairs, _rows_pairs, 1),
     "marked_beat": Kind(_marked_beat, _rows_marked_beat, 1),
+    "curves": Kind(_curves, _rows_curves, 2),
+    "heat": Kind(_heat, _rows_heat, 2),
+    "occlusion": Kind(_occlusion, _rows_occlusion, 3),
 }
 """Every kind of figure that can be drawn; another kind is shown as a table."""
 

@@ -132,6 +132,22 @@ def make_results(sim, *, records=3, prefix="") -> Results:
                 "names": ["P_on", "R_peak", "T_off"],
                 "reference": {key: [-160.0, 0.0, 320.5] for key in band},
                 "found": {key: [-156.0, 2.0, None] for key in band}}, "", "quality"),
+        Figure("fidelity.shift", "curves", "Shift function",
+               {"panels": [{"title": f"QRS {prefix}", "xlabel": "quantile", "ylabel": "ms",
+                            "null": 0, "series": [
+                   {"name": "synthetic − real", "x": [0.1, 0.5, 0.9], "y": [-2, -1, 1],
+                    "low": [-3, -2, 0], "high": [-1, 0, 2], "role": "synth"},
+                   {"name": "real against real", "x": [0.1, 0.5, 0.9], "y": [0, 0, 0],
+                    "low": None, "high": None, "role": "floor"}]}]}, "", "fidelity"),
+        Figure("fidelity.correlation", "heat", "Correlation",
+               {"panels": [{"title": f"real {prefix}", "rows": ["RR", "QT"],
+                            "columns": ["RR", f"QT {prefix}"], "values": [[1, 0.8], [0.8, None]],
+                            "low": -1, "high": 1, "unit": ""}]}, "", "fidelity"),
+        Figure("fidelity.look", "occlusion", "Where the classifier looks",
+               {"fs": 500, "zero": 200, "leads": [
+                   {"name": key, "uv": (1000 * v).round().astype(int).tolist(),
+                    "weight": np.linspace(0, 1, len(v)).tolist()} for key, v in band.items()]},
+               "", "fidelity"),
         Figure("other.new", "a_kind_of_tomorrow", "A kind this version does not know",
                {"x": [1, 2, 3], "nested": {"y": 0.5}}, "", "quality"),
     )  # fmt: skip
