@@ -624,9 +624,10 @@ def _heat(data: Mapping[str, Any]) -> Cells:
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 strong = abs(value - middle) > 0.62 * (high - low) / 2
-                ax.text(j + 0.5, i + 0.5, f"{value:.1f}".replace("-", "−").replace("0.", "."),
-                        ha="center", va="center", size=5.5,
-                        color="white" if strong else "#1f2430")  # fmt: skip
+                text = f"{round(value, 1) + 0:.1f}".replace("-", "−").replace("0.", ".")
+                # Not the page's ink: a light cell stays light in dark mode.
+                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", size=5.5,
+                        color="white" if strong else "#222222")  # fmt: skip
         ax.set(ylim=(len(rows_), 0), aspect="equal")
         ax.set_yticks(np.arange(len(rows_)) + 0.5, [_short(r, 22) for r in rows_])
         ax.set_xticks(np.arange(len(columns)) + 0.5, [_short(c, 22) for c in columns], rotation=90)
