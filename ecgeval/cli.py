@@ -361,6 +361,53 @@ def generate(
 
 
 @app.command()
+def train(
+    generator: Annotated[str, typer.Argument(help="pulse2pulse or wavegan-star.")],
+    data: Annotated[str, typer.Option(help="SET to train on.")],
+    out: Out,
+    width: Annotated[int, typer.Option(help="Channels d of the generator, 10, 20, ...")] = 50,
+    critic_width: Annotated[int, typer.Option(min=1, help="Channels d of the critic.")] = 50,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training records.")] = 2500,
+    batch: Annotated[int, typer.Option(min=1, help="Records a critic step.")] = 32,
+    critic_steps: Annotated[int, typer.Option(min=1, help="Critic steps a generator step.")] = 5,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam, for both networks.")] = 1e-4,
+    ema: Annotated[float, typer.Option(help="Decay of the mean generator; 0 for none.")] = 0.0,
+    accumulate: Annotated[int, typer.Option(min=1, help="Parts of a batch, to save memory.")] = 1,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Convolutions in bfloat16.")] = False,
+    checkpoint_epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs between checkpoints that are kept.")
+    ] = 25,
+    holdout: Annotated[
+        float, typer.Option(help="Share of the patients that training never sees.")
+    ] = 0.2,
+    unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
+    seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:  # fmt: skip
+    """Train a generator (WGAN-GP); the same command goes on with a run that was stopped."""
+    from ecgeval import sets, sweep
+    from ecgeval.generators.training import Settings
+
+    settings = Settings(
+        generator, width, critic_width, epochs, batch, critic_steps, learning_rate, ema=ema,
+        accumulate=accumulate, mixed=mixed, checkpoint_epochs=checkpoint_epochs, holdout=holdout,
+        seed=seed,
+    )  # fmt: skip
+    _writable(out)
+    with _progress() as progress:
+        ecgs = sets.read(
+            data, unit=unit, labels=labels, seconds=seconds, native_fs=native_fs, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+        _told(ecgs)
+        path = sweep.train(
+            ecgs, out, settings, device=_device(device), assume_independent=assume_independent,
+            progress=progress,
+        )  # fmt: skip
+    print(f"{path}; go on with `ecgeval compare REAL {path} -n 1000 --out DIR`")
+
+
+@app.command()
 def delineate(
     source: Annotated[str, typer.Argument(metavar="SET")], out: Out, method: Method = "ecgeval",
     leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
