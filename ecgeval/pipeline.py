@@ -439,9 +439,14 @@ class Run:
         """Return the real set, which may be a reference cohort."""
         if not is_reference(part.source):
             return self.read(part)
+        found = load_reference(part.source)
         if part.labels is not None or part.n is not None:
             raise UsageError(f"{part.source} takes neither labels nor n; it is used as it is")
-        found = load_reference(part.source)
+        if part.seconds is not None and part.seconds < found.seconds:
+            raise UsageError(
+                f"{part.source} was measured on {found.seconds:g} s and cannot be cropped to "
+                f"{part.seconds:g} s; leave out --seconds"
+            )
         self.read_sets.append(found)
         return found
 
@@ -647,7 +652,7 @@ def _beside(reference: Reference, synth: Features) -> list[Features]:
     real = replace(
         synth, measures=reference.measures, outcome=reference.records["outcome"], beats=beats
     )
-    return [real, replace(synth, measures=rounded(synth.measures)[list(reference.measures)])]
+    return [real, replace(synth, measures=rounded(synth.measures))]
 
 
 def _record_keys(ecgs: EcgSet) -> list[bytes]:
