@@ -6,7 +6,8 @@ The pipeline, from the bottom up (each part imports only from those above it):
     io                          files, stores and named data sets to `EcgSet`
     preprocess                  filtering, quality flags, bringing sets to one form
     delineation, generators     P-QRS-T marks; Pulse2Pulse
-    measures, sets              one row of measures a record; what users call a SET
+    measures, references        one row of measures a record; those of real cohorts, shipped
+    sets                        what users call a SET
     compare, privacy            fidelity; leaks of patients
     report, config              HTML, PDF, figures; a run's settings
     pipeline, cli               the order of things; the commands
@@ -40,6 +41,7 @@ _PUBLIC = {
     "delineate": "delineation",
     "generate": "generators",
     "info": "sets",
+    "load_reference": "references",
     "measure": "measures",
     "published": "generators",
     "quality": "preprocess",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from ecgeval.measures import measure
     from ecgeval.pipeline import audit, compare, run
     from ecgeval.preprocess import quality
+    from ecgeval.references import load_reference
     from ecgeval.report import write_report
     from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
     from ecgeval.sets import info, read

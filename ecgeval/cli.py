@@ -26,7 +26,8 @@ app = typer.Typer(
     name="ecgeval",
     help="Real ECGs against synthetic ECGs: do they behave alike, where not, and do they leak "
     "patients?\n\nA SET is a file, a folder, a store, a named data set (ludb, ptbxl-norm, "
-    "deepfake:0-999) or a generator (pulse2pulse:1000).\n\nExit codes: 0 every gate passed, 1 a "
+    "deepfake:0-999) or a generator (pulse2pulse:1000). REAL may be a reference cohort "
+    "(reference:ptbxl-norm), which comes with ecgeval.\n\nExit codes: 0 every gate passed, 1 a "
     "gate failed, 2 bad usage or configuration, 3 data unreadable or too little to decide.",
     no_args_is_help=True,
     add_completion=False,
@@ -281,7 +282,7 @@ def demo(
 
 @app.command()
 def info(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Any SET.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Any SET, or reference:NAME.")],
     unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """What is in there: format, n, patients, leads, rate, unit, range, warnings."""
@@ -321,7 +322,7 @@ def convert(
     _keep(out, force)
 
     with _progress() as progress:
-        if sets.is_generator(source) or source.startswith("deepfake:"):
+        if sets.is_generator(source) or source.startswith(("deepfake:", "reference:")):
             ecgs = sets.read(
                 source, fs=fs, leads=_leads(leads), seconds=seconds, seed=seed, progress=progress
             )
@@ -482,7 +483,9 @@ def measure(
 
 @app.command()
 def compare(
-    real: Annotated[str, typer.Argument(metavar="REAL", help="SET of real ECGs.")],
+    real: Annotated[
+        str, typer.Argument(metavar="REAL", help="SET of real ECGs, or reference:ptbxl-norm.")
+    ],
     synth: Annotated[str, typer.Argument(metavar="SYNTH", help="SET of synthetic ECGs.")],
     out: Out,
     n: Annotated[int | None, typer.Option("-n", min=1, help="Records of a checkpoint.")] = None,

@@ -27,7 +27,16 @@ from ecgeval.ecgset import EcgSet, Microvolts, resample
 from ecgeval.errors import DataError, UsageError
 from ecgeval.measures import measure_columns, measure_marks
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
-from ecgeval.preprocess import harmonise, quality
+from ecgeval.preprocess import Harmonised, harmonise, quality
+from ecgeval.references import (
+    Aligned,
+    Reference,
+    align,
+    is_reference,
+    load_reference,
+    refuse,
+    rounded,
+)
 from ecgeval.results import Figure, Results
 
 __all__ = ["Features", "Run", "audit", "compare", "demo", "features", "run", "trim_cache"]
@@ -190,7 +199,7 @@ def trim_cache(cache: Path, limit: float = _CACHE_BYTES) -> None:
 
 
 def compare(
-    real: Source,
+    real: Source | Reference,
     synth: Source,
     *,
     seed: int = 0,
@@ -209,7 +218,8 @@ def compare(
     Parameters
     ----------
     real, synth : EcgSet or SET
-        Sets, or what `ecgeval.read` accepts.
+        Sets, or what `ecgeval.read` accepts. `real` may be a reference cohort,
+        ``reference:ptbxl-norm``: what needs waveforms of real records is then ``NOT_ASSESSABLE``.
     seed : int
         Seed of every random step.
     method : str
@@ -241,7 +251,9 @@ def compare(
     DataError
         If the sets cannot be compared.
     """
-    real, synth = sets.read(real, progress=progress), sets.read(synth, seed=seed, progress=progress)
+    refuse(synth, "the synthetic set")
+    real = real if isinstance(real, Reference) else _read_real(real, progress=progress)
+    synth = sets.read(synth, seed=seed, progress=progress)
     config = make(
         seed=seed, method=method, leads=leads, quick=quick, assume_independent=assume_independent,
         compare={"margins": margins},
@@ -293,6 +305,8 @@ def audit(
     DataError
         If the sets cannot be compared.
     """
+    for name, given in (("train", train), ("holdout", holdout), ("synth", synth)):
+        refuse(given, f"the {name} set of an audit")
     train = sets.read(train, progress=progress)
     held = None if holdout is None else sets.read(holdout, progress=progress)
     synth = sets.read(synth, seed=seed, progress=progress)
@@ -319,21 +333,22 @@ class Run:
     progress: Progress = quiet
     device: str = "cpu"
     timings: dict[str, float] = field(default_factory=dict)
-    read_sets: list[EcgSet] = field(default_factory=list)
+    read_sets: list[EcgSet | Reference] = field(default_factory=list)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
     _met: dict[bytes, tuple[Features, int]] = field(default_factory=dict)
 
-    def compare(self, real: EcgSet, synth: EcgSet, *, show_records: bool = True) -> Results:
+    def compare(
+        self, real: EcgSet | Reference, synth: EcgSet, *, show_records: bool = True
+    ) -> Results:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
         from ecgeval.compare import compare_measures, load_margins
-        from ecgeval.compare.quality import compare_quality
+        from ecgeval.compare.quality import compare_quality, without_waveforms
         from ecgeval.compare.univariate import MIN_PATIENTS
 
         wanted = self.config.compare.margins
         named = wanted in ("lenient", "strict")
         margins = load_margins(wanted) if named else load_margins(path=wanted)
-        both = harmonise(real, synth, names=("the real set", "the synthetic set"),
-                         leads=self.config.leads)  # fmt: skip
+        both = self._one_form(real, synth)
         found = real, synth
         real, synth = both.sets
         independent = self.config.assume_independent
@@ -346,7 +361,10 @@ class Run:
                     f"the {name} set holds {records} of {people} patient{'s' * (people != 1)}; a "
                     f"comparison needs at least {MIN_PATIENTS}"
                 )
-        feats = [self._features(real, "real"), self._features(synth, "synthetic")]
+        if isinstance(real, Reference):
+            feats = _beside(real, self._features(synth, "synthetic"))
+        else:
+            feats = [self._features(real, "real"), self._features(synth, "synthetic")]
         with self.timed("compare"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
             checks = compare_quality(
@@ -354,6 +372,8 @@ class Run:
                 patients_real=outcomes[0][1], patients_synth=outcomes[1][1],
                 notes=both.notes, seed=self.config.seed,
             )  # fmt: skip
+            if isinstance(both, Aligned):
+                checks = checks + without_waveforms(both)
             fidelity = compare_measures(
                 feats[0].measures, feats[1].measures,
                 patients_real=patients[0], patients_synth=patients[1],
@@ -415,7 +435,35 @@ class Run:
         self.read_sets.append(ecgs)
         return ecgs
 
-    def manifest(self, **given: EcgSet | None) -> dict[str, Any]:
+    def read_real(self, part: SetConfig) -> EcgSet | Reference:
+        """Return the real set, which may be a reference cohort."""
+        if not is_reference(part.source):
+            return self.read(part)
+        found = load_reference(part.source)
+        if part.labels is not None or part.n is not None:
+            raise UsageError(f"{part.source} takes neither labels nor n; it is used as it is")
+        if part.seconds is not None and part.seconds < found.seconds:
+            raise UsageError(
+                f"{part.source} was measured on {found.seconds:g} s and cannot be cropped to "
+                f"{part.seconds:g} s; leave out --seconds"
+            )
+        self.read_sets.append(found)
+        return found
+
+    def _one_form(self, real: EcgSet | Reference, synth: EcgSet) -> Harmonised | Aligned:
+        """Return both sets with the same leads, rate and length as far as can be."""
+        if isinstance(real, Reference):
+            if self.config.method != real.about["engine"]["method"]:
+                raise UsageError(
+                    f"reference:{real.name} was measured by the method "
+                    f"{real.about['engine']['method']!r}; a comparison with it takes no other "
+                    f"(--method is {self.config.method!r})"
+                )
+            return align(real, synth, leads=self.config.leads)
+        names = ("the real set", "the synthetic set")
+        return harmonise(real, synth, names=names, leads=self.config.leads)
+
+    def manifest(self, **given: EcgSet | Reference | None) -> dict[str, Any]:
         """Return what decides the numbers: settings, versions, seed, and what went in."""
         withhold = "train" in given and not self.config.show_traces
         return {
@@ -469,16 +517,18 @@ class Run:
         """Return a context that adds its wall time to `timings` under `stage`."""
         return _Timer(self.timings, stage)
 
-    def _paper(self, real: EcgSet, synth: EcgSet, feats: list[Features]) -> Figure:
+    def _paper(self, real: EcgSet | Reference, synth: EcgSet, feats: list[Features]) -> Figure:
         records = []
         for name, ecgs, f in (("real", real, feats[0]), ("synth", synth, feats[1])):
+            if isinstance(ecgs, Reference):
+                continue
             rng = child_rng(self.config.seed, "pictures", name)
             usable = np.flatnonzero(f.outcome == "")
             for row in np.sort(rng.permutation(usable)[:_PICTURES]):
                 records.append(_trace(ecgs, int(row), name))
         return Figure(
             "fidelity.paper", "ecg_paper", "On ECG paper",
-            {"fs": min(real.fs, _BEAT_FS), "leads": list(real.leads), "records": records},
+            {"fs": min(synth.fs, _BEAT_FS), "leads": list(synth.leads), "records": records},
             "Records drawn at random, 25 mm/s and 10 mm/mV.", "fidelity",
         )  # fmt: skip
 
@@ -530,12 +580,12 @@ def run(
     _check(config)
     assert config.synth is not None
     worker = Run(config, jobs=jobs, cache=cache, progress=progress, device=device)
-    given: dict[str, EcgSet] = {}
+    given: dict[str, Any] = {}
     # Real sets come first: what they lack is said before anything is generated.
     for name in ("real", "train", "holdout"):
         part = getattr(config, name)
         if part is not None:
-            given[name] = worker.read(part)
+            given[name] = worker.read_real(part) if name == "real" else worker.read(part)
             given[name].patients(assume_independent=config.assume_independent)
     if config.audit.holdout_share is not None:
         from ecgeval.privacy import split_patients
@@ -553,7 +603,7 @@ def run(
         results = results + worker.compare(given["real"], synth, show_records=show)
     if auditing:
         audited = worker.audit(given["train"], given.get("holdout"), synth)
-        if not config.show_traces and "real" in worker.measures:
+        if not config.show_traces and isinstance(given.get("real"), EcgSet):
             worker.measures["real"] = _pseudonymous(
                 worker.measures["real"], given["train"], given["real"]
             )
@@ -573,12 +623,36 @@ def _check(config: RunConfig) -> None:
         raise UsageError(
             "the configuration names neither `real` (for a comparison) nor `train` (for an audit)"
         )
+    for name, what in (
+        ("synth", "`synth`"), ("train", "`train` of an audit"), ("holdout", "`holdout` of an audit")
+    ):  # fmt: skip
+        refuse(getattr(getattr(config, name), "source", None), what)
     if config.holdout is not None and config.train is None:
         raise UsageError("`holdout` goes with `train`: name the generator's training set too")
     if config.audit.holdout_share is not None and (config.real is None or config.train is not None):
         raise UsageError("audit.holdout_share splits `real`; give `real` and no `train`")
+    if config.audit.holdout_share is not None and config.real is not None:
+        refuse(config.real.source, "audit.holdout_share")
     if config.audit.planted and config.train is None and config.audit.holdout_share is None:
         raise UsageError("audit.planted needs an audit: give `train`, or audit.holdout_share")
+
+
+def _read_real(source: Source, progress: Progress) -> EcgSet | Reference:
+    if is_reference(source):
+        return load_reference(str(source))
+    return sets.read(source, progress=progress)
+
+
+def _beside(reference: Reference, synth: Features) -> list[Features]:
+    """Return the features of a cohort, which has no beats, and of a set compared with it.
+
+    The set's measures are rounded as the cohort's are: rounding must not tell the two apart.
+    """
+    beats = np.full((len(reference), *synth.beats.shape[1:]), np.nan, dtype=np.float32)
+    real = replace(
+        synth, measures=reference.measures, outcome=reference.records["outcome"], beats=beats
+    )
+    return [real, replace(synth, measures=rounded(synth.measures))]
 
 
 def _record_keys(ecgs: EcgSet) -> list[bytes]:
@@ -622,7 +696,9 @@ def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd
     return table.set_index(pd.Index(names, name="record_id"))
 
 
-def _outcomes(f: Features, found: EcgSet, patients: np.ndarray) -> tuple[pd.Series, np.ndarray]:
+def _outcomes(
+    f: Features, found: EcgSet | Reference, patients: np.ndarray
+) -> tuple[pd.Series, np.ndarray]:
     """Return the outcome of every record found, those that could not be read included."""
     lost = found.rejected
     outcome = pd.concat(
@@ -676,7 +752,7 @@ def _beats_figure(leads: tuple[str, ...], feats: list[Features]) -> Figure:
     )  # fmt: skip
 
 
-def _describe(ecgs: EcgSet, withhold: bool) -> dict[str, Any]:
+def _describe(ecgs: EcgSet | Reference, withhold: bool) -> dict[str, Any]:
     reasons: Mapping[Any, Any] = ecgs.rejected["reason"].value_counts().sort_index().to_dict()
     sources = ecgs.records["source"].unique()
     return {
@@ -692,6 +768,11 @@ def _describe(ecgs: EcgSet, withhold: bool) -> dict[str, Any]:
         if withhold and ecgs.notes
         else list(ecgs.notes),
         "fingerprint": ecgs.fingerprint(),
+        **(
+            {key: ecgs.about[key] for key in ("title", "licence", "citation", "changes")}
+            if isinstance(ecgs, Reference)
+            else {}
+        ),
     }
 
 
@@ -709,11 +790,12 @@ _DEMO_COPIES = 20
 def demo(
     *, seed: int = 0, jobs: int = 1, cache: Path | None = None, progress: Progress = quiet
 ) -> tuple[Results, Run]:
-    """Run the whole pipeline on real ECGs, or on stand-ins where none can be had.
+    """Run the whole pipeline on real ECGs, or on what there is where none can be had.
 
     Compares fresh Pulse2Pulse records with the real set, audits them against halves of it, and
-    audits them again with copies of patients planted on purpose. It is a plain `run`: its
-    configuration gives the same results again.
+    audits them again with copies of patients planted on purpose. Without real recordings the
+    comparison is with a reference cohort, and published DeepFakes stand in for the patients of the
+    audit. It is a plain `run`: its configuration gives the same results again.
 
     Returns
     -------
@@ -721,20 +803,20 @@ def demo(
         The planted audit is a section that does not gate.
     run : Run
     """
-    source, notice = _demo_patients(progress)
+    patients, split, notice = _demo_patients(progress)
     config = make(
         seed=seed,
-        real=source,
+        **patients,
         synth=f"pulse2pulse:{_DEMO_SYNTH}",
-        audit={"holdout_share": 0.5, "planted": _DEMO_COPIES},
+        audit={**split, "planted": _DEMO_COPIES},
         show_traces=True,  # public records; an audit hides traces and ids by default
         report={"title": "A demonstration of ecgeval", "notice": notice},
     )
     return run(config, jobs=jobs, cache=cache, progress=progress)
 
 
-def _demo_patients(progress: Progress) -> tuple[str, str]:
-    """Return the best real set that can be had, and the first line of the report."""
+def _demo_patients(progress: Progress) -> tuple[dict[str, str], dict[str, float], str]:
+    """Return the best real sets that can be had, how to split them, and the report's first line."""
     from ecgeval import io
 
     for name, title, licence in (
@@ -745,11 +827,16 @@ def _demo_patients(progress: Progress) -> tuple[str, str]:
             io.read(name, progress=progress)
         except DataError:
             continue
-        return name, f"Real ECGs: {title} ({licence})."
-    return "deepfake:0-237", (
-        "No real ECGs could be had (none found, and no connection to their publisher): published "
-        "DeepFakes stand in for the patients, so this report shows the tool, not a finding about "
-        "hearts."
+        return {"real": name}, {"holdout_share": 0.5}, f"Real ECGs: {title} ({licence})."
+    cohort = load_reference("ptbxl-norm")
+    return (
+        {"real": "reference:ptbxl-norm", "train": "deepfake:0-118", "holdout": "deepfake:119-237"},
+        {},
+        "No real recordings could be had (none found, and no connection to their publisher): the "
+        f"comparison is with measures of {len(cohort)} real ECGs that come with ecgeval "
+        f"({cohort.about['title']}, {cohort.about['licence']}); in the audit, which needs "
+        "waveforms, published DeepFakes stand in for the patients, so that part shows the tool, "
+        "not a finding about patients.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,18 +179,23 @@ def harmonise(
                 f"Lengths differ ({listed}): the first {shortest / sets[0].fs:g} s are compared."
             )
         sets = tuple(s.crop(shortest) for s in sets)
-    _check_units(sets, names)
-    grids = [rounding_grid_uv(s) for s in sets]
-    if max(grids) > 2 * max(min(grids), 0.5):
-        listed = ", ".join(
-            f"{name} {grid:g} µV" if grid else f"{name} none"
-            for grid, name in zip(grids, names, strict=True)
-        )
-        notes.append(
-            f"Rounding grids differ ({listed}): a difference of the exports, not of the hearts; "
-            "differences below the coarser step mean nothing."
-        )
+    check_units([typical_amplitude_mv(s) for s in sets], names)
+    notes += rounding_note([rounding_grid_uv(s) for s in sets], names)
     return Harmonised(sets, tuple(notes))
+
+
+def rounding_note(grids_uv: Sequence[float], names: tuple[str, ...]) -> list[str]:
+    """Return one sentence where the sets are rounded to grids that differ, else none."""
+    if max(grids_uv) <= 2 * max(min(grids_uv), 0.5):
+        return []
+    listed = ", ".join(
+        f"{name} {grid:g} µV" if grid else f"{name} none"
+        for grid, name in zip(grids_uv, names, strict=True)
+    )
+    return [
+        f"Rounding grids differ ({listed}): a difference of the exports, not of the hearts; "
+        "differences below the coarser step mean nothing."
+    ]
 
 
 def typical_amplitude_mv(ecgs: EcgSet, records: int = 200) -> float:
@@ -207,8 +213,8 @@ def typical_amplitude_mv(ecgs: EcgSet, records: int = 200) -> float:
     return float(np.median(live)) if len(live) else 0.0
 
 
-def _check_units(sets: tuple[EcgSet, ...], names: tuple[str, ...]) -> None:
-    sizes = [typical_amplitude_mv(s) for s in sets]
+def check_units(sizes: Sequence[float], names: tuple[str, ...]) -> None:
+    """Raise DataError where typical amplitudes, mV, are 0 or differ a hundredfold or more."""
     for size, name in zip(sizes, names, strict=True):
         if size == 0:
             raise DataError(

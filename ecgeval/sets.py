@@ -9,6 +9,7 @@ from typing import Any
 from ecgeval.ecgset import EcgSet, Microvolts
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
+from ecgeval.references import describe, is_reference, refuse
 
 __all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "info", "is_generator", "read"]
 
@@ -71,6 +72,7 @@ def read(
     DataError
         If there is nothing to read, or it cannot be read.
     """
+    refuse(source, "a set of ECGs")
     if isinstance(source, EcgSet):
         ecgs = source
     elif is_generator(source):
@@ -105,7 +107,7 @@ def info(
     Returns
     -------
     dict
-        See `ecgeval.io.info`.
+        See `ecgeval.io.info`; of a reference cohort, `ecgeval.references.describe`.
 
     Raises
     ------
@@ -114,6 +116,8 @@ def info(
     """
     from ecgeval import io
 
+    if is_reference(source):
+        return describe(str(source))
     if is_generator(source):
         return io.summary(read(source, progress=progress), str(source), "generator")
     try:

@@ -34,4 +34,12 @@ ENTRIES = (
         "Whether leads, sampling rate, length and rounding agree. Where they do not, the sets "
         "were brought to one form first, and part of a difference may come from that.",
     ),
+    Entry(
+        "DQ-REFERENCE", "what a reference cohort cannot show",
+        "The real side is a reference cohort: measures of real records, made by the same engine "
+        "and shipped with ecgeval, without their waveforms. What is computed from measures is "
+        "compared; what needs waveforms of real records is listed here and not assessed.",
+        limits="A cohort is one sample of one population (`ecgeval info reference:NAME` says "
+        "which); agreement with it is not agreement with yours.",
+    ),
 )  # fmt: skip

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ecgeval.compare.rates import effective_n, newcombe
+from ecgeval.references import Aligned
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
-__all__ = ["FAILURE_MARGIN", "compare_quality"]
+__all__ = ["FAILURE_MARGIN", "compare_quality", "without_waveforms"]
 
 FAILURE_MARGIN = 0.03
 """Largest difference in the share of unusable records that counts as the same (3 points)."""
@@ -113,6 +114,45 @@ def compare_quality(
         findings=findings,
         tables=(_table(real, synth, section),),
     )
+
+
+def without_waveforms(both: Aligned, *, section: str = "quality") -> Results:
+    """Say what a comparison with a reference cohort cannot assess.
+
+    Parameters
+    ----------
+    both : Aligned
+        The cohort and the synthetic set, in one form.
+    section : str
+
+    Returns
+    -------
+    Results
+        One finding ``DQ-REFERENCE``, ``NOT_ASSESSABLE``, that does not gate.
+    """
+    cohort = both.sets[0]
+    parts = [
+        "representative beats and ECG-paper traces of real records",
+        "signal quality, spectra, lead algebra and edge artefacts beside real ones",
+        "two-sample tests and embeddings of waveforms",
+        "training and testing of classifiers on waveforms",
+        "any audit of privacy",
+    ]
+    if both.uncomparable:
+        parts.insert(0, "P, PR, QRS, QT and JT intervals, which need all leads of the cohort")
+    finding = Finding(
+        "DQ-REFERENCE", Verdict.NOT_ASSESSABLE,
+        f"The real side is a table of measures (reference:{cohort.name}, {len(cohort)} records): "
+        "what needs its waveforms is not assessed",
+        explanation=f"{cohort.about['title']}. {cohort.about['selection']} Not assessed: "
+        f"{'; '.join(parts)}. Everything computed from measures and from the outcomes of records "
+        "is as with the recordings themselves, on measures rounded to 1 ms, 1 bpm, 1 degree and "
+        f"0.001 mV on both sides. Source: {cohort.about['citation']} ({cohort.about['licence']}).",
+        rule="NOT_ASSESSABLE wherever the real side is a reference cohort; it decides nothing.",
+        section=section,
+        gate=False,
+    )  # fmt: skip
+    return Results(findings=(finding,))
 
 
 def _what(note: str) -> str:
