@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,8 @@ class Margins:
     sd_ratio : (float, float)
     missing : float
         Largest difference of failure rates, as a proportion.
+    joint : mapping of str to float
+        Margins of relations between measures (``qt_rr_slope``, ms/ms).
     source : str
         The file.
     """
@@ -76,6 +78,7 @@ class Margins:
     sd_ratio: tuple[float, float]
     missing: float
     source: str
+    joint: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, column: str, real_median: float) -> float | None:
         """Return the margin of a column, None where none is declared."""
@@ -120,8 +123,12 @@ def load_margins(level: str = "lenient", path: str | Path | None = None) -> Marg
             raise UsageError(
                 f"{path}: unknown key {unknown[0]!r}; expected {', '.join(sorted(body))}"
             )
-        merged = {**body["measures"], **_table(own, "measures", source)}
-        body = {**body, **own, "measures": merged}
+        merged = {k: {**body[k], **_table(own, k, source)} for k in ("measures", "joint")}
+        unknown = sorted(set(merged["joint"]) - set(body["joint"]))
+        if unknown:
+            expected = ", ".join(sorted(body["joint"]))
+            raise UsageError(f"{path}: unknown key joint.{unknown[0]!r}; expected {expected}")
+        body = {**body, **own, **merged}
     return _checked(body, level, source)
 
 
@@ -145,7 +152,8 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
     if not (isinstance(ratio, list) and len(ratio) == 2 and 0 < ratio[0] < 1 < ratio[1]):
         raise UsageError(f"{source}: sd_ratio.{level} is {ratio!r}; expected [below 1, above 1]")
     missing = _positive(body["missing_pp"], level, f"{source}: missing_pp") / 100
-    return Margins(level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source)
+    joint = {k: _positive(v, level, f"{source}: joint.{k}") for k, v in body["joint"].items()}
+    return Margins(level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source, joint)
 
 
 def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
