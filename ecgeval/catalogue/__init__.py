@@ -5,12 +5,24 @@ report its glossary, `ecgeval explain CODE` its text. An area of the project has
 its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures`.
 """
 
-from ecgeval.catalogue import fidelity, joint, privacy, quality
+from ecgeval.catalogue import (
+    fidelity,
+    joint,
+    manifold,
+    privacy,
+    quality,
+)
 from ecgeval.catalogue.entry import Entry
 
 __all__ = ["CATALOGUE", "Entry"]
 
-CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for area in (quality, fidelity, joint, privacy) for entry in area.ENTRIES
-}
+_AREAS = (
+    quality,
+    fidelity,
+    joint,
+    manifold,
+    privacy,
+)
+
+CATALOGUE: dict[str, Entry] = {entry.code: entry for area in _AREAS for entry in area.ENTRIES}
 """Every finding code and statistic, by code."""
