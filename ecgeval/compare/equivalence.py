@@ -68,6 +68,8 @@ class Margins:
         Largest difference of failure rates, as a proportion.
     source : str
         The file.
+    plausibility : float
+        Largest difference in the share of rule-normal records, as a proportion.
     """
 
     level: str
@@ -76,6 +78,7 @@ class Margins:
     sd_ratio: tuple[float, float]
     missing: float
     source: str
+    plausibility: float = 0.03
 
     def of(self, column: str, real_median: float) -> float | None:
         """Return the margin of a column, None where none is declared."""
@@ -145,7 +148,8 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
     if not (isinstance(ratio, list) and len(ratio) == 2 and 0 < ratio[0] < 1 < ratio[1]):
         raise UsageError(f"{source}: sd_ratio.{level} is {ratio!r}; expected [below 1, above 1]")
     missing = _positive(body["missing_pp"], level, f"{source}: missing_pp") / 100
-    return Margins(level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source)
+    normal = _positive(body["plausibility"], level, f"{source}: plausibility") / 100
+    return Margins(level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source, normal)
 
 
 def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
