@@ -9,6 +9,7 @@ from ecgeval.catalogue import (
     fidelity,
     joint,
     manifold,
+    plausibility,
     privacy,
     quality,
 )
@@ -21,6 +22,7 @@ _AREAS = (
     fidelity,
     joint,
     manifold,
+    plausibility,
     privacy,
 )
 

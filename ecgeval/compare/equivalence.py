@@ -66,10 +66,12 @@ class Margins:
     sd_ratio : (float, float)
     missing : float
         Largest difference of failure rates, as a proportion.
-    joint : mapping of str to float
-        Margins of relations between measures (``qt_rr_slope``, ms/ms).
     source : str
         The file.
+    joint : mapping of str to float
+        Margins of relations between measures (``qt_rr_slope``, ms/ms).
+    plausibility : float
+        Largest difference in the share of rule-normal records, as a proportion.
     """
 
     level: str
@@ -79,6 +81,7 @@ class Margins:
     missing: float
     source: str
     joint: Mapping[str, float] = field(default_factory=dict)
+    plausibility: float = 0.03
 
     def of(self, column: str, real_median: float) -> float | None:
         """Return the margin of a column, None where none is declared."""
@@ -153,7 +156,9 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
         raise UsageError(f"{source}: sd_ratio.{level} is {ratio!r}; expected [below 1, above 1]")
     missing = _positive(body["missing_pp"], level, f"{source}: missing_pp") / 100
     joint = {k: _positive(v, level, f"{source}: joint.{k}") for k, v in body["joint"].items()}
-    return Margins(level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source, joint)
+    normal = _positive(body["plausibility"], level, f"{source}: plausibility") / 100
+    both = (ratio[0], ratio[1])
+    return Margins(level, tuple(primary), measures, both, missing, source, joint, normal)
 
 
 def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
