@@ -233,8 +233,11 @@ def _print(results: Results, out: Path, as_json: bool) -> None:
     print(results.headline())
     titles = {section.slug: section for section in results.sections}
     for slug, section in titles.items():
-        mark = "" if section.gate else "  (a demonstration; does not count)"
-        print(f"\n{section.title}: {results.section_verdict(slug)}{mark}")
+        if results.describes(slug):
+            print(f"\n{section.title} (describes; does not count)")
+        else:
+            mark = "" if section.gate else "  (a demonstration; does not count)"
+            print(f"\n{section.title}: {results.section_verdict(slug)}{mark}")
         for finding in results.findings:
             if finding.section == slug:
                 word = str(finding.verdict).replace("_", " ")

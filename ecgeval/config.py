@@ -49,12 +49,27 @@ def _as_set(value: Any) -> Any:
 SetField = Annotated[SetConfig, BeforeValidator(_as_set)]
 
 
+PART_NAMES = ("fidelity", "joint", "plausibility", "manifold")
+"""Sections of a comparison, as in `ecgeval.compare.parts`, which is not imported for its names."""
+
+
 class CompareConfig(_Strict):
     """Fidelity."""
 
     margins: str = Field(
         "lenient", description="equivalence margins: lenient, strict, or a TOML file of your own"
     )
+
+    parts: tuple[Literal[PART_NAMES], ...] = Field(  # type: ignore[valid-type]
+        PART_NAMES, description="sections of the comparison"
+    )
+    by: tuple[str, ...] = Field(
+        (), description="label columns for usefulness and subgroups; default: those that are known"
+    )
+    interpreter_real: str | None = Field(
+        None, description="CSV of another interpreter (12SL, ...) on the real records"
+    )
+    interpreter_synth: str | None = Field(None, description="the same on the synthetic records")
 
 
 class AuditConfig(_Strict):
@@ -169,8 +184,9 @@ def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
         if part is not None:
             found = {key: _located(getattr(part, key), folder) for key in ("source", "labels")}
             changes[name] = part.model_copy(update=found)
-    margins = _located(config.compare.margins, folder)
-    changes["compare"] = config.compare.model_copy(update={"margins": margins})
+    files = ("margins", "interpreter_real", "interpreter_synth")
+    found = {key: _located(getattr(config.compare, key), folder) for key in files}
+    changes["compare"] = config.compare.model_copy(update=found)
     return config.model_copy(update=changes)
 
 

@@ -12,7 +12,7 @@ from functools import cache as cache_once
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,6 +20,7 @@ import pandas as pd
 
 import ecgeval
 from ecgeval import sets
+from ecgeval.compare.signals import signal_checks, signal_columns
 from ecgeval.config import RunConfig, SetConfig, make
 from ecgeval.delineation import DEFAULT_METHOD, Status, delineate
 from ecgeval.delineation.base import BEAT_WINDOW_S
@@ -38,6 +39,9 @@ from ecgeval.references import (
     rounded,
 )
 from ecgeval.results import Figure, Results
+
+if TYPE_CHECKING:
+    from ecgeval.compare.parts import Side
 
 __all__ = ["Features", "Run", "audit", "compare", "demo", "features", "run", "trim_cache"]
 
@@ -67,6 +71,8 @@ class Features:
     beats_fs : float
     beats_zero : int
         Sample of the R peak.
+    checks : DataFrame, optional
+        `ecgeval.compare.signals.signal_checks`; None for a reference cohort.
     """
 
     measures: pd.DataFrame
@@ -74,6 +80,7 @@ class Features:
     beats: np.ndarray
     beats_fs: float
     beats_zero: int
+    checks: pd.DataFrame | None = None
 
 
 def features(
@@ -121,6 +128,7 @@ def features(
         beats=joined["beats"],
         beats_fs=fs,
         beats_zero=round(-BEAT_WINDOW_S[0] * fs),
+        checks=pd.DataFrame(joined["checks"], index=ecgs.ids, columns=signal_columns()),
     )
 
 
@@ -151,6 +159,8 @@ def _features_block(
     status[status == "ok"] = ""
     outcome = np.where(flags["reason"] != "", flags["reason"].astype(str), status)
     usable = outcome == ""
+    checks = signal_checks(signals, fs, leads, marks).to_numpy()
+    checks[~usable] = np.nan
     table = measure_marks(marks).to_numpy()
     table[~usable] = np.nan
     beats = marks.beats
@@ -162,6 +172,7 @@ def _features_block(
         "measures": table,
         "outcome": outcome.astype("U24"),
         "beats": beats,
+        "checks": checks,
     }
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -176,6 +187,7 @@ def _code_hash() -> str:
     """Return a hash of the code that decides features: kept results of other code do not count."""
     root = Path(ecgeval.__file__).parent
     files = [root / "measures.py", root / "preprocess.py", root / "ecgset.py", Path(__file__)]
+    files.append(root / "compare" / "signals.py")
     files += sorted((root / "delineation").glob("*"))
     digest = hashlib.sha256(metadata.version("neurokit2").encode())
     for file in files:
@@ -341,7 +353,8 @@ class Run:
         self, real: EcgSet | Reference, synth: EcgSet, *, show_records: bool = True
     ) -> Results:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
-        from ecgeval.compare import compare_measures, load_margins
+        from ecgeval.compare import load_margins
+        from ecgeval.compare.parts import PARTS, Pair
         from ecgeval.compare.quality import compare_quality, without_waveforms
         from ecgeval.compare.univariate import MIN_PATIENTS
 
@@ -365,26 +378,33 @@ class Run:
             feats = _beside(real, self._features(synth, "synthetic"))
         else:
             feats = [self._features(real, "real"), self._features(synth, "synthetic")]
-        with self.timed("compare"):
+        with self.timed("compare quality"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
-            checks = compare_quality(
+            results = compare_quality(
                 outcomes[0][0], outcomes[1][0],
                 patients_real=outcomes[0][1], patients_synth=outcomes[1][1],
                 notes=both.notes, seed=self.config.seed,
             )  # fmt: skip
             if isinstance(both, Aligned):
-                checks = checks + without_waveforms(both)
-            fidelity = compare_measures(
-                feats[0].measures, feats[1].measures,
-                patients_real=patients[0], patients_synth=patients[1],
-                seed=self.config.seed, jobs=self.jobs, margins=margins,
-                quick=self.config.quick, progress=self.progress,
-            )  # fmt: skip
+                results = results + without_waveforms(both)
+        csv = (self.config.compare.interpreter_real, self.config.compare.interpreter_synth)
+        sides = (_side(feats[0], real, patients[0], csv[0]),
+                 _side(feats[1], synth, patients[1], csv[1]))  # fmt: skip
+        pair = Pair(
+            *sides, feats[0].beats_fs, feats[0].beats_zero, margins,
+            derived=tuple(lead for lead in synth.leads if lead not in found[1].leads),
+            by=self.config.compare.by, seed=self.config.seed, jobs=self.jobs,
+            quick=self.config.quick, device=self.device, progress=self.progress,
+        )  # fmt: skip
+        for name, part in PARTS.items():
+            if name in self.config.compare.parts:
+                with self.timed(f"compare {name}"):
+                    results = results + part(pair)
         self.measures |= {"real": feats[0].measures, "synth": feats[1].measures}
         pictures = [_beats_figure(real.leads, feats)]
         if show_records:
             pictures.insert(0, self._paper(real, synth, feats))
-        return checks + fidelity + Results(figures=tuple(pictures))
+        return results + Results(figures=tuple(pictures))
 
     def audit(
         self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet, *, section: str = "privacy"
@@ -650,8 +670,9 @@ def _beside(reference: Reference, synth: Features) -> list[Features]:
     """
     beats = np.full((len(reference), *synth.beats.shape[1:]), np.nan, dtype=np.float32)
     real = replace(
-        synth, measures=reference.measures, outcome=reference.records["outcome"], beats=beats
-    )
+        synth, measures=reference.measures, outcome=reference.records["outcome"], beats=beats,
+        checks=None,
+    )  # fmt: skip
     return [real, replace(synth, measures=rounded(synth.measures))]
 
 
@@ -685,7 +706,13 @@ def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
         beats=pick([p.beats for p in every]),
         beats_fs=first.beats_fs,
         beats_zero=first.beats_zero,
-    )
+        checks=None
+        if first.checks is None
+        else pd.DataFrame(
+            pick([p.checks.to_numpy() for p in every if p.checks is not None]),
+            index=ids, columns=first.checks.columns,
+        ),
+    )  # fmt: skip
 
 
 def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd.DataFrame:
@@ -694,6 +721,16 @@ def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd
 
     names = pseudonyms(train, ecgs).loc[table.index]
     return table.set_index(pd.Index(names, name="record_id"))
+
+
+def _side(
+    f: Features, ecgs: EcgSet | Reference, patients: np.ndarray, interpreter: str | None
+) -> Side:
+    from ecgeval.compare.parts import Side
+
+    own = ecgs if isinstance(ecgs, EcgSet) else None
+    beats = None if own is None else f.beats
+    return Side(f.measures, patients, ecgs.records, own, beats, f.checks, interpreter)
 
 
 def _outcomes(

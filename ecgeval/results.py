@@ -233,6 +233,12 @@ class Results:
         """Return the worst verdict among a section's gating findings."""
         return worst(f.verdict for f in self.findings if f.section == slug and f.gate)
 
+    def describes(self, slug: str) -> bool:
+        """Return whether nothing in a section could decide: it has no verdict of its own."""
+        return not any(f.gate for f in self.findings if f.section == slug) and not any(
+            s.gate for s in self.sections if s.slug == slug
+        )
+
     @property
     def exit_code(self) -> int:
         """0 every gate passed, 1 one failed, 3 undecided."""

@@ -87,7 +87,9 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
                 "short": clean(s.title.partition(":")[0]),
                 "summary": _prose(s.summary),
                 "gate": s.gate,
-                "verdict": _verdict(results.section_verdict(s.slug)) if s is not rest else None,
+                "verdict": None
+                if s is rest or results.describes(s.slug)
+                else _verdict(results.section_verdict(s.slug)),
                 "findings": [_finding(f, results) for f in findings],
                 "estimates": [
                     _estimate(e) for e in of(s, results.estimates, lambda e: e.id.split(".")[0])

@@ -1,0 +1,140 @@
+"""The parts of a comparison, each a section: what it needs of the two sets, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgeval.compare.equivalence import Margins
+from ecgeval.compare.fidelity import compare_measures
+from ecgeval.ecgset import EcgSet
+from ecgeval.parallel import Progress, quiet
+from ecgeval.results import Results
+
+__all__ = ["PARTS", "Pair", "Side"]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One set of a comparison, with what was computed of it.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        One row a record, as of `ecgeval.measure`.
+    patients : ndarray, shape (n,)
+        One patient id a record.
+    labels : DataFrame
+        Labels of the same records (sex, age, ...); may have no columns.
+    ecgs : EcgSet, optional
+        The records themselves; None for a reference cohort, which is a table of measures.
+    beats : ndarray, shape (n, leads, samples), optional
+        Representative beats, mV, NaN where missing.
+    checks : DataFrame, optional
+        As of `ecgeval.compare.signals.signal_checks`.
+    interpreter : path, optional
+        Another interpreter's output (CSV) on these records.
+    """
+
+    measures: pd.DataFrame
+    patients: np.ndarray
+    labels: pd.DataFrame
+    ecgs: EcgSet | None = None
+    beats: np.ndarray | None = None
+    checks: pd.DataFrame | None = None
+    interpreter: str | Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two sets, and how they are to be compared.
+
+    Parameters
+    ----------
+    real, synth : Side
+    beats_fs : float
+        Rate of the representative beats, Hz.
+    beats_zero : int
+        Their sample of the R peak.
+    margins : Margins
+    derived : tuple of str
+        Limb leads that the synthetic set computed from I and II.
+    by : tuple of str
+        Label columns for usefulness and subgroups.
+    seed, jobs, quick, device, progress
+        As in `compare_measures`; `device` is where neural networks run.
+    """
+
+    real: Side
+    synth: Side
+    beats_fs: float
+    beats_zero: int
+    margins: Margins
+    derived: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    seed: int = 0
+    jobs: int = 1
+    quick: bool = False
+    device: str = "cpu"
+    progress: Progress = field(default=quiet)
+
+
+def _fidelity(pair: Pair) -> Results:
+    return compare_measures(
+        pair.real.measures, pair.synth.measures,
+        patients_real=pair.real.patients, patients_synth=pair.synth.patients, seed=pair.seed,
+        jobs=pair.jobs, margins=pair.margins, quick=pair.quick, progress=pair.progress,
+    )  # fmt: skip
+
+
+def _joint(pair: Pair) -> Results:
+    from ecgeval.compare.joint import compare_joint
+
+    return compare_joint(
+        pair.real.measures, pair.synth.measures,
+        patients_real=pair.real.patients, patients_synth=pair.synth.patients, seed=pair.seed,
+        jobs=pair.jobs, margins=pair.margins, quick=pair.quick, progress=pair.progress,
+    )  # fmt: skip
+
+
+def _plausibility(pair: Pair) -> Results:
+    from ecgeval.compare.plausibility import compare_plausibility
+
+    real, synth = pair.real, pair.synth
+    both = real.checks is not None and synth.checks is not None
+    return compare_plausibility(
+        real.measures, synth.measures,
+        patients_real=real.patients, patients_synth=synth.patients,
+        labels_real=real.labels, labels_synth=synth.labels,
+        signal_real=real.checks if both else None, signal_synth=synth.checks if both else None,
+        leads_derived=pair.derived,
+        interpreter_real=real.interpreter, interpreter_synth=synth.interpreter,
+        seed=pair.seed, jobs=pair.jobs, margins=pair.margins, quick=pair.quick,
+        progress=pair.progress,
+    )  # fmt: skip
+
+
+def _manifold(pair: Pair) -> Results:
+    from ecgeval.compare.embedding import measure_space, waveform_space
+    from ecgeval.compare.manifold import compare_manifold
+
+    spaces = {"measures": measure_space(pair.real.measures, pair.synth.measures)}
+    if pair.real.beats is not None and pair.synth.beats is not None:
+        spaces["beats"] = waveform_space(pair.real.beats, pair.synth.beats)
+    return compare_manifold(
+        spaces, patients_real=pair.real.patients, patients_synth=pair.synth.patients,
+        seed=pair.seed, jobs=pair.jobs, quick=pair.quick, progress=pair.progress,
+    )  # fmt: skip
+
+
+PARTS: dict[str, Callable[[Pair], Results]] = {
+    "fidelity": _fidelity,
+    "joint": _joint,
+    "plausibility": _plausibility,
+    "manifold": _manifold,
+}
+"""By the slug of its section, in the order of the report."""
