@@ -31,8 +31,8 @@ ENTRIES = (
         "broken_diff", "difference in records that break lead algebra",
         "Share of synthetic minus share of real records in which II − I − III, aVR + aVL + aVF or "
         "one of three more sums is not 0 within a converter's step, in percentage points.",
-        "A record breaks it if the 99.9th percentile of |residual| exceeds 5 µV; Newcombe's "
-        "interval",
+        "A record breaks it if the 99.9th percentile of |residual| exceeds 2 µV and that of 99 % of "
+        "the real records; Newcombe's interval",
         "Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. 15; Newcombe, Stat Med 1998;17:873",
         "Says nothing where limb leads were computed from I and II. Swapped electrodes keep it.",
         better="near_null", null=0, unit="percentage points",
@@ -61,7 +61,7 @@ ENTRIES = (
         "alternative limits; FAIL if it lies wholly outside under one; INCONCLUSIVE otherwise.",
         "Schuirmann, J Pharmacokinet Biopharm 1987;15:657; Berger & Hsu, Stat Sci 1996;11:283",
         "The share of synthetic records alone means nothing: of real ECGs labelled normal many "
-        "break a textbook limit. Many thousands of records are needed to pass a margin of 3 points.",
+        "break a textbook limit. Thousands of records are needed to pass a margin of 3 points.",
     ),
     Entry(
         "PLAUS-ALGEBRA", "sums of leads",

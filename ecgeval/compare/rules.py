@@ -61,6 +61,7 @@ _DERIVED = {
     "s_loss_mv": ("S V2 − S V5", "mV"),
     "transition": ("first chest lead with R ≥ S", ""),
 }
+_NO_R = 1000.0  # Q over R where there is hardly an R, %
 _CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 _LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 
@@ -239,7 +240,7 @@ class Judged:
 
     @property
     def adult(self) -> Bools:
-        return self.may_be.any(axis=0)
+        return np.logical_or.reduce(self.may_be, axis=0)
 
     def with_normal(self) -> tuple[Bools, Bools]:
         """Return `passed` and `failed` with one more row: all rules that decide.
@@ -255,7 +256,7 @@ class Judged:
         )
 
     def words(self) -> NDArray[np.object_]:
-        """Return pass, fail, not measurable or depends, shape (rules + 1, n); the last is normal."""
+        """Return the words, shape (rules + 1, n); the last row is for all rules together."""
         passed, failed = self.with_normal()
         mine = self.may_be[:, None]
         code = np.full(passed.shape[1:], 3)
@@ -364,7 +365,7 @@ def _derived(measures: pd.DataFrame) -> dict[str, Floats]:
 
     def share(q: Floats, r: Floats, least: float = 0.0) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            percent = np.where(q < 0, -100 * q / r, 0.0)
+            percent = np.where(q < 0, np.minimum(-100 * q / r, _NO_R), 0.0)
         percent = np.where(q > -least, 0.0, percent)
         return np.where(np.isnan(q) | np.isnan(r), np.nan, percent)
 

@@ -56,7 +56,7 @@ EXACT_UV = 2.01
 """Residual that rounding to whole µV can leave of leads computed from each other, µV."""
 
 ALGEBRA_UV = 5.0
-"""A residual beyond this breaks an identity, µV: one step of the coarsest common converter, 4.88."""
+"""A residual beyond this breaks an identity, µV: the coarsest common converter steps by 4.88."""
 
 _BAND = (0.5, 40.0)
 _EDGE_S, _FLAT_S = 0.5, 0.2
@@ -122,37 +122,36 @@ CHECKS: dict[str, Check] = {
             "share of the variance of the eight independent leads (0.5 to 40 Hz) in its first "
             "three principal components", "leads",
             "the leads share one dipole more closely than in people: local detail is missing",
-            "the leads do not look like one heart seen from eight sides",
+            "the leads look less like one heart seen from eight sides",
         ),
         Check(
             "limb_residual_uv", "µV", "limb leads not told by the chest leads",
             "RMS of what a ridge map from V1-V6, fitted on real records of other patients, leaves "
             "of I and II (0.5 to 40 Hz)", "leads",
-            "limb and chest leads do not belong together",
+            "limb and chest leads hang together less than in people",
             "limb leads follow from the chest leads more than in people",
         ),
         Check(
             "limb_r2", "", "limb leads told by the chest leads",
             "1 − residual over variance of I and II, under the same map", "leads",
             "limb leads follow from the chest leads more than in people",
-            "limb and chest leads do not belong together",
+            "limb and chest leads hang together less than in people",
         ),
         Check(
             "chest_r2", "", "chest leads told by the limb leads",
             "the same the other way: V1-V6 from I and II", "leads",
             "chest leads follow from the limb leads more than in people",
-            "limb and chest leads do not belong together",
+            "limb and chest leads hang together less than in people",
         ),
         Check(
             "rpeak_spread_ms", "ms", "spread of R over leads",
             "standard deviation over leads of the time of R, median of dominant beats", "leads",
-            "leads are out of step", "R falls on one instant in all leads, which it does not in "
-            "people",
+            "the leads are less in step", "R falls on one instant in all leads more than in people",
         ),
         Check(
             "qrs_on_spread_ms", "ms", "spread of QRS onset over leads",
             "standard deviation over leads of the QRS onset of the representative beat", "leads",
-            "leads are out of step", "the QRS begins at one instant in all leads",
+            "the leads are less in step", "the QRS begins at one instant in all leads",
         ),
         Check(
             "beat_corr", "", "likeness of beats",
@@ -167,13 +166,13 @@ CHECKS: dict[str, Check] = {
             "a blunted QRS",
         ),
         Check(
-            "slope_1_40", "", "spectral slope, 1 to 40 Hz",
-            f"exponent of a power law {_SPECTRUM}, octave thirds equally weighted", "signal",
+            "slope_1_32", "", "spectral slope, 1 to 32 Hz",
+            f"exponent of a power law {_SPECTRUM}, octaves equally weighted", "signal",
             "too much fine detail against slow waves", "too smooth",
         ),
         Check(
             "slope_40_150", "", "spectral slope, 40 to 150 Hz",
-            "the same between 40 and 150 Hz (or 0.45 of the rate)", "signal",
+            "the same between 40 and 150 Hz (or 0.45 of the rate), thirds of octaves", "signal",
             "a flat noise floor, as of white noise", "high frequencies fall off, as after a "
             "low-pass",
         ),
@@ -250,8 +249,8 @@ CHECKS: dict[str, Check] = {
         Check(
             "pr_sd_ms", "ms", "SD of PR",
             "standard deviation of that lag over dominant beats with a P wave", "signal",
-            "the P wave moves about before the QRS", "the P wave keeps its place more strictly than "
-            "in people",
+            "the P wave moves about before the QRS, or texture hides where it is",
+            "the P wave keeps its place more strictly than in people",
         ),
         Check(
             "q_dur_ms", "ms", "longest Q wave",
@@ -429,16 +428,17 @@ def _spectrum(x: Floats, fs: float, leads: Sequence[str]) -> dict[str, Floats]:
     out = {
         "psqi": between(5, 15) / between(5, 40),
         "bassqi": 1 - between(0, 1) / between(0, 40),
-        "slope_1_40": _slope(total, hz, 1, min(40, top)),
+        "slope_1_32": _slope(total, hz, 1, min(32, top), 1),
     }
     if top > 60:
         out["noise_uv"] = 1e3 * np.sqrt(between(40, top))
-        out["slope_40_150"] = _slope(total, hz, 40, top)
+        out["slope_40_150"] = _slope(total, hz, 40, top, 3)
     for name, line in (("mains50_db", 50.0), ("mains60_db", 60.0)):
         if line + 5 < fs / 2:
             out[name] = _line(power, hz, line)
     lines = [k * fs / 16 for k in range(1, 9)]
-    lines = [f for f in lines if f > 45 and all(abs(f - m * round(f / m)) > 1 for m in (50, 60))]
+    harmonics = [k * mains for mains in (50, 60) for k in (1, 2, 3)]
+    lines = [f for f in lines if f > 45 and all(abs(f - mains) > 1 for mains in harmonics)]
     if lines:
         out["comb_db"] = np.mean([_line(power, hz, f) for f in lines], axis=0)
     present = [leads[i] for i in own if leads[i] in INDEPENDENT]
@@ -463,12 +463,12 @@ def _line(power: Floats, hz: Floats, at: float) -> Floats:
     return 10 * np.log10(on.mean(axis=1) / np.median(beside, axis=1))
 
 
-def _slope(total: Floats, hz: Floats, low: float, high: float) -> Floats:
-    """Return the exponent of power against frequency, from means over thirds of octaves.
+def _slope(total: Floats, hz: Floats, low: float, high: float, parts: int) -> Floats:
+    """Return the exponent of power against frequency, from means over parts of octaves.
 
     `total` is the power below each of the frequencies `hz`, shape (n, frequencies + 1).
     """
-    edges = np.geomspace(low, high, round(3 * np.log2(high / low)) + 1)
+    edges = np.geomspace(low, high, round(parts * np.log2(high / low)) + 1)
     at = np.unique(np.searchsorted(hz, edges))
     f = np.log((hz[at[1:] - 1] + hz[at[:-1]]) / 2)
     level = np.log(np.diff(total[:, at], axis=1) / np.diff(at))
