@@ -6,12 +6,14 @@ its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures
 """
 
 from ecgeval.catalogue import (
+    classifier,
     fidelity,
     joint,
     manifold,
     plausibility,
     privacy,
     quality,
+    usefulness,
 )
 from ecgeval.catalogue.entry import Entry
 
@@ -21,8 +23,10 @@ _AREAS = (
     quality,
     fidelity,
     joint,
+    classifier,
     manifold,
     plausibility,
+    usefulness,
     privacy,
 )
 

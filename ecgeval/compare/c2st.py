@@ -23,12 +23,20 @@ from ecgeval.parallel import child_rng, map_shards
 __all__ = [
     "FITS",
     "C2st",
+    "Pool",
     "boosting",
+    "bootstrap_auc",
     "classifier_test",
     "duplicate_groups",
+    "joined_groups",
+    "measure_features",
     "nearest",
+    "permuted_auc",
     "ridge_logistic",
     "split_groups",
+    "two_sample_test",
+    "wide_ridge_logistic",
+    "wide_ridge_weights",
 ]
 
 Floats = NDArray[np.floating]
@@ -36,9 +44,29 @@ Score = Callable[[Floats], Floats]
 Fit = Callable[[Floats, NDArray[np.bool_]], Score]
 
 RIDGE = 10.0
+WIDE_RIDGE = 0.1
 CLIP = 8.0
 MAX_PATIENTS = 2000
 ROC_POINTS = 201
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Records to be told apart.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, ...)
+        What the classifier sees of each.
+    patient : ndarray of int, shape (n,)
+        Codes from 0.
+    group : ndarray of int, shape (n,)
+        Patients, joined where they share a record: what a split never divides.
+    """
+
+    x: Floats
+    patient: NDArray[np.intp]
+    group: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -56,7 +84,8 @@ class C2st:
     floor : (float, float)
         Central 95 % of real against real, rescaled to the sizes here.
     shuffled : float
-        Mean AUC after shuffling all labels: a check of the procedure, to lie near 0.5.
+        Mean AUC after shuffling all labels: a check of the procedure, to lie near 0.5; None where
+        it was not made.
     n_real, n_synth, patients_real, patients_synth : int
         Held-out records and patients.
     importance : ndarray, shape (measures,)
@@ -72,7 +101,7 @@ class C2st:
     p: float
     p_below: float
     floor: tuple[float, float]
-    shuffled: float
+    shuffled: float | None
     n_real: int
     n_synth: int
     patients_real: int
@@ -117,6 +146,70 @@ def ridge_logistic(x: Floats, y: NDArray[np.bool_]) -> Score:
         if np.abs(step).max() < 1e-6:
             break
     return lambda new: prepare(new) @ w
+
+
+def wide_ridge_logistic(x: Floats, y: NDArray[np.bool_]) -> Score:
+    """Fit a logistic regression with a ridge penalty to more features than records.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, features)
+        Without NaN.
+    y : ndarray of bool, shape (n,)
+        True for synthetic.
+
+    Returns
+    -------
+    callable
+        From features to log-odds.
+    """
+    prepare, w, b = wide_ridge_weights(x, y)
+    return lambda new: (prepare(new) @ w).astype(float) + b
+
+
+def wide_ridge_weights(x: Floats, y: NDArray[np.bool_]) -> tuple[Score, Floats, float]:
+    """Return the parts of `wide_ridge_logistic`: log-odds are ``prepare(x) @ w + b``.
+
+    Newton steps on sum(loss) + `WIDE_RIDGE` features / 2 |w|^2 in the span of the training records
+    (w = Z'a), so one costs the cube of their number whatever the number of features. Both classes
+    weigh the same, the intercept is free, features are standardised.
+
+    References
+    ----------
+    Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, algorithm 3.1 (the Newton
+    step in its stable form)
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    centre, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 1e-6 * np.abs(x).max(initial=1e-30), spread, np.inf)
+
+    def prepare(new: Floats) -> Floats:
+        return np.clip((new - centre) / spread, -CLIP, CLIP)
+
+    z = prepare(x)
+    kernel = (z @ z.T).astype(float) / x.shape[1]
+    balance = np.where(y, len(y) / (2 * y.sum()), len(y) / (2 * (~y).sum()))
+    a, b, f = np.zeros(len(y)), 0.0, np.zeros(len(y))
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-f))
+        curvature = balance * np.maximum(p * (1 - p), 1e-9)
+        root = np.sqrt(curvature)
+        target = f + balance * (y - p) / curvature
+        factor = cho_factor(root[:, None] * kernel * root + WIDE_RIDGE * np.eye(len(y)))
+        of_target, of_one = (
+            root * part for part in cho_solve(factor, (root * [target, np.ones(len(y))]).T).T
+        )
+        new_b = of_target.sum() / of_one.sum()
+        new_a = of_target - new_b * of_one
+        step = kernel @ new_a + new_b - f
+        # Damped where the quadratic would leave the region it describes.
+        damp = min(1, 5 / max(float(np.abs(step).max()), 1e-12))
+        a, b, f = a + damp * (new_a - a), b + damp * (new_b - b), f + damp * step
+        if np.abs(step).max() < 1e-4:
+            break
+    w = z.T @ a.astype(z.dtype) / x.shape[1]
+    return prepare, w, b
 
 
 def boosting(x: Floats, y: NDArray[np.bool_]) -> Score:
@@ -179,13 +272,19 @@ def duplicate_groups(values: Floats, patient: NDArray[np.intp]) -> NDArray[np.in
 
     A copy on the other side of a split teaches the classifier the wrong answer for its twin.
     """
+    return joined_groups(
+        patient, np.unique(_rounded(values), axis=0, return_inverse=True)[1].ravel()
+    )
+
+
+def joined_groups(patient: NDArray[np.intp], twin: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return one group a record: patients, joined where records of theirs have the same `twin`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     n = int(patient.max()) + 1
-    row = np.unique(_rounded(values), axis=0, return_inverse=True)[1].ravel()
-    links = (np.ones(len(patient)), (patient, n + row))
-    size = n + int(row.max()) + 1
+    links = (np.ones(len(patient)), (patient, n + twin))
+    size = n + int(twin.max()) + 1
     return connected_components(coo_array(links, shape=(size, size)), directed=False)[1][patient]
 
 
@@ -221,10 +320,9 @@ def classifier_test(
     shuffles: int = 10,
     jobs: int = 1,
 ) -> C2st | str:
-    """Train on half of the patients, test on the other half.
+    """Tell two sets apart by their measures; see `two_sample_test`.
 
-    As many patients of either set are used (at most `MAX_PATIENTS`). The p-value permutes labels
-    of held-out patients only: the classifier is fixed then, so it is exact whatever the classifier.
+    As many patients of either set are used (at most `MAX_PATIENTS`).
 
     Parameters
     ----------
@@ -233,18 +331,86 @@ def classifier_test(
         Which columns are angles: they enter as cosine and sine.
     fit : callable
         One of `FITS`.
-    seed : int
-    name : str
-        Names the random stream.
-    permutations, draws, halves, shuffles : int
-        Label permutations; bootstrap draws; real-against-real halves; repeats with all labels
-        shuffled.
-    jobs : int
+    seed, name, permutations, draws, halves, shuffles, jobs
+        As in `two_sample_test`.
 
     Returns
     -------
     C2st, or str
         The reason where there are too few patients.
+    """
+    rng = child_rng(seed, name, "patients")
+    n = min(real.n_patients, synth.n_patients, MAX_PATIENTS)
+    if n < 2 * MIN_PATIENTS:
+        return f"{n} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
+    parts = [_some_patients(sample, n, rng) for sample in (real, synth)]
+    x, owner = measure_features(np.concatenate([part.values for part in parts]), circular)
+    patient = np.concatenate([parts[0].patient, n + parts[1].patient])
+    label = np.arange(len(x)) >= len(parts[0].values)
+    alone = _some_patients(real, 2 * min(real.n_patients // 2, MAX_PATIENTS), rng)
+    alone_x, _ = measure_features(alone.values, circular)
+    return two_sample_test(
+        Pool(x, patient, duplicate_groups(x, patient)), label,
+        Pool(alone_x, alone.patient, duplicate_groups(alone_x, alone.patient)), fit,
+        owner=owner, seed=seed, name=name, permutations=permutations, draws=draws, halves=halves,
+        shuffles=shuffles, jobs=jobs,
+    )  # fmt: skip
+
+
+def two_sample_test(
+    pool: Pool,
+    label: NDArray[np.bool_],
+    alone: Pool,
+    fit: Fit,
+    *,
+    seed: int,
+    name: str,
+    owner: NDArray[np.intp] | None = None,
+    permutations: int = 9999,
+    draws: int = 1000,
+    halves: int = 40,
+    within: int = 0,
+    shuffles: int = 10,
+    refits: int = 0,
+    jobs: int = 1,
+) -> C2st | str:
+    """Train on half of the patients, test on the other half.
+
+    The p-value permutes labels of held-out patients only: the classifier is fixed then, so it is
+    exact whatever the classifier.
+
+    Parameters
+    ----------
+    pool : Pool
+        Both sets.
+    label : ndarray of bool, shape (n,)
+        True for synthetic.
+    alone : Pool
+        Real records only, for the floor.
+    fit : callable
+        From records and labels to a function from records to log-odds.
+    seed : int
+    name : str
+        Names the random streams.
+    owner : ndarray of int, shape (features,), optional
+        Which measure each feature belongs to; without it no importance is computed.
+    permutations, draws, halves, shuffles : int
+        Label permutations; bootstrap draws; real-against-real halves; repeats with all labels
+        shuffled.
+    within : int
+        Permutations of the held-out labels of each real-against-real half that go into the floor,
+        for classifiers too slow to be fitted dozens of times; 0 takes the AUC of each half.
+    refits : int
+        Permutations of all labels, each with both halves fitted anew. The AUC is then the mean of
+        the two directions of the split and p the share of permutations that reach it, both ways;
+        0 for the half-permutation. Interval and ROC curve stay those of the first direction,
+        shifted to the mean.
+    jobs : int
+
+    Returns
+    -------
+    C2st, or str
+        The reason where the patients cannot be split.
 
     References
     ----------
@@ -252,48 +418,52 @@ def classifier_test(
     Ann Stat 49:411, doi:10.1214/20-AOS1962
     """
     rng = child_rng(seed, name)
-    n = min(real.n_patients, synth.n_patients, MAX_PATIENTS)
-    if n < 2 * MIN_PATIENTS:
-        return f"{n} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
-    parts = [_some_patients(sample, n, rng) for sample in (real, synth)]
-    x, owner = _features(np.concatenate([part.values for part in parts]), circular)
-    patient = np.concatenate([parts[0].patient, n + parts[1].patient])
-    label = np.arange(len(x)) >= len(parts[0].values)
-    group = duplicate_groups(x, patient)
-    train = split_groups(group, label, rng)
+    x, patient = pool.x, pool.patient
+    train = split_groups(pool.group, label, rng)
     if any(
         len(np.unique(patient[held & of])) < 2 for held in (train, ~train) for of in (label, ~label)
     ):
         return "identical records join nearly all patients, so they cannot be split"
     score = fit(x[train], label[train])
-    xt, yt, pt = x[~train], label[~train], np.unique(patient[~train], return_inverse=True)[1]
-    scores = score(xt)
+    yt, pt = label[~train], np.unique(patient[~train], return_inverse=True)[1]
+    scores = score(x[~train])
     value = auc(scores[~yt], scores[yt])
-    null = _permuted_auc(scores, yt, pt, permutations, rng)
+    null = permuted_auc(scores, yt, pt, permutations, rng)
     fpr, tpr = _roc(scores, yt)
     held = [len(np.unique(pt[side])) for side in (~yt, yt)]
-    half = min(real.n_patients // 2, MAX_PATIENTS)
-    alone = _some_patients(real, 2 * half, rng)
-    alone_x, _ = _features(alone.values, circular)
-    aucs = _null_aucs(alone_x, alone.patient, fit, halves, seed, f"{name}.floor", jobs)
+    ci = percentile_interval(bootstrap_auc(scores, yt, pt, draws, rng))
+    first = value
+    if refits:
+        back = fit(x[~train], yt)(x[train])
+        value = (value + auc(back[~label[train]], back[label[train]])) / 2
+        ci = ci[0] + value - first, ci[1] + value - first
+        one = partial(_refitted_auc, pool, label, fit, seed, f"{name}.refit")
+        null = np.array(map_shards(one, range(refits), jobs=jobs))
+    aucs = _null_aucs(alone, fit, halves, within, seed, f"{name}.floor", jobs)
     # A quarter of the real patients is held out on either side there.
+    half = len(np.unique(alone.patient)) // 2
     factor = rescale(held[0], held[1], half / 2, half / 2)
     floor = percentile_interval(0.5 + (aucs - 0.5) * factor)
+    shuffled = None
+    if shuffles:
+        shuffled = float(_null_aucs(pool, fit, shuffles, 0, seed, f"{name}.shuffled", jobs).mean())
     return C2st(
         value,
-        percentile_interval(_bootstrap_auc(scores, yt, pt, draws, rng)),
+        (max(ci[0], 0.0), min(ci[1], 1.0)),
         monte_carlo_p(null, value),
         monte_carlo_p(-null, -value),
         (max(floor[0], 0.0), min(floor[1], 1.0)),
-        float(_null_aucs(x, patient, fit, shuffles, seed, f"{name}.shuffled", jobs).mean()),
+        shuffled,
         int((~yt).sum()),
         int(yt.sum()),
         held[0],
         held[1],
-        _importance(score, xt, yt, value, owner, len(circular), rng),
+        np.zeros(0)
+        if owner is None
+        else _importance(score, x[~train], yt, first, owner, int(owner.max()) + 1, rng),
         fpr,
         tpr,
-        1 / (permutations + 1),
+        1 / (len(null) + 1),
     )
 
 
@@ -304,7 +474,7 @@ def _some_patients(sample: Sample, n: int, rng: np.random.Generator) -> Sample:
     return Sample(sample.values[keep], np.searchsorted(chosen, sample.patient[keep]))
 
 
-def _features(values: Floats, circular: Sequence[bool]) -> tuple[Floats, NDArray[np.intp]]:
+def measure_features(values: Floats, circular: Sequence[bool]) -> tuple[Floats, NDArray[np.intp]]:
     """Return features and which measure each belongs to; an angle becomes cosine and sine."""
     angle = np.asarray(circular, bool)
     radians = np.deg2rad(values[:, angle])
@@ -313,7 +483,7 @@ def _features(values: Floats, circular: Sequence[bool]) -> tuple[Floats, NDArray
     return x, np.concatenate([np.flatnonzero(~angle), where, where])
 
 
-def _permuted_auc(
+def permuted_auc(
     scores: Floats,
     label: NDArray[np.bool_],
     patient: NDArray[np.intp],
@@ -335,7 +505,7 @@ def _permuted_auc(
     return np.concatenate(out)
 
 
-def _bootstrap_auc(
+def bootstrap_auc(
     scores: Floats,
     label: NDArray[np.bool_],
     patient: NDArray[np.intp],
@@ -353,43 +523,47 @@ def _bootstrap_auc(
 
 
 def _null_aucs(
-    x: Floats,
-    patient: NDArray[np.intp],
-    fit: Fit,
-    times: int,
-    seed: int,
-    name: str,
-    jobs: int,
+    pool: Pool, fit: Fit, times: int, within: int, seed: int, name: str, jobs: int
 ) -> Floats:
     """Return the AUC between random halves of the patients, the whole procedure repeated."""
-    one = partial(_null_auc, x, patient, duplicate_groups(x, patient), fit, seed, name)
-    return np.array(map_shards(one, range(times), jobs=jobs))
+    one = partial(_null_auc, pool, fit, within, seed, name)
+    return np.concatenate(map_shards(one, range(times), jobs=jobs))
 
 
-def _null_auc(
-    x: Floats,
-    patient: NDArray[np.intp],
-    group: NDArray[np.intp],
-    fit: Fit,
-    seed: int,
-    name: str,
-    index: int,
-) -> float:
+def _null_auc(pool: Pool, fit: Fit, within: int, seed: int, name: str, index: int) -> Floats:
     rng = child_rng(seed, name, index)
-    n = int(patient.max()) + 1
-    return _held_out_auc(x, rng.permutation(n)[patient] < n // 2, group, fit, rng)
+    n = int(pool.patient.max()) + 1
+    label = rng.permutation(n)[pool.patient] < n // 2
+    scores, train = _held_out(pool, label, fit, rng)
+    held = label[~train]
+    if not within:
+        return np.array([auc(scores[~held], scores[held])])
+    patient = np.unique(pool.patient[~train], return_inverse=True)[1]
+    return permuted_auc(scores, held, patient, within, rng)
 
 
-def _held_out_auc(
-    x: Floats,
-    label: NDArray[np.bool_],
-    group: NDArray[np.intp],
-    fit: Fit,
-    rng: np.random.Generator,
+def _held_out(
+    pool: Pool, label: NDArray[np.bool_], fit: Fit, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return scores of the held-out records, and which records were trained on."""
+    train = split_groups(pool.group, label, rng)
+    return fit(pool.x[train], label[train])(pool.x[~train]), train
+
+
+def _refitted_auc(
+    pool: Pool, label: NDArray[np.bool_], fit: Fit, seed: int, name: str, index: int
 ) -> float:
-    train = split_groups(group, label, rng)
-    scores = fit(x[train], label[train])(x[~train])
-    return auc(scores[~label[~train]], scores[label[~train]])
+    """Return the AUC, mean of both directions of a split, after permuting labels of patients."""
+    rng = child_rng(seed, name, index)
+    n = int(pool.patient.max()) + 1
+    synth = len(np.unique(pool.patient[label]))
+    permuted = rng.permutation(n)[pool.patient] < synth
+    train = split_groups(pool.group, permuted, rng)
+    out = 0.0
+    for side in (train, ~train):
+        scores, held = fit(pool.x[side], permuted[side])(pool.x[~side]), permuted[~side]
+        out += auc(scores[~held], scores[held]) / 2
+    return out
 
 
 def _importance(

@@ -1,0 +1,475 @@
+"""Can a classifier tell real from synthetic waveforms? At which frequencies, when, which lead?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecgeval.compare import waveform_findings as findings
+from ecgeval.compare.bootstrap import monte_carlo_p, percentile_interval
+from ecgeval.compare.c2st import (
+    C2st,
+    Pool,
+    bootstrap_auc,
+    joined_groups,
+    permuted_auc,
+    two_sample_test,
+    wide_ridge_logistic,
+)
+from ecgeval.compare.distributions import auc
+from ecgeval.compare.minirocket import Kernels, draw_kernels, minirocket
+from ecgeval.compare.occlusion import beat_features, occlude
+from ecgeval.compare.twins import near_twins
+from ecgeval.compare.univariate import MIN_PATIENTS, rescale
+from ecgeval.ecgset import resample
+from ecgeval.errors import UsageError
+from ecgeval.parallel import Progress, child_rng, map_shards, one_thread, quiet, shards
+from ecgeval.results import Results, Section
+
+__all__ = ["CUTOFFS_HZ", "compare_waveforms", "low_pass", "rounding_step"]
+
+Floats = NDArray[np.float32]
+
+LOW_HZ = 100.0
+"""Rate at which waveforms are compared, Hz."""
+
+CUTOFFS_HZ = (5.0, 10.0, 15.0, 25.0, 40.0)
+"""Low-pass cut-offs of the curve, Hz; the last point is the whole band, to half of `LOW_HZ`."""
+
+QUICK_CUTOFFS_HZ = (10.0, 25.0)
+MAX_RECORDS = 1500
+MAX_RECORDS_QUICK = 500
+UNLIKE_CLUSTERS = 1.1
+_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much work: kernels a sum of leads, records a set, fits and draws."""
+
+    kernels: int
+    records: int
+    cutoffs: tuple[float, ...]
+    halves: int
+    shuffles: int
+    permutations: int
+    draws: int
+
+    @classmethod
+    def of(cls, quick: bool) -> _Effort:
+        if quick:
+            return cls(8, MAX_RECORDS_QUICK, QUICK_CUTOFFS_HZ, 5, 4, 1999, 300)
+        return cls(20, MAX_RECORDS, CUTOFFS_HZ, 10, 10, 9999, 1000)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The records compared, both sets pooled, real first.
+
+    `low` is the form at about 100 Hz, `step` the rounding of each record, µV (0 for none).
+    """
+
+    low: Floats
+    fs: float
+    label: NDArray[np.bool_]
+    patient: NDArray[np.intp]
+    group: NDArray[np.intp]
+    row: NDArray[np.intp]
+    step: NDArray[np.floating]
+    common_step: float
+    twins: int
+    notes: str
+
+    def pool(self, x: NDArray[np.floating], keep: NDArray[np.bool_] | None = None) -> Pool:
+        """Return `x`, one row a record (a kept one), with patients numbered anew."""
+        keep = np.ones(len(self.label), bool) if keep is None else keep
+        patient = np.unique(self.patient[keep], return_inverse=True)[1]
+        return Pool(x, patient, self.group[keep])
+
+
+def compare_waveforms(
+    real: Any,
+    synth: Any,
+    fs: float,
+    leads: Sequence[str],
+    *,
+    patients_real: ArrayLike,
+    patients_synth: ArrayLike,
+    beats_real: NDArray[np.floating],
+    beats_synth: NDArray[np.floating],
+    beats_fs: float,
+    beats_zero: int,
+    seed: int = 0,
+    jobs: int = 1,
+    quick: bool = False,
+    refit: bool = False,
+    device: str = "cpu",
+    progress: Progress = quiet,
+    section: str = "classifier",
+) -> Results:
+    """Let classifiers tell the sets apart by their waveforms, and ask what they see.
+
+    Both sets are rounded to the coarser of their grids, brought to about 100 Hz and each lead's
+    median taken off. As many patients of either are drawn, of at most 1500 records a set (500 in
+    a quick run). Patients, and records that correlate above 0.999, stay on one side of a split.
+
+    Parameters
+    ----------
+    real, synth : ndarray of float32, shape (n, leads, samples), or what indexes like one
+        mV; rows are read by arrays of record numbers. Records with NaN are left out and counted.
+    fs : float
+        Hz, of both.
+    leads : sequence of str
+    patients_real, patients_synth : array_like, shape (n,)
+        One patient id a record.
+    beats_real, beats_synth : ndarray, shape (n, leads, samples)
+        Representative beats, mV; NaN where there is none.
+    beats_fs : float
+    beats_zero : int
+        Sample of the R peak.
+    seed : int
+    jobs : int
+        Processes; the result does not depend on it.
+    quick : bool
+        Fewer records, convolutions, cut-offs and draws; no residual network.
+    refit : bool
+        p of the random convolutions by 199 permutations of all labels with both halves fitted
+        anew, instead of permuting held-out labels of a fixed classifier.
+    device : {"cpu", "cuda"}
+        Where the residual network runs.
+    progress : callable
+    section : str
+        Slug of the section and first part of every id.
+
+    Returns
+    -------
+    Results
+        One section that decides nothing. Estimates: ``{section}.minirocket.c2st_auc``,
+        ``.resnet.c2st_auc`` and ``.beats.c2st_auc`` with their ``c2st_shuffled``;
+        ``{section}.cutoff_{hz}hz.c2st_auc``; ``{section}.rounding.rounding_auc``;
+        ``{section}.{lead}_{wave}.occlusion_fall``. Findings C2ST-WAVE, C2ST-CUTOFF, C2ST-LOOK,
+        and where they apply C2ST-ROUND and C2ST-LEAK.
+
+    Raises
+    ------
+    UsageError
+        If shapes, leads and patients do not match.
+
+    References
+    ----------
+    Lopez-Paz and Oquab 2017, ICLR, arXiv:1610.06545; Dempster, Schmidt and Webb 2021, KDD,
+    doi:10.1145/3447548.3467231; Kim, Ramdas, Singh and Wasserman 2021, Ann Stat 49:411,
+    doi:10.1214/20-AOS1962
+    """
+    patients = [
+        _checked(signals, who, beats, leads, which)
+        for signals, who, beats, which in (
+            (real, patients_real, beats_real, "real"),
+            (synth, patients_synth, beats_synth, "synthetic"),
+        )
+    ]
+    if real.shape[1:] != synth.shape[1:]:
+        raise UsageError(
+            f"real records have shape {real.shape[1:]} and synthetic ones {synth.shape[1:]} "
+            "(leads, samples); expected the same, as `ecgeval.preprocess.harmonise` returns them"
+        )
+    effort = _Effort.of(quick)
+    stage = "classifiers on waveforms"
+    progress(stage, 0, 4)
+    with one_thread():
+        chosen = _choose((real, synth), fs, patients, effort, child_rng(seed, section, "records"))
+    head = Section(
+        section, "Can a classifier tell the waveforms apart?", _summary(chosen, quick), gate=False
+    )
+    if isinstance(chosen, str):
+        return findings.nothing(head, chosen, seed)
+    answer = findings.Answer(section, seed, refit, tuple(leads))
+    bands = (*(hz for hz in effort.cutoffs if 2 * hz < chosen.fs), chosen.fs / 2)
+    features = _features(chosen, bands, effort, child_rng(seed, section, "kernels"), jobs)
+    progress(stage, 1, 4)
+    label, real_rows = chosen.label, ~chosen.label
+    settings: dict[str, Any] = {
+        "seed": seed, "permutations": effort.permutations, "draws": effort.draws,
+    }  # fmt: skip
+    one = partial(_band_test, chosen, section=section, settings=settings, effort=effort)
+    lower = map_shards(one, list(zip(bands, features, strict=True))[:-1], jobs=jobs)
+    answer.cutoffs = dict(zip(bands, lower, strict=False))
+    whole = chosen.pool(features[-1])
+    alone = chosen.pool(features[-1][real_rows], real_rows)
+    answer.tests["minirocket"] = two_sample_test(
+        whole, label, alone, wide_ridge_logistic, name=f"{section}.minirocket",
+        halves=2 * effort.halves, within=50, shuffles=effort.shuffles,
+        refits=findings.REFITS if refit else 0, jobs=jobs, **settings,
+    )  # fmt: skip
+    answer.cutoffs[bands[-1]] = answer.tests["minirocket"]
+    progress(stage, 2, 4)
+    if not quick:
+        from ecgeval.compare.neural import resnet
+
+        fit = partial(resnet, seed=seed, device=device)
+        answer.tests["resnet"] = two_sample_test(
+            chosen.pool(chosen.low), label, chosen.pool(chosen.low[real_rows], real_rows), fit,
+            name=f"{section}.resnet", halves=3, within=200, shuffles=1,
+            jobs=jobs if device == "cpu" else 1, **settings,
+        )  # fmt: skip
+    progress(stage, 3, 4)
+    answer.rounding = _rounding(chosen, settings, child_rng(seed, section, "rounding"))
+    answer.twins = chosen.twins, int(label.sum())
+    answer.beats = _beats(
+        chosen, (beats_real, beats_synth), beats_fs, beats_zero, section, settings, effort, jobs
+    )
+    progress(stage, 4, 4)
+    return answer.results(head)
+
+
+# ---- which records, in which form --------------------------------------------------------------
+
+
+def _checked(
+    signals: Any, patients: ArrayLike, beats: NDArray[np.floating], leads: Sequence[str], which: str
+) -> NDArray[np.intp]:
+    """Return patient codes, numbered by name so that the order of records moves no draw."""
+    who = np.asarray(patients, dtype=object)
+    if len(signals.shape) != 3 or signals.shape[1] != len(leads):
+        raise UsageError(
+            f"the {which} signals have shape {tuple(signals.shape)}; expected (records, "
+            f"{len(leads)} leads, samples)"
+        )
+    if who.shape != (len(signals),) or len(beats) != len(signals):
+        raise UsageError(
+            f"{len(signals)} {which} records, {who.size} patient ids and {len(beats)} beats; "
+            "expected one of each a record"
+        )
+    return np.unique(who.astype(str), return_inverse=True)[1]
+
+
+def _choose(
+    sets: tuple[Any, Any],
+    fs: float,
+    patients: list[NDArray[np.intp]],
+    effort: _Effort,
+    rng: np.random.Generator,
+) -> _Chosen | str:
+    """Draw as many patients of either set and bring their records to one form."""
+    each = [np.bincount(who) for who in patients]
+    n = min(map(len, each))
+    if n < 2 * MIN_PATIENTS:
+        return f"{n} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
+    ratio = each[0].mean() / each[1].mean()
+    single = max(ratio, 1 / ratio) > UNLIKE_CLUSTERS
+    if not single:
+        n = max(min(n, int(effort.records / max(e.mean() for e in each))), 2 * MIN_PATIENTS)
+    n = min(n, effort.records)
+    rows = []
+    for who, count in zip(patients, each, strict=True):
+        drawn = np.sort(rng.choice(len(count), n, replace=False))
+        order = rng.permutation(len(who)) if single else np.arange(len(who))
+        mine = order[np.isin(who[order], drawn)]
+        if single:  # the first of each patient in random order
+            mine = mine[np.unique(who[mine], return_index=True)[1]]
+        rows.append(mine[np.argsort(who[mine], kind="stable")])
+    step = [_steps(signals, row) for signals, row in zip(sets, rows, strict=True)]
+    common = max(float(np.quantile(s, 0.95, method="lower")) for s in step)
+    low = [_low_rate(signals, row, fs, common) for signals, row in zip(sets, rows, strict=True)]
+    fine = [np.isfinite(x).all(axis=(1, 2)) for x in low]
+    lost = sum(int((~ok).sum()) for ok in fine)
+    label = np.repeat([False, True], [ok.sum() for ok in fine])
+    codes = [
+        np.unique(who[row[ok]], return_inverse=True)[1]
+        for who, row, ok in zip(patients, rows, fine, strict=True)
+    ]
+    left = min(int(code.max(initial=-1)) + 1 for code in codes)
+    if left < 2 * MIN_PATIENTS:
+        return (
+            f"{left} patients with a record without gaps in the smaller set (at least "
+            f"{2 * MIN_PATIENTS} needed)"
+        )
+    signals = np.concatenate([x[ok] for x, ok in zip(low, fine, strict=True)])
+    patient = np.concatenate([codes[0], codes[0].max() + 1 + codes[1]])
+    twin = near_twins(signals)
+    notes = ("One record a patient, drawn at random, because patients have more records in one "
+             "set than in the other. " if single else "")  # fmt: skip
+    notes += f"{lost} records with gaps were left out. " if lost else ""
+    return _Chosen(
+        signals, min(fs, LOW_HZ), label, patient, joined_groups(patient, twin),
+        np.concatenate([row[ok] for row, ok in zip(rows, fine, strict=True)]),
+        np.concatenate([s[ok] for s, ok in zip(step, fine, strict=True)]), common,
+        int(np.isin(twin[label], twin[~label]).sum()), notes,
+    )  # fmt: skip
+
+
+def rounding_step(samples: NDArray[np.floating]) -> float:
+    """Return the step that a record's samples are rounded to, µV; 0 where there is none.
+
+    The median distance between neighbouring values among the samples between the quartiles. Where
+    more than half of these are values of their own, no step can be seen.
+
+    Parameters
+    ----------
+    samples : ndarray
+        mV, of any shape.
+    """
+    values = np.sort(np.rint(samples.ravel() * 1e5))  # hundredths of a microvolt
+    values = values[len(values) // 4 : 3 * len(values) // 4 + 1]
+    distinct = np.unique(values)
+    if len(distinct) < 2 or len(distinct) > len(values) / 2 or not np.isfinite(distinct).all():
+        return 0.0
+    return float(np.median(np.diff(distinct)) / 100)
+
+
+def _steps(signals: Any, rows: NDArray[np.intp]) -> NDArray[np.floating]:
+    """Return the rounding step of each record, from its first 1000 samples."""
+    parts = [rows[part] for part in shards(len(rows), _BLOCK)]
+    return np.array([rounding_step(x[..., :1000]) for part in parts for x in signals[part]])
+
+
+def _low_rate(signals: Any, rows: NDArray[np.intp], fs: float, step: float) -> Floats:
+    """Return records on the grid of `step` µV, at `LOW_HZ` at most, medians taken off."""
+    to = min(fs, LOW_HZ)
+    out = []
+    for part in shards(len(rows), _BLOCK):
+        block = np.asarray(signals[rows[part]], dtype=np.float32)
+        if step:
+            unit = np.float32(step / 1000)
+            block = np.rint(block / unit) * unit
+        block = block - np.median(block, axis=-1, keepdims=True)
+        out.append(resample(block, fs, to).astype(np.float32))
+    return np.concatenate(out)
+
+
+def _summary(chosen: _Chosen | str, quick: bool) -> str:
+    if isinstance(chosen, str):
+        return f"Not compared: {chosen}."
+    n = [int((~chosen.label).sum()), int(chosen.label.sum())]
+    text = (
+        f"{n[0]:,} real and {n[1]:,} synthetic records at {chosen.fs:g} Hz; classifiers learn from "
+        f"half of the patients and are tested on the other half. {chosen.notes}"
+    )
+    return text + ("Quick run: no residual network, fewer convolutions." if quick else "")
+
+
+# ---- the tests -----------------------------------------------------------------------------------
+
+
+def low_pass(signals: Floats, fs: float, hz: float) -> Floats:
+    """Return signals without what lies above `hz` (ends mirrored, so that they leave no edge)."""
+    from scipy.fft import dct, idct
+
+    if 2 * hz >= fs:
+        return signals
+    spectrum = dct(signals, axis=-1, norm="ortho")
+    spectrum[..., np.arange(signals.shape[-1]) * fs / (2 * signals.shape[-1]) > hz] = 0
+    return idct(spectrum, axis=-1, norm="ortho").astype(np.float32)
+
+
+def _features(
+    chosen: _Chosen, bands: Sequence[float], effort: _Effort, rng: np.random.Generator, jobs: int
+) -> list[Floats]:
+    """Return the features of all records in each band."""
+    n = len(chosen.label)
+    rows = np.sort(rng.choice(n, min(n, 64), replace=False))
+    kernels = [
+        draw_kernels(low_pass(chosen.low[rows], chosen.fs, hz), effort.kernels, rng) for hz in bands
+    ]
+    parts = shards(n, _BLOCK)
+    items = [(k, part) for k in range(len(bands)) for part in parts]
+    one = partial(_block_features, chosen.low, chosen.fs, bands, kernels)
+    done = map_shards(one, items, jobs=jobs)
+    size = len(parts)
+    return [np.concatenate(done[i : i + size]) for i in range(0, len(done), size)]
+
+
+def _block_features(
+    low: Floats,
+    fs: float,
+    bands: Sequence[float],
+    kernels: list[Kernels],
+    item: tuple[int, slice],
+) -> Floats:
+    band, rows = item
+    return minirocket(low_pass(low[rows], fs, bands[band]), kernels[band])
+
+
+def _band_test(
+    chosen: _Chosen,
+    item: tuple[float, Floats],
+    *,
+    section: str,
+    settings: dict[str, Any],
+    effort: _Effort,
+) -> C2st | str:
+    hz, features = item
+    real = ~chosen.label
+    return two_sample_test(
+        chosen.pool(features), chosen.label, chosen.pool(features[real], real),
+        wide_ridge_logistic, name=f"{section}.cutoff_{hz:g}", halves=effort.halves, within=50,
+        shuffles=0, **settings,
+    )  # fmt: skip
+
+
+def _rounding(
+    chosen: _Chosen, settings: dict[str, Any], rng: np.random.Generator
+) -> findings.Rounding:
+    """Ask whether the rounding step of a record alone tells which set it is of."""
+    step, label, patient = chosen.step, chosen.label, chosen.patient
+    value = auc(step[~label], step[label])
+    null = permuted_auc(step, label, patient, settings["permutations"], rng)
+    p = min(2 * min(monte_carlo_p(null, value), monte_carlo_p(-null, -value)), 1.0)
+    own = patient[~label]
+    half = np.isin(own, rng.permutation(own.max() + 1)[: (own.max() + 1) // 2])
+    between = permuted_auc(step[~label], half, own, settings["draws"], rng)
+    n = len(np.unique(own)), len(np.unique(patient[label]))
+    between = 0.5 + (between - 0.5) * rescale(*n, n[0] / 2, n[0] / 2)
+    draws = bootstrap_auc(step, label, patient, settings["draws"], rng)
+    return findings.Rounding(
+        value, percentile_interval(draws), p, percentile_interval(np.clip(between, 0, 1)),
+        float(np.median(step[~label])), float(np.median(step[label])), chosen.common_step,
+        int((~label).sum()), int(label.sum()), *n,
+    )  # fmt: skip
+
+
+def _beats(
+    chosen: _Chosen,
+    beats: tuple[NDArray[np.floating], NDArray[np.floating]],
+    fs: float,
+    zero: int,
+    section: str,
+    settings: dict[str, Any],
+    effort: _Effort,
+    jobs: int,
+) -> findings.Beats | str:
+    """Tell representative beats apart and see where in them the difference lies."""
+    real = int((~chosen.label).sum())
+    own = np.concatenate(
+        [np.asarray(b[row]) for b, row in zip(beats, np.split(chosen.row, [real]), strict=True)]
+    )
+    known = np.isfinite(own).all(axis=(1, 2))
+    label = chosen.label[known]
+    left = [len(np.unique(chosen.patient[known & side])) for side in (~chosen.label, chosen.label)]
+    if min(left) < 2 * MIN_PATIENTS:
+        return (
+            f"{min(left)} patients with a representative beat in the smaller set (at least "
+            f"{2 * MIN_PATIENTS} needed)"
+        )
+    to = min(fs, LOW_HZ)
+    own = resample(own[known].astype(np.float32), fs, to)
+    zero = round(zero * to / fs)
+    x, mean = beat_features(own, to, zero)
+    pool = chosen.pool(x, known)
+    alone = chosen.pool(x[~label], known & ~chosen.label)
+    test = two_sample_test(
+        pool, label, alone, wide_ridge_logistic, name=f"{section}.beats", halves=effort.halves,
+        within=50, shuffles=effort.shuffles, jobs=jobs, **settings,
+    )  # fmt: skip
+    if isinstance(test, str):
+        return test
+    falls = occlude(
+        pool, label, own.shape[1:], to, zero, seed=settings["seed"], name=f"{section}.occlusion",
+        draws=settings["draws"], halves=effort.halves, jobs=jobs,
+    )  # fmt: skip
+    return findings.Beats(test, falls, mean, to, zero, int((~known).sum()))
