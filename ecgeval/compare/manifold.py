@@ -1,9 +1,9 @@
 """Fidelity and diversity of whole records, as clouds of points beside a floor of the same size.
 
-Every score here depends on n, so all are computed on draws of the same n: real patients are split
-into two halves without a patient in common, A and B, and as many synthetic ones are drawn, S. A
-score of S against A stands beside the same score of B against A. A draw takes one record of a
-patient: points are then independent whatever the number of records a patient has.
+Every score here depends on n, so all are computed at one n, on draws. A draw splits the real
+patients into A and B and the synthetic ones into S and T, n in each and none in two. The scores of
+S against A and of T against B stand beside the same scores of B against A and of A against B. One
+record is taken of a patient: points are then independent whatever their number a patient.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["compare_manifold"]
 Floats = NDArray[np.floating]
 Pair = tuple[float, float]
 
-DRAWS, QUICK_DRAWS = 40, 20
+DRAWS, QUICK_DRAWS = 40, 16
 MOST, QUICK_MOST = 1000, 500  # records a side of a draw
 FRECHET_AXES = 32
 RECORDS_AN_AXIS = 16
@@ -75,11 +75,10 @@ def compare_manifold(
 ) -> Results:
     """Compare whole records as points: distance, fidelity, diversity, and nearness to copies.
 
-    n a side is half the patients of the smaller set, at most `MOST`. The interval of a score is
-    mean ± t SD √(n / (N - n) + 1 / draws) over the draws, N the patients of the smaller set: the
-    delete-half jackknife over patients (Shao and Wu 1989), whose target is the expected score at
-    this n, plus what a mean of few draws leaves open. The floor is mean ± t SD √(1 + 1 / draws) of
-    real against real: where one more such draw would lie.
+    n a side is half the patients of the smaller set, at most `MOST`. A score is the mean over the
+    draws; what it estimates is the score expected at this n. Its interval comes from how scores of
+    disjoint parts vary together (`_standard_error`); the floor is mean ± t SD √(1 + 1 / draws) of
+    real against real: where one more such score would lie.
 
     Parameters
     ----------
@@ -109,10 +108,6 @@ def compare_manifold(
     ------
     UsageError
         If there is no space, or points and ids do not match.
-
-    References
-    ----------
-    Shao and Wu 1989, Ann Stat 17:1176, doi:10.1214/aos/1176347263
     """
     if not spaces:
         raise UsageError("no space to compare records in; give at least one pair of point arrays")
@@ -241,8 +236,8 @@ class _Space:
     axes: int = 0
     variance: float = 0.0
     scores: Mapping[str, _Score] | None = None
-    curves: Floats | None = None  # (draws, S or B, precision or recall, levels)
-    by_size: Floats | None = None  # (draws, S or B, sizes)
+    curves: Floats | None = None  # (synthetic or real, scores, precision or recall, levels)
+    by_size: Floats | None = None  # (synthetic or real, scores, sizes)
     reason: str = ""
 
     @classmethod
@@ -270,10 +265,12 @@ class _Space:
             work, range(draws), jobs=jobs, stage=f"manifold: {name}", progress=progress
         )
         values, curves, by_size = (np.stack(part) for part in zip(*drawn, strict=True))
-        shrink = n / (patients - n)
         scores = {
-            score: _summarise(score, values[:, :, i], shrink, n) for i, score in enumerate(SCORES)
+            score: _summarise(score, values[..., i], n, patients) for i, score in enumerate(SCORES)
         }
+        curves, by_size = (
+            np.moveaxis(v, 0, 1).reshape(2, -1, *v.shape[3:]) for v in (curves, by_size)
+        )
         variance = float((real.points @ axes).var(axis=0, ddof=1).sum())
         return cls(name, (real, synth), copied, n, draws, axes.shape[1], variance, scores, curves,
                    by_size)  # fmt: skip
@@ -310,37 +307,46 @@ def _leading_axes(real: Floats, synth: Floats, n: int) -> Floats:
 def _one_draw(
     draw: int, *, real: _Cloud, synth: _Cloud, n: int, axes: Floats, seed: int, stream: str
 ) -> tuple[Floats, Floats, Floats]:
-    """Return scores, curves and Fréchet distances by size, of S and of B against A."""
+    """Return scores, curves and Fréchet distances by size.
+
+    Each of shape (2, 2, ...): S against A and T against B, then B against A and A against B.
+    """
     rng = child_rng(seed, stream, draw)
-    people = rng.permutation(real.n_patients)[: 2 * n]
-    a, b = real.draw(people[:n], rng), real.draw(people[n:], rng)
-    s = synth.draw(rng.permutation(synth.n_patients)[:n], rng)
-    own = ms.neighbour_distances(a, NEIGHBOURS["dc"])
+    a, b, s, t = (
+        cloud.draw(part, rng)
+        for cloud in (real, synth)
+        for part in rng.permutation(cloud.n_patients)[: 2 * n].reshape(2, n)
+    )
+    spacing = {id(x): ms.neighbour_distances(x, NEIGHBOURS["dc"]) for x in (a, b, s, t)}
     values, curves, sizes = [], [], []
-    for other in (s, b):
-        size, distance = ms.frechet_by_size(a @ axes, other @ axes)
-        precision, recall = ms.alpha_curve(a, other), ms.alpha_curve(other, a)
-        scores = {
-            "frechet": distance[0],
-            "frechet_limit": ms.extrapolate(size, distance),
-            "kid": ms.kid(a, other),
+    apart: dict[str, float] = {}
+    for x, y in ((a, s), (b, t), (a, b), (b, a)):
+        if x is not b or y is not a:  # else as before: these have no direction
+            size, distance = ms.frechet_by_size(x @ axes, y @ axes)
+            limit = ms.extrapolate(size, distance)
+            apart = {"frechet": distance[0], "frechet_limit": limit, "kid": ms.kid(x, y)}
+        precision, recall = ms.alpha_curve(x, y), ms.alpha_curve(y, x)
+        scores = apart | {
             "alpha_precision": ms.integrated(precision),
             "beta_recall": ms.integrated(recall),
-            **_neighbourhoods(a, other, own),
+            **_neighbourhoods(x, y, spacing[id(x)], spacing[id(y)]),
         }
         values.append([scores[name] for name in SCORES])
         curves.append([precision, recall])
         sizes.append(distance)
-    return np.array(values), np.array(curves), np.array(sizes)
+    v, c, f = (np.array(part) for part in (values, curves, sizes))
+    return v.reshape(2, 2, -1), c.reshape(2, 2, *c.shape[1:]), f.reshape(2, 2, -1)
 
 
-def _neighbourhoods(real: Floats, other: Floats, own: Floats) -> dict[str, float]:
-    """Return the scores that count records in balls; `own` is `neighbour_distances` of `real`."""
+def _neighbourhoods(real: Floats, other: Floats, own: Floats, others: Floats) -> dict[str, float]:
+    """Return the scores that count records in balls.
+
+    `own` and `others` are the `neighbour_distances` within either cloud.
+    """
     few, k = NEIGHBOURS["pr"], NEIGHBOURS["dc"]
     wide, cut = own[:, k - 1], np.minimum(own[:, k - 1], np.median(own[:, k - 1]))
     inside, held = ms.count_inside(other, real, np.stack([own[:, few - 1], wide, cut]))
-    reach = ms.neighbour_distances(other, few)[:, few - 1]
-    reached, _ = ms.count_inside(real, other, reach[None])
+    reached, _ = ms.count_inside(real, other, others[:, few - 1][None])
     themselves = ms.count_inside(real, real, cut[None])[0][0] - 1
     index, distance = ms.nearest(other, real)
     return {
@@ -355,25 +361,58 @@ def _neighbourhoods(real: Floats, other: Floats, own: Floats) -> dict[str, float
     }
 
 
-def _summarise(score: str, values: Floats, shrink: float, n: int) -> _Score:
-    """Return what the draws of S and of B, shape (draws, 2), say of a score."""
+def _summarise(score: str, values: Floats, n: int, patients: int) -> _Score:
+    """Return what the draws, shape (draws, synthetic or real, pair), say of a score."""
     from scipy.special import stdtrit
 
     draws = len(values)
     t = stdtrit(draws - 1, 0.975)
-    mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
-    half = t * sd[0] * np.sqrt(shrink + 1 / draws), t * sd[1] * np.sqrt(1 + 1 / draws)
+    synth, floor = values[:, 0], values[:, 1]
+    half = t * _standard_error(synth, n, patients)
+    far = t * floor.std(ddof=1) * np.sqrt(1 + 1 / draws)
     _, low, high = SCORES[score]
-    ci, floor = (
-        (float(max(m - h, low)), float(min(m + h, high))) for m, h in zip(mean, half, strict=True)
+    ci, around = (
+        (float(max(m - h, low)), float(min(m + h, high)))
+        for m, h in ((synth.mean(), half), (floor.mean(), far))
     )
     expected = {
         "coverage": ms.expected_coverage(n, n, NEIGHBOURS["dc"]),
         "clipped_coverage": ms.expected_clipped_coverage(n, n, NEIGHBOURS["dc"]),
     }
     null = CATALOGUE[score].null
-    null = expected.get(score, float(mean[1])) if null is None else null
-    return _Score(float(mean[0]), float(sd[0]), ci, floor, float(mean[1]), null)
+    null = expected.get(score, float(floor.mean())) if null is None else null
+    return _Score(
+        float(synth.mean()), float(synth.std(ddof=1)), ci, around, float(floor.mean()), null
+    )
+
+
+def _standard_error(pairs: Floats, n: int, patients: int) -> float:
+    """Return the standard error of the mean over draws, for sampling patients.
+
+    What a patient adds to a score is there in one of two disjoint parts and lacks in the other, so
+    minus the covariance of the two scores is the variance of a mean of such additions over all
+    patients: the delete-d jackknife without the noise of the single draw, which the mean averages
+    out. (Never less than a quarter of what the parts differ by, lest chance in few draws make it
+    0.) What patients add in pairs, all there is to a distance near 0, is the same in both parts;
+    of its variance the mean keeps ρ² / (1 - ρ²), ρ = n / patients. Last comes the noise of a mean
+    of few draws.
+
+    Parameters
+    ----------
+    pairs : ndarray, shape (draws, 2)
+        Scores of two disjoint parts of the sets, n patients each.
+    n, patients : int
+
+    References
+    ----------
+    Shao and Wu 1989, Ann Stat 17:1176, doi:10.1214/aos/1176347263; Hoeffding 1948, Ann Math Stat
+    19:293, doi:10.1214/aoms/1177730196
+    """
+    rho = (n / patients) ** 2
+    apart = ((pairs[:, 0] - pairs[:, 1]) ** 2).mean() / 4
+    together = pairs.mean(axis=1).var(ddof=1)
+    alone = max(apart - together, apart / 4)
+    return float(np.sqrt(alone + together * rho / (1 - rho) + together / len(pairs)))
 
 
 # ---- what is said of them --------------------------------------------------------------------
@@ -388,8 +427,8 @@ def _estimates(space: _Space, seed: int, section: str) -> list[Estimate]:
         if score is not None:
             method = (
                 f"mean of {space.draws} draws of {space.n} patients a side, one record of each "
-                f"(SD {score.sd:.2g}); CI delete-half jackknife of patients; floor one draw of "
-                f"real against real, mean {score.floor_mean:.3g}"
+                f"(SD of one {score.sd:.2g}); CI jackknife of patients by disjoint parts; "
+                f"floor one score of real against real, mean {score.floor_mean:.3g}"
             )
             if name.startswith("frechet"):
                 method += f"; on the {space.axes} leading principal axes of both sets"
@@ -697,19 +736,18 @@ def _figures(found: Sequence[_Space], section: str) -> list[Figure]:
         for k, (title, axis) in enumerate((("α-precision", "α, real"), ("β-recall", "β, synth"))):
             series: list[dict[str, Any]] = [
                 {"name": name, "role": role, "x": (SHOWN / 100).tolist(),
-                 **_band(space.curves[:, i, k][:, SHOWN], 2)}
+                 **_band(space.curves[i, :, k][:, SHOWN], 2)}
                 for i, (name, role) in enumerate(sides)
             ]  # fmt: skip
             curves.append(
                 {"title": f"{title}, {space.name}", "xlabel": f"share in the ball ({axis})",
                  "ylabel": "share of the other set", "null": None, "series": series}
             )  # fmt: skip
-        inverse = [0.0, *(k / space.n for k in range(1, space.by_size.shape[2] + 1))]
-        limit = np.array([[ms.extrapolate(1 / np.array(inverse[1:]), v) for v in draw]
-                          for draw in space.by_size])  # fmt: skip
+        inverse = [0.0, *(1 / (space.n // k) for k in range(1, space.by_size.shape[2] + 1))]
+        size = 1 / np.array(inverse[1:])
         series = [
             {"name": name, "role": role, "x": inverse,
-             **_band(np.column_stack([limit[:, i], space.by_size[:, i]]), 2)}
+             **_band(np.array([[ms.extrapolate(size, v), *v] for v in space.by_size[i]]), 2)}
             for i, (name, role) in enumerate(sides)
         ]  # fmt: skip
         sizes.append(

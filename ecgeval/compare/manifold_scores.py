@@ -49,13 +49,18 @@ def frechet_distance(x: Floats, y: Floats) -> float:
     Dowson and Landau 1982, J Multivar Anal 12:450, doi:10.1016/0047-259X(82)90077-X; Heusel et al.
     2017, NeurIPS, arXiv:1706.08500
     """
-    mean_x, mean_y = (np.mean(v, axis=0, dtype=float) for v in (x, y))
-    c_x, c_y = (np.atleast_2d(np.cov(np.asarray(v, float), rowvar=False)) for v in (x, y))
+    (mean_x, c_x), (mean_y, c_y) = map(_moments, (x, y))
     value, vector = np.linalg.eigh(c_x)
     root = (vector * np.sqrt(_not_negative(value))) @ vector.T
     product = root @ c_y @ root
     cross = np.sqrt(_not_negative(np.linalg.eigvalsh((product + product.T) / 2))).sum()
     return float(((mean_x - mean_y) ** 2).sum() + np.trace(c_x) + np.trace(c_y) - 2 * cross)
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    mean = x.mean(axis=0, dtype=float)
+    centred = x - mean
+    return mean, centred.T @ centred / (len(x) - 1)
 
 
 def _not_negative(eigenvalues: Floats) -> Floats:
