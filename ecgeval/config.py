@@ -49,7 +49,7 @@ def _as_set(value: Any) -> Any:
 SetField = Annotated[SetConfig, BeforeValidator(_as_set)]
 
 
-PART_NAMES = ("fidelity", "joint", "plausibility", "manifold")
+PART_NAMES = ("fidelity", "joint", "plausibility", "classifier", "manifold")
 """Sections of a comparison, as in `ecgeval.compare.parts`, which is not imported for its names."""
 
 
@@ -65,6 +65,9 @@ class CompareConfig(_Strict):
     )
     by: tuple[str, ...] = Field(
         (), description="label columns for usefulness and subgroups; default: those that are known"
+    )
+    refit: bool = Field(
+        False, description="fit the waveform classifier anew for every permutation: slow, exact"
     )
     interpreter_real: str | None = Field(
         None, description="CSV of another interpreter (12SL, ...) on the real records"

@@ -394,7 +394,8 @@ class Run:
             *sides, feats[0].beats_fs, feats[0].beats_zero, margins,
             derived=tuple(lead for lead in synth.leads if lead not in found[1].leads),
             by=self.config.compare.by, seed=self.config.seed, jobs=self.jobs,
-            quick=self.config.quick, device=self.device, progress=self.progress,
+            quick=self.config.quick, refit=self.config.compare.refit, device=self.device,
+            progress=self.progress,
         )  # fmt: skip
         for name, part in PARTS.items():
             if name in self.config.compare.parts:

@@ -65,6 +65,8 @@ class Pair:
         Limb leads that the synthetic set computed from I and II.
     by : tuple of str
         Label columns for usefulness and subgroups.
+    refit : bool
+        Fit the waveform classifier anew for every permutation.
     seed, jobs, quick, device, progress
         As in `compare_measures`; `device` is where neural networks run.
     """
@@ -79,6 +81,7 @@ class Pair:
     seed: int = 0
     jobs: int = 1
     quick: bool = False
+    refit: bool = False
     device: str = "cpu"
     progress: Progress = field(default=quiet)
 
@@ -131,10 +134,26 @@ def _manifold(pair: Pair) -> Results:
     )  # fmt: skip
 
 
+def _classifier(pair: Pair) -> Results:
+    from ecgeval.compare.waveforms import compare_waveforms
+
+    real, synth = pair.real, pair.synth
+    if real.ecgs is None or synth.ecgs is None or real.beats is None or synth.beats is None:
+        return Results()
+    return compare_waveforms(
+        real.ecgs.signals, synth.ecgs.signals, real.ecgs.fs, real.ecgs.leads,
+        patients_real=real.patients, patients_synth=synth.patients,
+        beats_real=real.beats, beats_synth=synth.beats,
+        beats_fs=pair.beats_fs, beats_zero=pair.beats_zero, seed=pair.seed, jobs=pair.jobs,
+        quick=pair.quick, refit=pair.refit, device=pair.device, progress=pair.progress,
+    )  # fmt: skip
+
+
 PARTS: dict[str, Callable[[Pair], Results]] = {
     "fidelity": _fidelity,
     "joint": _joint,
     "plausibility": _plausibility,
+    "classifier": _classifier,
     "manifold": _manifold,
 }
 """By the slug of its section, in the order of the report."""
