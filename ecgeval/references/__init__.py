@@ -198,16 +198,20 @@ def load_reference(name: str) -> Reference:
             "outcome": table["outcome"].fillna(""),
         }
     )
-    notes = [about["selection"]]
-    engine = about["engine"]
-    if engine["sha256"] != engine_hash():
-        notes.append(
-            f"Engines differ: {PREFIX}{name} was measured by ecgeval {engine['version']} (code "
-            f"{engine['sha256'][:12]}); this is {__version__} (code {engine_hash()[:12]}), so a "
-            "part of a difference may come from that. Build it again with tools/build_reference.py."
-        )
     measures = table.drop(columns=list(LABELS)).astype(float)
-    return Reference(name, measures, records, about, tuple(notes))
+    return Reference(name, measures, records, about, (about["selection"], *_stale(name, about)))
+
+
+def _stale(name: str, about: dict[str, Any]) -> list[str]:
+    """Return one sentence where another version of the engine has measured the cohort."""
+    engine = about["engine"]
+    if engine["sha256"] == engine_hash():
+        return []
+    return [
+        f"Engines differ: {PREFIX}{name} was measured by ecgeval {engine['version']} (code "
+        f"{engine['sha256'][:12]}); this is {__version__} (code {engine_hash()[:12]}), so a part "
+        "of a difference may come from that. Build it again with tools/build_reference.py."
+    ]
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -315,7 +319,7 @@ def align(reference: Reference, synth: EcgSet, *, leads: tuple[str, ...] | None 
             f"no lead in common: {PREFIX}{reference.name} has {' '.join(have)}; {names[1]} has "
             f"{' '.join(synth.leads)}"
         )
-    notes = [note for note in reference.notes if " differ" in note]
+    notes = _stale(reference.name, reference.about)
     gone = GLOBAL if len(wanted) < len(have) else ()
     if synth.leads != have or gone:
         text = (
