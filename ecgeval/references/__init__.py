@@ -63,8 +63,9 @@ class Reference:
         gives them for `leads`, rounded as `rounded` does; NaN where there is no value.
     records : DataFrame
         The same index; ``patient_id`` (a running number), ``source``, ``sex`` (F, M or missing),
-        ``age`` (a band of ten years, ``90+``, or missing) and ``outcome``: empty for a record that
-        could be measured, else why not.
+        ``age_band`` (``40-49``, ``90+`` or missing), ``age`` (the first year of that band: exact
+        for limits at whole decades, and no finer) and ``outcome``: empty for a record that could
+        be measured, else why not.
     about : dict
         What the cohort's TOML file says: title, licence, citation, how selected, engine, form.
     notes : tuple of str
@@ -194,7 +195,8 @@ def load_reference(name: str) -> Reference:
             "patient_id": table["patient"],
             "source": f"{PREFIX}{name}",
             "sex": table["sex"],
-            "age": table["age"],
+            "age": table["age"].str.extract(r"^(\d+)", expand=False).astype(float),
+            "age_band": table["age"],
             "outcome": table["outcome"].fillna(""),
         }
     )
@@ -240,7 +242,7 @@ def describe(name: str) -> dict[str, Any]:
         "seconds": found.seconds,
         "measures": found.measures.shape[1],
         "sex": counts("sex"),
-        "age": counts("age"),
+        "age": counts("age_band"),
         "not_measured": counts("outcome"),
         "licence": about["licence"],
         "citation": about["citation"],
