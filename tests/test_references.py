@@ -241,6 +241,14 @@ def test_rounding_is_that_of_the_file_and_knows_no_negative_zero(cohort):
     assert not np.signbit(got.to_numpy()).any()
 
 
+def test_ages_are_bands_and_their_first_year(cohort):
+    shown = cohort.records.groupby("age_band")["age"].unique()
+    assert shown["40-49"].tolist() == [40]
+    assert cohort.records["age"].isna().sum() == cohort.records["age_band"].isna().sum() == 1
+    assert load_reference("ludb").records["age"].max() == 90
+    assert set(cohort.records["sex"]) == {"F", "M"}
+
+
 # ---- aligning a set with one ---------------------------------------------------------------------
 
 

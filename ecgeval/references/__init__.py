@@ -63,8 +63,9 @@ class Reference:
         gives them for `leads`, rounded as `rounded` does; NaN where there is no value.
     records : DataFrame
         The same index; ``patient_id`` (a running number), ``source``, ``sex`` (F, M or missing),
-        ``age`` (a band of ten years, ``90+``, or missing) and ``outcome``: empty for a record that
-        could be measured, else why not.
+        ``age_band`` (``40-49``, ``90+`` or missing), ``age`` (the first year of that band: exact
+        for limits at whole decades, and no finer) and ``outcome``: empty for a record that could
+        be measured, else why not.
     about : dict
         What the cohort's TOML file says: title, licence, citation, how selected, engine, form.
     notes : tuple of str
@@ -194,20 +195,25 @@ def load_reference(name: str) -> Reference:
             "patient_id": table["patient"],
             "source": f"{PREFIX}{name}",
             "sex": table["sex"],
-            "age": table["age"],
+            "age": table["age"].str.extract(r"^(\d+)", expand=False).astype(float),
+            "age_band": table["age"],
             "outcome": table["outcome"].fillna(""),
         }
     )
-    notes = [about["selection"]]
-    engine = about["engine"]
-    if engine["sha256"] != engine_hash():
-        notes.append(
-            f"Engines differ: {PREFIX}{name} was measured by ecgeval {engine['version']} (code "
-            f"{engine['sha256'][:12]}); this is {__version__} (code {engine_hash()[:12]}), so a "
-            "part of a difference may come from that. Build it again with tools/build_reference.py."
-        )
     measures = table.drop(columns=list(LABELS)).astype(float)
-    return Reference(name, measures, records, about, tuple(notes))
+    return Reference(name, measures, records, about, (about["selection"], *_stale(name, about)))
+
+
+def _stale(name: str, about: dict[str, Any]) -> list[str]:
+    """Return one sentence where another version of the engine has measured the cohort."""
+    engine = about["engine"]
+    if engine["sha256"] == engine_hash():
+        return []
+    return [
+        f"Engines differ: {PREFIX}{name} was measured by ecgeval {engine['version']} (code "
+        f"{engine['sha256'][:12]}); this is {__version__} (code {engine_hash()[:12]}), so a part "
+        "of a difference may come from that. Build it again with tools/build_reference.py."
+    ]
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -236,7 +242,7 @@ def describe(name: str) -> dict[str, Any]:
         "seconds": found.seconds,
         "measures": found.measures.shape[1],
         "sex": counts("sex"),
-        "age": counts("age"),
+        "age": counts("age_band"),
         "not_measured": counts("outcome"),
         "licence": about["licence"],
         "citation": about["citation"],
@@ -315,7 +321,7 @@ def align(reference: Reference, synth: EcgSet, *, leads: tuple[str, ...] | None 
             f"no lead in common: {PREFIX}{reference.name} has {' '.join(have)}; {names[1]} has "
             f"{' '.join(synth.leads)}"
         )
-    notes = [note for note in reference.notes if " differ" in note]
+    notes = _stale(reference.name, reference.about)
     gone = GLOBAL if len(wanted) < len(have) else ()
     if synth.leads != have or gone:
         text = (
