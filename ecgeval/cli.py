@@ -178,11 +178,14 @@ def _config(**settings: Any) -> Any:
 def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
              device: str = "cpu") -> None:  # fmt: skip
     """Run a configuration, write everything, print the verdict, exit with its code."""
-    from ecgeval import pipeline
+    from ecgeval import pipeline, sets
 
+    does: Any = pipeline
+    if config.synth is not None and sets.checkpoints(config.synth.source):
+        from ecgeval import sweep as does
     _writable(out)
     with _progress() as progress:
-        results, worker = pipeline.run(
+        results, worker = does.run(
             config, jobs=jobs, cache=_cache(no_cache), device=_device(device), progress=progress
         )
     # The terminal is the operator's: an audit's report withholds what names a patient's record.
@@ -386,7 +389,15 @@ def train(
     ] = 0.2,
     unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
     seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
-    device: Device = "cpu",
+    score: Annotated[
+        str | None,
+        typer.Option(help="SET of real ECGs to score checkpoints against; --data's own: its "
+                     "patients held out."),
+    ] = None,
+    score_records: Annotated[
+        int, typer.Option(min=20, help="Records of each checkpoint that are scored.")
+    ] = 500,
+    jobs: Jobs = 1, no_cache: NoCache = False, device: Device = "cpu",
 ) -> None:  # fmt: skip
     """Train a generator (WGAN-GP); the same command goes on with a run that was stopped."""
     from ecgeval import sets, sweep
@@ -406,7 +417,8 @@ def train(
         _told(ecgs)
         path = sweep.train(
             ecgs, out, settings, device=_device(device), assume_independent=assume_independent,
-            progress=progress,
+            score=ecgs if score == data else score, score_records=score_records, jobs=jobs,
+            cache=_cache(no_cache), progress=progress,
         )  # fmt: skip
     print(f"{path}; go on with `ecgeval compare REAL {path} -n 1000 --out DIR`")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.references import describe, is_reference, refuse
 
-__all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "info", "is_generator", "read"]
+__all__ = ["CHECKPOINT_SUFFIXES", "checkpoints", "generate_store", "info", "is_generator", "read"]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 
@@ -125,6 +126,19 @@ def info(
     except io.DeepfakeNotFound:
         ecgs = read(source, progress=progress)
         return io.summary(ecgs, str(source), "regenerated from the published weights")
+
+
+def checkpoints(source: Any) -> list[Path]:
+    """Return the checkpoint files of a training run's folder, by epoch; none for anything else.
+
+    ``last.pt``, which a run goes on from, counts only where it is alone.
+    """
+    folder = Path(str(source))
+    if not folder.is_dir() or (folder / "records.csv").exists():
+        return []
+    files = [p for p in folder.iterdir() if p.suffix in CHECKPOINT_SUFFIXES and p.is_file()]
+    kept = [p for p in files if p.stem != "last"] or files
+    return sorted(kept, key=lambda p: ([int(n) for n in re.findall(r"\d+", p.stem)][-1:], p.name))
 
 
 def is_generator(source: Any) -> bool:

@@ -6,6 +6,7 @@ its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures
 """
 
 from ecgeval.catalogue import (
+    checkpoints,
     classifier,
     fidelity,
     joint,
@@ -28,6 +29,7 @@ _AREAS = (
     plausibility,
     usefulness,
     privacy,
+    checkpoints,
 )
 
 CATALOGUE: dict[str, Entry] = {entry.code: entry for area in _AREAS for entry in area.ENTRIES}

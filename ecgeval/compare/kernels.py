@@ -30,6 +30,7 @@ __all__ = [
     "aggregate_p",
     "discrepancy",
     "kernel_test",
+    "norm_moves",
     "patient_kernels",
     "standardise",
 ]
@@ -289,12 +290,7 @@ def _block(
     effort: Effort,
     bandwidths: Sequence[float],
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the statistics of one block: observed and permuted, of real halves, bootstrap moves.
-
-    The bootstrap is that of the square of a norm, |h + d|^2 - |h|^2 = 2 <h, d> + |d|^2, h the
-    difference of the sets' mean embeddings and d its move in a draw: it covers at the null, where
-    the first term ends, and away from it. Its mean is the bias that the statistic does not have.
-    """
+    """Return statistics of one block: observed and permuted, of real halves, bootstrap moves."""
     b, points, patient = item
     kernels = patient_kernels(points, patient, bandwidths)
     observed = (np.arange(n_real + n_synth) < n_real).astype(np.float32)[:, None]
@@ -307,16 +303,40 @@ def _block(
     halves = subset_weights(n_real, n_real // 2, effort.floor, rng)
     floor = np.stack([discrepancy(kernel[:n_real, :n_real], halves) for kernel in shown])
     rng = child_rng(seed, name, "bootstrap", b)
+    moved = norm_moves(shown, n_real, n_synth, effort.bootstrap, rng)
+    return permuted, floor, moved
+
+
+def norm_moves(
+    kernels: Sequence[Floats], n_real: int, n_synth: int, draws: int, rng: np.random.Generator
+) -> Floats:
+    """Return how far `discrepancy` moves in each bootstrap draw of patients.
+
+    The bootstrap is that of the square of a norm, |h + d|^2 - |h|^2 = 2 <h, d> + |d|^2, h the
+    difference of the sets' mean embeddings and d its move in a draw: it covers at the null, where
+    the first term ends, and away from it. Its mean is the bias that the statistic does not have.
+
+    Parameters
+    ----------
+    kernels : sequence of ndarray, shape (n_real + n_synth, n_real + n_synth)
+        Over the real patients, then the synthetic ones.
+    n_real, n_synth, draws : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (kernels, draws)
+    """
     move = np.concatenate(
         [
-            (resample_weights(n_real, effort.bootstrap, rng) - 1) / n_real,
-            (1 - resample_weights(n_synth, effort.bootstrap, rng)) / n_synth,
+            (resample_weights(n_real, draws, rng) - 1) / n_real,
+            (1 - resample_weights(n_synth, draws, rng)) / n_synth,
         ]
     )
-    gap = observed[:, 0] / n_real - (1 - observed[:, 0]) / n_synth
+    gap = np.repeat(np.array([1 / n_real, -1 / n_synth], np.float32), [n_real, n_synth])
     moved = []
-    for kernel in shown:
+    for kernel in kernels:
         pushed = kernel @ move
         square = np.einsum("ib,ib->b", move, pushed, dtype=float)
         moved.append(2 * gap @ pushed + square - square.mean())
-    return permuted, floor, np.stack(moved)
+    return np.stack(moved)
