@@ -17,7 +17,7 @@ from ecgeval.config import PART_NAMES, RunConfig, make
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng, quiet
-from ecgeval.preprocess import harmonise
+from ecgeval.preprocess import common_leads
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
 
 if TYPE_CHECKING:
@@ -199,11 +199,8 @@ class Scorer:
 
         synth = self.fresh(path, self.worker.config.seed)
         real = [self.people.choose, *([self.people.train] if self.people.train else [])]
-        names = ("the choosing patients", "the training set")[: len(real)]
-        form = harmonise(*real, synth, names=(*names, path.name), leads=self.worker.config.leads)
-        *real, synth = form.sets
-        if not self.form or any(a.leads != b.leads or a.fs != b.fs or a.n_samples != b.n_samples
-                                for a, b in zip(self.form, real, strict=True)):  # fmt: skip
+        *real, synth = _one_form(*real, synth, leads=self.worker.config.leads)
+        if not self.form or self.form[0].leads != real[0].leads:
             self._prepare(tuple(real))
         feats = self._features(synth)
         choose, config = self.form[0], self.worker.config
@@ -233,10 +230,8 @@ class Scorer:
         """Return a checkpoint's distance to other patients, from other noise."""
         from ecgeval.compare.yardstick import Yardstick
 
-        real, synth = harmonise(
-            patients, self.fresh(path, seed), names=("the confirming patients", path.name),
-            leads=self.worker.config.leads,
-        ).sets  # fmt: skip
+        fresh = self.fresh(path, seed)
+        real, synth = _one_form(patients, fresh, leads=self.worker.config.leads)
         config = self.worker.config
         who = real.patients(assume_independent=config.assume_independent)
         yardstick = Yardstick(
@@ -266,6 +261,19 @@ class Scorer:
     def _features(self, ecgs: EcgSet) -> pipeline.Features:
         w = self.worker
         return pipeline.features(ecgs, method=w.config.method, jobs=w.jobs, cache=w.cache)
+
+
+def _one_form(*ecgs: EcgSet, leads: Sequence[str] | None) -> tuple[EcgSet, ...]:
+    """Return the sets with the same leads, rate and length.
+
+    `harmonise` without its check of the unit: the records of an early checkpoint may be flat, and
+    are then scored as such.
+    """
+    names = leads or common_leads(*ecgs)
+    fs = min(s.fs for s in ecgs)
+    alike = [s.with_leads(names).resample(fs) for s in ecgs]
+    shortest = min(s.n_samples for s in alike)
+    return tuple(s.crop(shortest) for s in alike)
 
 
 def _margins(config: RunConfig) -> Any:
@@ -477,7 +485,7 @@ def _rivals(scores: Sequence[Score], chosen: Score) -> list[Score]:
     others = [s for s in scores if s is not chosen]
     if not others:
         return []
-    return list(dict.fromkeys([_choose(others), others[-1]]))
+    return list(dict.fromkeys([_choose(others), *(s for s in scores[-1:] if s is not chosen)]))
 
 
 # ---- what a sweep says --------------------------------------------------------------------------
@@ -780,7 +788,7 @@ def _append(path: Path, scorer: Scorer, checkpoints: Sequence[Path]) -> None:
         "against": scorer.people.choose.fingerprint()[:12], "records": scorer.n,
         "seed": scorer.worker.config.seed,
     }  # fmt: skip
-    kept = [r for r in _read(path) if all(str(r.get(k)) == str(v) for k, v in kind.items())]
+    kept = [r for r in _read(path) if all(r.get(k) == v for k, v in kind.items())]
     scored = {r["checkpoint"] for r in kept}
     kept += [scorer(p, i).row() | kind for i, p in enumerate(checkpoints) if p.stem not in scored]
     kept.sort(key=lambda r: r["epoch"])
