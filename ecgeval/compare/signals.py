@@ -188,9 +188,16 @@ CHECKS: dict[str, Check] = {
         ),
         Check(
             "comb_db", "dB", "upsampling comb",
-            "power within 0.3 Hz of multiples of fs/16 above 45 Hz over the median power 1 to 5 Hz "
-            "away, mean over lines in dB", "signal",
-            "lines at fs/2^k: the fingerprint of a transposed convolution", "notches at fs/2^k",
+            "power within 0.3 Hz of multiples of fs/16 from 45 Hz to below fs/2 over the median "
+            "power 1 to 5 Hz away, mean over lines in dB", "signal",
+            "lines at fs/2^k: the fingerprint of a transposed convolution",
+            "notches at fs/2^k, as samples leave that were repeated and then smoothed",
+        ),
+        Check(
+            "nyquist_db", "dB", "half the sampling rate",
+            "power within 0.3 Hz of fs/2 over the median power 1 to 5 Hz below", "signal",
+            "samples alternate: the fingerprint of a transposed convolution of stride 2",
+            "less power at half the rate; far below 0 dB, a last layer that repeats each sample",
         ),
         Check(
             "edge_rms_db", "dB", "louder at the ends",
@@ -444,11 +451,12 @@ def _spectrum(x: Floats, fs: float, leads: Sequence[str]) -> dict[str, Floats]:
     for name, line in (("mains50_db", 50.0), ("mains60_db", 60.0)):
         if line + 5 < fs / 2:
             out[name] = _line(power, hz, line)
-    lines = [k * fs / 16 for k in range(1, 9)]
+    lines = [k * fs / 16 for k in range(1, 8)]
     harmonics = [k * mains for mains in (50, 60) for k in (1, 2, 3)]
     lines = [f for f in lines if f > 45 and all(abs(f - mains) > 1 for mains in harmonics)]
     if lines:
         out["comb_db"] = np.mean([_line(power, hz, f) for f in lines], axis=0)
+        out["nyquist_db"] = _line(power, hz, fs / 2)
     present = [leads[i] for i in own if leads[i] in INDEPENDENT]
     if present:
         band = z[..., (hz >= _BAND[0]) & (hz < _BAND[1])]
