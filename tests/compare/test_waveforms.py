@@ -9,6 +9,7 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from ecgeval.catalogue import CATALOGUE
+from ecgeval.compare import waveform_forms as forms
 from ecgeval.compare import waveforms as w
 from ecgeval.compare.c2st import (
     WIDE_RIDGE,
@@ -23,7 +24,8 @@ from ecgeval.compare.minirocket import draw_kernels, minirocket
 from ecgeval.compare.neural import resnet
 from ecgeval.compare.occlusion import WAVES, beat_features, occlude
 from ecgeval.compare.twins import near_twins
-from ecgeval.compare.waveforms import compare_waveforms, low_pass, rounding_step
+from ecgeval.compare.waveform_forms import low_pass, rounding_step
+from ecgeval.compare.waveforms import compare_waveforms
 from ecgeval.errors import UsageError
 from ecgeval.report.explain import statistic
 from ecgeval.results import Verdict
@@ -337,6 +339,18 @@ def test_a_band_limited_artefact_is_found_only_above_its_cutoff(real, other):
     assert curve["y"][2] == value(results, "minirocket.c2st_auc")
 
 
+def test_texture_above_50_hz_is_found_at_the_last_cutoff():
+    """At 500 Hz: 20 µV at 90 Hz, where upsampling leaves its combs"""
+    first, second = hearts(N, 1, fs=500), hearts(N, 3, fs=500)
+    t = np.arange(first[0].shape[-1]) / 500
+    tone = (0.02 * np.cos(2 * np.pi * 90 * t)).astype(np.float32)
+    results = run(first, (second[0] + tone, second[1]), fs=500)
+    assert value(results, "minirocket.c2st_auc") > 0.9
+    cutoff = finding(results, "C2ST-CUTOFF")
+    assert "only by what lies above 50 Hz" in cutoff.title
+    assert "Nothing above 125 Hz" in cutoff.explanation
+
+
 def test_a_slow_artefact_is_found_at_every_cutoff(real, other):
     signals, beats = other
     t = np.arange(signals.shape[-1]) / FS
@@ -415,7 +429,7 @@ def test_rounding_alone_is_reported_and_taken_out(real, other):
 
 def test_without_harmonising_the_rounding_would_be_found(real, other, monkeypatch):
     """Mutation: the same test sees the step when both sets are not rounded alike first."""
-    monkeypatch.setattr(w, "_low_rate", lambda s, rows, fs, step: np.asarray(s[rows]))
+    monkeypatch.setattr(forms, "_forms", lambda s, rows, *_: (s[rows], s[rows][:, :0]))
     coarse = np.rint(other[0] / 0.04).astype(np.float32) * np.float32(0.04)
     assert value(run(real, (coarse, other[1])), "minirocket.c2st_auc") > 0.9
 
