@@ -46,8 +46,8 @@ class Rounding:
 
     @property
     def apart(self) -> bool:
-        low, high = sorted((abs(self.floor[0] - 0.5), abs(self.floor[1] - 0.5)))
-        return self.p < 0.05 and abs(self.auc - 0.5) > max(low, high, 0.05)
+        inside = self.floor[0] <= self.auc <= self.floor[1]
+        return self.p < 0.05 and not inside and abs(self.auc - 0.5) > 0.05
 
 
 @dataclass(frozen=True)
