@@ -58,7 +58,7 @@ PAIRS = {
     "MANI-COVERAGE": ("density", "coverage", "clipped_density", "clipped_coverage"),
     "MANI-ALPHA": ("alpha_precision", "beta_recall"),
 }
-_FIDELITY = {"improved_precision", "density", "clipped_density", "alpha_precision"}
+_FIDELITY = {"improved_precision", "density", "clipped_density"}
 _SEEN = ("frechet_limit", "improved_precision", "improved_recall", "density", "coverage")
 
 
@@ -495,7 +495,8 @@ def _frechet(found: Sequence[_Space]) -> Finding:
         "MANI-FRECHET", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         "As clouds of points the sets "
         + ("lie apart" if apart else "are not seen to lie apart")
-        + f" in {space.name}: {_said(score, name)}, {share:.1f} % of the variance of real records",
+        + f" in {space.name}: {_said(score, name)}"
+        + (f", {share:.0f} % of the variance of real records" if apart else ""),
         explanation=f"Squared distance of means and covariances on {space.axes} axes; at n = "
         f"{space.n} it is {number(scores['frechet'].value)} and between real patients "
         f"{number(scores['frechet'].floor_mean)}, which is bias. Without that bias by itself: "
@@ -523,10 +524,13 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
         key=lambda item: max(item[1][n].distance for n in names),
     )
     words = []
-    if any(n in _FIDELITY for _, n in low):
-        words.append("synthetic records lie where no real ones do")
-    if any(n not in _FIDELITY for _, n in low):
-        words.append("kinds of real ECG are missing or rare among the synthetic")
+    if code == "MANI-ALPHA" and low:
+        words = _core_or_rim(space, scores)
+    else:
+        if any(n in _FIDELITY for _, n in low):
+            words.append("synthetic records lie where no real ones do")
+        if any(n not in _FIDELITY for _, n in low):
+            words.append("kinds of real ECG are missing or rare among the synthetic")
     if high and not low:
         words.append("synthetic records crowd real ones more than other patients do")
     text = " and ".join(words) or "fidelity and diversity are not seen to differ"
@@ -551,6 +555,23 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
         estimates=tuple(f"{sp.name}.{n}" for sp, _ in known for n in names),
         rule=rule,
     )  # fmt: skip
+
+
+def _core_or_rim(space: _Space, scores: Mapping[str, _Score]) -> list[str]:
+    """Return on which side of the diagonal the curves lie that are off it."""
+    assert space.curves is not None
+    beyond = space.curves[0].mean(axis=(0, 2)) < 0.5
+    words = (
+        ("alpha_precision", "synthetic records crowd the middle of the real set",
+         "synthetic records lie farther out than real ones"),
+        ("beta_recall", "the synthetic set is wider than the real one",
+         "real records lie beyond most synthetic ones"),
+    )  # fmt: skip
+    return [
+        out if beyond[k] else core
+        for k, (name, core, out) in enumerate(words)
+        if scores[name].side < 0
+    ]
 
 
 def _authenticity(found: Sequence[_Space]) -> Finding:

@@ -179,6 +179,11 @@ def test_variance_inflation_lowers_fidelity_and_deflation_diversity(real):
     for changed in (wide, narrow):
         assert side(changed, "frechet_limit") == 1
         assert side(changed, "alpha_precision") == -1
+    assert "Synthetic records lie farther out than real" in only(wide, "MANI-ALPHA").title
+    title = only(narrow, "MANI-ALPHA").title
+    assert title.startswith(
+        "Synthetic records crowd the middle of the real set and real records lie"
+    )
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
@@ -282,12 +287,11 @@ def test_wrong_arguments_are_told(real):
 # ---- calibration ---------------------------------------------------------------------------------
 
 
-def test_interval_covers_the_expected_score_with_three_records_a_patient(monkeypatch):
-    """Coverage of the interval for E[score at n = 40], by simulation; the floor's for one score."""
+def test_interval_covers_the_expected_score_with_three_records_a_patient():
+    """Coverage of the interval for E[score at n = 40], by simulation."""
     watched = ("improved_precision", "improved_recall", "density", "alpha_precision", "kid")
-    monkeypatch.setattr(manifold, "QUICK_DRAWS", 24)
     truth = []
-    for seed in range(400):
+    for seed in range(300):
         real, other = people(10_000 + seed, 40)[0], 0.8 * people(20_000 + seed, 40)[0]
         own = [manifold.ms.neighbour_distances(x, 5) for x in (real, other)]
         scores = manifold._neighbourhoods(real, other, *own)
@@ -296,14 +300,14 @@ def test_interval_covers_the_expected_score_with_three_records_a_patient(monkeyp
         truth.append([scores[name] for name in watched])
     truth = np.mean(truth, axis=0)
     held = []
-    for seed in range(60):
+    for seed in range(30):
         points, ids = people(seed, 80, 3)
         other, others = people(1000 + seed, 80, 3)
         results = compare(points, 0.8 * other, ids, others, seed=seed)
         found = [results.estimate(f"manifold.measures.{name}").ci for name in watched]
         held.append([low <= t <= high for (low, high), t in zip(found, truth, strict=True)])
     held = np.mean(held, axis=0)
-    assert (held > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 60)).all(), dict(
+    assert (held > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 30)).all(), dict(
         zip(watched, held, strict=True)
     )
 
@@ -314,7 +318,7 @@ def test_no_alarm_at_the_null_and_false_ones_without_the_grouping():
     The floor then is that of knowing the person, and honest synthetic records look strange.
     """
     alarms, by_record = 0, 0
-    for seed in range(20):
+    for seed in range(8):
         points, ids = people(seed, 60, 4, icc=0.97)
         other, others = people(1000 + seed, 60, 4, icc=0.97)
         grouped = compare(points, other, ids, others, seed=seed)
@@ -322,4 +326,4 @@ def test_no_alarm_at_the_null_and_false_ones_without_the_grouping():
         alarms += any(f.verdict == Verdict.FAIL for f in grouped.findings)
         by_record += any(f.verdict == Verdict.FAIL for f in alone.findings)
     assert alarms <= 1
-    assert by_record >= 18
+    assert by_record >= 7
