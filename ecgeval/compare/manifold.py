@@ -347,7 +347,7 @@ def _neighbourhoods(real: Floats, other: Floats, own: Floats, others: Floats) ->
     wide, cut = own[:, k - 1], np.minimum(own[:, k - 1], np.median(own[:, k - 1]))
     inside, held = ms.count_inside(other, real, np.stack([own[:, few - 1], wide, cut]))
     reached, _ = ms.count_inside(real, other, others[:, few - 1][None])
-    themselves = ms.count_inside(real, real, cut[None])[0][0] - 1
+    themselves = ms.count_inside(real, real, cut[None])[0][0] - 1  # without its own ball
     index, distance = ms.nearest(other, real)
     return {
         "improved_precision": float((inside[0] > 0).mean()),
@@ -395,7 +395,9 @@ def _standard_error(pairs: Floats, n: int, patients: int) -> float:
     out. (Never less than a quarter of what the parts differ by, lest chance in few draws make it
     0.) What patients add in pairs, all there is to a distance near 0, is the same in both parts;
     of its variance the mean keeps ρ² / (1 - ρ²), ρ = n / patients. Last comes the noise of a mean
-    of few draws.
+    of few draws. In simulations at n = 50 and 200, three records a patient, 95 % intervals held the
+    expected score in 93 to 100 %, too wide for authenticity and precision; that of the integrated
+    α-precision in 87 to 100 %, for it cannot pass 1.
 
     Parameters
     ----------
@@ -550,8 +552,9 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
         code, Verdict.FAIL if low else Verdict.INCONCLUSIVE,
         f"{text[0].upper()}{text[1:]}: in {space.name} "
         + ", ".join(_said(scores[n], n) for n in shown),
-        explanation=more + "No score here is expected to be 1: the floor is what other patients "
-        f"reach. {_elsewhere(found, space, names)}",
+        explanation=f"{more}No score here is expected to be 1: the floor is what other patients "
+        "reach. What differs, in ms and mV, the comparison of measures says. "
+        f"{_elsewhere(found, space, names)}".strip(),
         estimates=tuple(f"{sp.name}.{n}" for sp, _ in known for n in names),
         rule=rule,
     )  # fmt: skip

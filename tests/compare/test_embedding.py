@@ -157,3 +157,5 @@ def test_what_small_changes_and_copies_do_in_the_space_of_beats():
     inverted = other.copy()
     inverted[:, 1] *= -1
     assert verdicts(real, inverted)["MANI-PR"] == Verdict.FAIL
+    microvolts = verdicts(real, 1000 * other)
+    assert microvolts["MANI-FRECHET"] == microvolts["MANI-PR"] == Verdict.FAIL

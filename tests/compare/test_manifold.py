@@ -28,7 +28,7 @@ def people(seed, patients, each=1, icc=0.9):
 
 def compare(real, synth, ids_real=None, ids_synth=None, **options):
     ids = [
-        np.array([f"{which}{i}" for i in range(len(p))]) if given is None else given
+        given if given is not None else np.array([f"{which}{i}" for i in range(len(p))])
         for p, given, which in ((real, ids_real, "r"), (synth, ids_synth, "s"))
     ]
     options = {"quick": True, **options}
@@ -225,6 +225,20 @@ def test_spaces_that_disagree_are_a_finding(real):
 # ---- invariance and limits -----------------------------------------------------------------------
 
 
+def test_the_floor_goes_with_n_where_the_score_does():
+    """peers.md 5: the same null gives another distance at another n; the floor says so."""
+    value = []
+    for patients in (60, 600):
+        results = compare(people(8, patients)[0], people(9, patients)[0])
+        e = results.estimate("manifold.measures.frechet")
+        assert e.floor[0] <= e.value <= e.floor[1]
+        assert e.null == pytest.approx(e.value, rel=0.6)
+        limit = results.estimate("manifold.measures.frechet_limit")
+        assert limit.ci[0] < 0 < limit.ci[1]
+        value.append(e.value)
+    assert value[0] > 2 * value[1]
+
+
 def test_order_and_jobs_move_nothing(real):
     points, ids = people(5, 120, 3)
     other, others = people(6, 130, 2)
@@ -287,29 +301,35 @@ def test_wrong_arguments_are_told(real):
 # ---- calibration ---------------------------------------------------------------------------------
 
 
+def scores_of(real, other):
+    own = [manifold.ms.neighbour_distances(x, 5) for x in (real, other)]
+    return manifold._neighbourhoods(real, other, *own) | {
+        "alpha_precision": manifold.ms.integrated(manifold.ms.alpha_curve(real, other)),
+        "kid": manifold.ms.kid(real, other),
+    }
+
+
 def test_interval_covers_the_expected_score_with_three_records_a_patient():
-    """Coverage of the interval for E[score at n = 40], by simulation."""
+    """The interval holds E[score at n = 40], the floor 95 % of single real-against-real scores."""
     watched = ("improved_precision", "improved_recall", "density", "alpha_precision", "kid")
-    truth = []
+    truth, null = [], []
     for seed in range(300):
-        real, other = people(10_000 + seed, 40)[0], 0.8 * people(20_000 + seed, 40)[0]
-        own = [manifold.ms.neighbour_distances(x, 5) for x in (real, other)]
-        scores = manifold._neighbourhoods(real, other, *own)
-        scores["alpha_precision"] = manifold.ms.integrated(manifold.ms.alpha_curve(real, other))
-        scores["kid"] = manifold.ms.kid(real, other)
-        truth.append([scores[name] for name in watched])
+        real, fresh, other = (people(10_000 + 1000 * k + seed, 40)[0] for k in range(3))
+        truth.append([scores_of(real, 0.8 * other)[name] for name in watched])
+        null.append([scores_of(real, fresh)[name] for name in watched])
     truth = np.mean(truth, axis=0)
-    held = []
+    held, inside = [], []
     for seed in range(30):
         points, ids = people(seed, 80, 3)
         other, others = people(1000 + seed, 80, 3)
         results = compare(points, 0.8 * other, ids, others, seed=seed)
-        found = [results.estimate(f"manifold.measures.{name}").ci for name in watched]
-        held.append([low <= t <= high for (low, high), t in zip(found, truth, strict=True)])
-    held = np.mean(held, axis=0)
-    assert (held > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 30)).all(), dict(
-        zip(watched, held, strict=True)
-    )
+        found = [results.estimate(f"manifold.measures.{name}") for name in watched]
+        held.append([e.ci[0] <= t <= e.ci[1] for e, t in zip(found, truth, strict=True)])
+        low, high = np.transpose([e.floor for e in found])
+        inside.append(((null >= low) & (null <= high)).mean(axis=0))
+    held, inside = np.mean(held, axis=0), np.mean(inside, axis=0)
+    assert (held > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 30)).all(), held
+    assert (np.abs(inside - 0.95) < 0.04).all(), inside
 
 
 def test_no_alarm_at_the_null_and_false_ones_without_the_grouping():
@@ -327,3 +347,40 @@ def test_no_alarm_at_the_null_and_false_ones_without_the_grouping():
         by_record += any(f.verdict == Verdict.FAIL for f in alone.findings)
     assert alarms <= 1
     assert by_record >= 7
+
+
+def test_one_axis_is_enough(real):
+    line = real[:, :1]
+    results = compare(line, people(1, 300)[0][:, :1] + 3)
+    assert only(results, "MANI-FRECHET").verdict == Verdict.FAIL
+
+
+def test_real_patients_against_others_raise_nothing_and_their_copies_do(real_data):
+    from ecgeval.compare.embedding import measure_space, waveform_space
+    from ecgeval.delineation import delineate
+    from ecgeval.io import read
+    from ecgeval.measures import measure
+
+    real_data("ptbxl")
+    ecgs = read("ptbxl-norm").with_leads(("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"))
+    people = sorted(set(ecgs.patients()))[:90]
+    ecgs = ecgs.select(np.isin(ecgs.patients(), people))
+    marks = delineate(ecgs)
+    measures, who = measure(ecgs, marks=marks), ecgs.patients()
+    first = np.isin(who, people[::2])
+
+    def told(one, other, noise_mv=0.0):
+        beats = marks.beats[other]
+        beats = beats + noise_mv * np.random.default_rng(0).normal(size=beats.shape)
+        spaces = {
+            "measures": measure_space(measures[one], measures[other]),
+            "beats": waveform_space(marks.beats[one], beats),
+        }
+        return compare(None, None, who[one], who[other], spaces=spaces)
+
+    alike = told(first, ~first)
+    assert {f.verdict for f in alike.findings} <= {Verdict.INCONCLUSIVE}
+    whole = np.ones(len(who), bool)
+    copied = only(told(whole, whole, 0.02 / np.sqrt(10)), "MANI-AUTHENTICITY")
+    assert copied.verdict == Verdict.FAIL
+    assert "in every coordinate of measures: copies" in copied.title
