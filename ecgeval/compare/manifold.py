@@ -78,7 +78,8 @@ def compare_manifold(
     n a side is half the patients of the smaller set, at most `MOST`. A score is the mean over the
     draws; what it estimates is the score expected at this n. Its interval comes from how scores of
     disjoint parts vary together (`_standard_error`); the floor is mean ± t SD √(1 + 1 / draws) of
-    real against real: where one more such score would lie.
+    real against real: where one more such score would lie. Of a share neither is narrower than the
+    limit of Clopper and Pearson for none in all patients.
 
     Parameters
     ----------
@@ -371,6 +372,10 @@ def _summarise(score: str, values: Floats, n: int, patients: int) -> _Score:
     half = t * _standard_error(synth, n, patients)
     far = t * floor.std(ddof=1) * np.sqrt(1 + 1 / draws)
     _, low, high = SCORES[score]
+    if (low, high) == (0, 1):
+        # None seen is not none: no share is known better than 0 of all patients is.
+        rare = 1 - 0.025 ** (1 / patients)
+        half, far = max(half, rare), max(far, rare)
     ci, around = (
         (float(max(m - h, low)), float(min(m + h, high)))
         for m, h in ((synth.mean(), half), (floor.mean(), far))

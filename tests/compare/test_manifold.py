@@ -206,6 +206,14 @@ def test_a_tenth_of_copies_is_enough_for_the_alarm(real):
     assert only(compare(real, some), "MANI-AUTHENTICITY").verdict == Verdict.FAIL
 
 
+def test_none_seen_is_not_none():
+    """0 of 100 patients leaves up to 3.6 % (Clopper and Pearson)."""
+    cloud = np.random.default_rng(5).normal(size=(2, 100, 40))
+    e = compare(*cloud).estimate("manifold.measures.close_pairs")
+    assert (e.value, e.null) == (0, 0)
+    assert e.ci == e.floor == pytest.approx((0, 0.0362), abs=1e-4)
+
+
 def test_a_unit_error_is_as_far_off_as_can_be(real):
     off = compare(real, 1000 * people(1, 300)[0])
     assert {only(off, code).verdict for code in CODES[:4]} == {Verdict.FAIL}
