@@ -353,13 +353,16 @@ def truncation_finding(
     )
     if len(cut) > 1:
         title += f"; likewise {len(cut) - 1} more"
+    if len(cut) > 2:
+        title = title.replace("Selection, not the generator", "Selection, or a few hearts repeated")
     return part.common.finding(
         "JOINT-TRUNCATION", Verdict.FAIL, title,
         explanation="; ".join(parts) + ". A generator that learned a narrower distribution tails "
         "off; a hard edge is what a filter leaves (\"normal ECG\" asks for 60 to 100 bpm). "
         "Differences of this measure, and of those that go with it (RR, QT, r² of QT on RR), come "
-        "in part from that: apply the same filter to the real set, or compare with unfiltered "
-        "output of the generator.",
+        "in part from that. A generator that repeats a few hearts ends hard too, but at many ends "
+        "at once. Apply the same filter to the real set, or compare with unfiltered output of the "
+        "generator.",
         estimates=tuple(
             part.name(c, f"{kind}_{'low' if e.low else 'high'}")
             for c, e, _ in cut for kind in ("beyond", "tail")
