@@ -17,7 +17,14 @@ from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.multiplicity import benjamini_hochberg
 from ecgeval.compare.rows import Common, Missing, Row
 from ecgeval.compare.tables import figures_of, tables
-from ecgeval.compare.univariate import CIRCULAR, LINEAR, Effort, Sample, compare_columns
+from ecgeval.compare.univariate import (
+    CIRCULAR,
+    DECIDING,
+    LINEAR,
+    Effort,
+    Sample,
+    compare_columns,
+)  # fmt: skip
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
@@ -37,6 +44,10 @@ STATS: dict[str, tuple[str, str]] = {
     "circ_mean_diff": ("mean direction difference", "mean directions, S - R"),
     "circ_wasserstein": ("circular Wasserstein-1", "least over rotations"),
     "missing_diff": ("difference in missing values", "share without a value, S - R"),
+    **{
+        name: (f"shift of the {round(100 * p)}th percentile", "Harrell-Davis quantiles, S - R")
+        for name, p in DECIDING.items()
+    },
 }
 _INTERVAL = {
     "ks": "directional bootstrap of F - G",
@@ -83,9 +94,10 @@ def compare_measures(
     -------
     Results
         One section. Estimates ``{section}.{column}.{statistic}``, each with its interval, floor and
-        sizes. Findings: FID-EQUIV (medians), FID-SPREAD (standard deviations), FID-MISSING, and
-        where they apply FID-EMPTY, FID-COPIES and FID-C2ST-LEAK decide; FID-KS and FID-C2ST
-        describe. Too little data gives NOT_ASSESSABLE, not an error.
+        sizes. Findings: FID-EQUIV (medians), FID-SPREAD (standard deviations), FID-SHAPE (other
+        quantiles, Wasserstein distance), FID-MISSING, and where they apply FID-EMPTY, FID-COPIES
+        and FID-C2ST-LEAK decide; FID-KS and FID-C2ST describe. Too little data gives
+        NOT_ASSESSABLE, not an error.
 
     Raises
     ------
@@ -106,8 +118,9 @@ def compare_measures(
         return Results(sections=(head,), findings=(_nothing(section, *samples),))
     effort = Effort.of(quick)
     results = compare_columns(
-        *samples, circular, seed=seed, name=section, effort=effort, jobs=jobs, progress=progress
-    )
+        *samples, circular, seed=seed, name=section, effort=effort, jobs=jobs, progress=progress,
+        shift=[column in margins.primary for column in columns],
+    )  # fmt: skip
     absences = Missing.of(*samples, effort.floor, child_rng(seed, section, "missing"))
     rows = [
         Row(
@@ -225,7 +238,8 @@ def _adjusted(rows: Sequence[Row]) -> dict[str, float]:
 def _estimates(row: Row, adjusted: float | None, common: Common) -> list[Estimate]:
     draws = "percentile bootstrap of patients"
     out = []
-    for name in CIRCULAR if row.info.circular else LINEAR:
+    shifts = DECIDING if row.column in common.margins.primary and not row.info.circular else ()
+    for name in (*(CIRCULAR if row.info.circular else LINEAR), *shifts):
         label, how = STATS[name]
         about = CATALOGUE[name]
         stat = row.result.stats.get(name)

@@ -14,7 +14,15 @@ from ecgeval.compare import figures
 from ecgeval.compare.c2st import C2st
 from ecgeval.compare.effects import PRACTICAL, largest
 from ecgeval.compare.equivalence import Margins
-from ecgeval.compare.findings import giveaways, location_verdict, shift, side, spread_verdict
+from ecgeval.compare.findings import (
+    giveaways,
+    location_verdict,
+    shape_verdict,
+    shift,
+    side,
+    spread_verdict,
+)
+from ecgeval.compare.multiplicity import benjamini_yekutieli
 from ecgeval.compare.rows import Common, Row, between, number, value_of
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Stat
 from ecgeval.measures import Measure
@@ -41,6 +49,7 @@ def tables(
 ) -> list[Table]:
     section = common.section
     by_column = {row.column: row for row in rows}
+    any_dependence = _any_dependence(rows)
     summary = []
     for column in common.margins.primary:
         if column not in by_column:
@@ -63,6 +72,7 @@ def tables(
                 "verdict": str(location_verdict(row, common.margins)[0]),
                 "SD ratio": _ratio(row),
                 "spread": "" if row.info.circular else str(spread_verdict(row, common.margins)[0]),
+                "shape": str(shape_verdict(row, common.margins)[0]),
             }
         )
     everything = {
@@ -74,6 +84,7 @@ def tables(
                 "synthetic": _median_iqr(row.synth, row.info),
                 **{_HEADINGS[name]: value_of(row, name) for name in statistics},
                 "p adjusted": adjusted.get(row.column),
+                "p adjusted (BY)": any_dependence.get(row.column),
                 **({"note": row.result.too_few} if row.result.too_few else {}),
             }
             for row in rows
@@ -111,7 +122,8 @@ def tables(
         Table.of(
             pd.DataFrame(everything[False]), f"{section}.measures", "All measures",
             caption="Median [quartiles]. Signed numbers are positive where synthetic values are "
-            "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg).",
+            "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg; BY: "
+            "Benjamini-Yekutieli, for any dependence of the measures).",
             section=section,
         ),
         Table.of(
@@ -152,6 +164,12 @@ def tables(
             )
         )  # fmt: skip
     return out
+
+
+def _any_dependence(rows: Sequence[Row]) -> dict[str, float]:
+    tested = [row for row in rows if row.result.p is not None]
+    values = benjamini_yekutieli([row.result.p or 1 for row in tested])
+    return {row.column: float(q) for row, q in zip(tested, values, strict=True)}
 
 
 def _largest_row(row: Row, margins: Margins) -> dict[str, Any]:
@@ -223,6 +241,17 @@ def figures_of(
                 "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
                 "against real at the same sizes.",
                 section,
+            )
+        )  # fmt: skip
+    moved = [(row.info, row.result.shift) for row in shown if row.result.shift is not None]
+    if moved:
+        out.append(
+            Figure(
+                f"{section}.shift", "curves", "Shift function of the declared measures",
+                figures.shifts(moved),
+                "Synthetic minus real quantile, at each share of the records. Band: 95 % "
+                "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
+                "of real against real lie at these sizes.", section,
             )
         )  # fmt: skip
     if {"rr_ms", "qt_ms"} <= set(real.columns) & set(synth.columns):
