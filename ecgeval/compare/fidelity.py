@@ -15,8 +15,9 @@ from ecgeval.compare import findings
 from ecgeval.compare.c2st import FITS, C2st, classifier_test
 from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.multiplicity import benjamini_hochberg
+from ecgeval.compare.power import planned_power
 from ecgeval.compare.rows import Common, Missing, Row
-from ecgeval.compare.tables import figures_of, tables
+from ecgeval.compare.tables import figures_of, power_table, tables
 from ecgeval.compare.univariate import (
     CIRCULAR,
     DECIDING,
@@ -143,6 +144,7 @@ def compare_measures(
                 halves=20 if quick or kind == "boosting" else 40,
             )  # fmt: skip
     adjusted = _adjusted(rows)
+    plan = planned_power(real, samples[1].values.shape[0], margins, patients_real=patients_real)
     common = Common(section, seed, margins, samples)
     estimates = [e for row in rows for e in _estimates(row, adjusted.get(row.column), common)]
     estimates += [e for kind, test in tests.items() for e in _c2st_estimates(kind, test, common)]
@@ -157,7 +159,7 @@ def compare_measures(
         sections=(head,),
         estimates=tuple(estimates),
         findings=tuple(conclusions),
-        tables=tuple(tables(rows, adjusted, tests, common)),
+        tables=(*tables(rows, adjusted, tests, common), power_table(plan, common)),
         figures=tuple(figures_of(rows, tests, real, synth, common)),
     )
 

@@ -23,13 +23,14 @@ from ecgeval.compare.findings import (
     spread_verdict,
 )
 from ecgeval.compare.multiplicity import benjamini_yekutieli
+from ecgeval.compare.power import power_text
 from ecgeval.compare.rows import Common, Row, between, number, value_of
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Stat
 from ecgeval.measures import Measure
 from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 
-__all__ = ["figures_of", "tables"]
+__all__ = ["figures_of", "power_table", "tables"]
 
 LARGEST = 10
 
@@ -164,6 +165,22 @@ def tables(
             )
         )  # fmt: skip
     return out
+
+
+def power_table(plan: pd.DataFrame, common: Common) -> Table:
+    """Return what these sizes could show at best, from `planned_power`."""
+    shown = plan[["measure", "statistic", "margin", "unit", "power", "at_most", "needed"]].rename(
+        columns={"margin": "margin ±", "at_most": "power at most", "needed": "records needed"}
+    )
+    return Table.of(
+        shown, f"{common.section}.power", "Power to show equivalence",
+        caption=f"{power_text(plan)} Probability that a test of equivalence passes at these sizes "
+        "if the sets do not differ (margins of SD ratios on the log scale; percentiles: the "
+        "hardest of the 5th, 25th, 75th and 95th). At most: with any number of synthetic records. "
+        "Records needed in each set for 80 %, with as many a patient as here. Normal "
+        "approximation; each test alone: a PASS needs all of them.",
+        section=common.section,
+    )  # fmt: skip
 
 
 def _any_dependence(rows: Sequence[Row]) -> dict[str, float]:
