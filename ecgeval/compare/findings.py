@@ -23,6 +23,7 @@ __all__ = [
     "differences",
     "equivalence",
     "giveaways",
+    "intersection",
     "location_verdict",
     "missing",
     "shape_verdict",
@@ -104,7 +105,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
     margins = common.margins
     shapes = [(c, *shape_verdict(by_column.get(c), margins)) for c in margins.primary]
     return [
-        _intersection(
+        intersection(
             "FID-EQUIV", "median", [(c, *location_verdict(by_column.get(c), margins)) for c in
             margins.primary], [by_column[c].location for c in margins.primary if c in by_column],
             common,
@@ -113,7 +114,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"{margins.source}. PASS if all are inside, FAIL if one lies wholly outside, else "
             "INCONCLUSIVE.",
         ),
-        _intersection(
+        intersection(
             "FID-SPREAD", "standard deviation",
             [(c, *spread_verdict(by_column.get(c), margins)) for c in margins.primary
              if not measure_info(c).circular],
@@ -124,7 +125,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"deviations inside {margins.sd_ratio[0]:g} to {margins.sd_ratio[1]:g}. PASS if all "
             "are inside, FAIL if one lies wholly outside, else INCONCLUSIVE.",
         ),
-        _intersection(
+        intersection(
             "FID-SHAPE", "shape", [part[:4] for part in shapes], [part[4] for part in shapes],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
@@ -205,7 +206,7 @@ def _unassessed(row: Row | None) -> str:
     return f"{row.info.label} cannot be compared: {row.result.too_few}"
 
 
-def _intersection(
+def intersection(
     code: str,
     what: str,
     parts: Sequence[tuple[str, Verdict, str, float]],
@@ -213,6 +214,7 @@ def _intersection(
     common: Common,
     *,
     rule: str,
+    things: str = "declared measures",
 ) -> Finding:
     """Return one finding on all parts (intersection-union: no correction is needed)."""
     verdict = worst(part[1] for part in parts)
@@ -222,7 +224,7 @@ def _intersection(
     counts = {v: sum(part[1] == v for part in parts) for v in order}
     n = len(parts)
     if verdict == Verdict.PASS:
-        title = f"All {n} declared measures have an equivalent {what}; the furthest off: {sentence}"
+        title = f"All {n} {things} have an equivalent {what}; the furthest off: {sentence}"
     else:
         tail = {
             Verdict.FAIL: "outside its margin",
@@ -231,7 +233,7 @@ def _intersection(
         }[verdict]
         title = f"{sentence}: {tail}"
         if counts[verdict] > 1:
-            title += f"; likewise {counts[verdict] - 1} more of {n} declared measures"
+            title += f"; likewise {counts[verdict] - 1} more of {n} {things}"
     title = title[0].upper() + title[1:]
     tally = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
     return common.finding(
@@ -269,7 +271,7 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
             (row.column, verdict, sentence, abs(row.missing.synth - row.missing.real) / limit)
         )
     out.append(
-        _intersection(
+        intersection(
             "FID-MISSING", "share of missing values", parts, ["missing_diff"] * len(parts), common,
             rule="Each declared measure: 90 % CI (Newcombe) of the difference of the shares "
             f"without a value inside ±{100 * limit:g} percentage points. PASS if all are inside, "

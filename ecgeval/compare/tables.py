@@ -30,7 +30,7 @@ from ecgeval.measures import Measure
 from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 
-__all__ = ["figures_of", "power_table", "tables"]
+__all__ = ["figures_of", "median_iqr", "power_table", "tables"]
 
 LARGEST = 10
 
@@ -61,8 +61,8 @@ def tables(
             {
                 "measure": row.info.label,
                 "unit": row.info.unit,
-                "real": _median_iqr(row.real, row.info),
-                "synthetic": _median_iqr(row.synth, row.info),
+                "real": median_iqr(row.real, row.info),
+                "synthetic": median_iqr(row.synth, row.info),
                 "difference": stat.value if stat else None,
                 "90 % CI": "–"
                 if stat is None
@@ -81,8 +81,8 @@ def tables(
             {
                 "measure": row.info.label,
                 "unit": row.info.unit,
-                "real": _median_iqr(row.real, row.info),
-                "synthetic": _median_iqr(row.synth, row.info),
+                "real": median_iqr(row.real, row.info),
+                "synthetic": median_iqr(row.synth, row.info),
                 **{_HEADINGS[name]: value_of(row, name) for name in statistics},
                 "p adjusted": adjusted.get(row.column),
                 "p adjusted (BY)": any_dependence.get(row.column),
@@ -206,7 +206,8 @@ def _ratio(row: Row) -> float | None:
     return None if value is None else math.exp(value)
 
 
-def _median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+def median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+    """Return "median [quartiles]", of angles the mean direction."""
     if not len(values):
         return "–"
     if info.circular:
