@@ -13,6 +13,7 @@ from ecgeval.catalogue import (
     plausibility,
     privacy,
     quality,
+    subgroups,
     usefulness,
 )
 from ecgeval.catalogue.entry import Entry
@@ -27,6 +28,7 @@ _AREAS = (
     manifold,
     plausibility,
     usefulness,
+    subgroups,
     privacy,
 )
 

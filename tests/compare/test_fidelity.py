@@ -60,12 +60,14 @@ def only(results, code):
 
 @pytest.fixture(scope="module")
 def alike():
-    return compare(table(700, 0), table(900, 1))
+    return compare(table(3000, 0), table(4000, 1))
 
 
 def test_alike_sets_pass_and_every_number_has_its_company(alike):
     assert alike.verdict == Verdict.PASS, alike.headline()
-    assert {f.code for f in alike.findings if f.gate} == {"FID-EQUIV", "FID-SPREAD", "FID-MISSING"}
+    assert {f.code for f in alike.findings if f.gate} == {
+        "FID-EQUIV", "FID-SPREAD", "FID-SHAPE", "FID-MISSING",
+    }  # fmt: skip
     for e in alike.estimates:
         assert e.value is not None
         assert e.n_real > 0
@@ -297,16 +299,16 @@ def test_same_bytes_for_any_jobs_and_record_order():
 
 def test_figure_data(alike):
     kinds = {f.kind: f.data for f in alike.figures}
-    assert set(kinds) == {"distributions", "effects", "scatter", "roc"}
+    assert set(kinds) == {"distributions", "effects", "curves", "scatter", "roc"}
     for measure in kinds["distributions"]["measures"]:
         assert len(measure["edges"]) == len(measure["real"]) + 1 <= 61
-        assert sum(measure["real"]) == measure["n_real"] == 700
-        assert sum(measure["synth"]) == measure["n_synth"] == 900
+        assert sum(measure["real"]) == measure["n_real"] == 3000
+        assert sum(measure["synth"]) == measure["n_synth"] == 4000
     real, synth = kinds["scatter"]["sets"]
     assert (real["name"], synth["name"]) == ("real", "synth")
     assert real["slope"] == pytest.approx(0.16, abs=0.02)
     assert real["residual_sd"] == pytest.approx(14, rel=0.1)
-    expected = np.corrcoef(table(700, 0)["rr_ms"], table(700, 0)["qt_ms"])[0, 1]
+    expected = np.corrcoef(table(3000, 0)["rr_ms"], table(3000, 0)["qt_ms"])[0, 1]
     assert real["r"] == pytest.approx(expected)
     assert real["r2"] == pytest.approx(expected**2)
     curve = kinds["roc"]["curves"][0]
