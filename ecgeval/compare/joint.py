@@ -52,6 +52,7 @@ Sizes = tuple[tuple[int, int], tuple[int, int]]
 DERIVED = ("rr_ms", "qtcf_ms", "qtcb_ms", "jt_ms")  # functions of other measures
 FILTERED = ("hr_bpm", "p_dur_ms", "pr_ms", "qrs_ms", "qt_ms", "qtcf_ms")  # what normal limits cut
 TOP_PAIRS = 8
+QUICK, FULL = Effort(300, 200, 999), Effort(1000, 500, 999)
 
 
 def compare_joint(
@@ -103,7 +104,7 @@ def compare_joint(
         _sample(real, columns, patients_real, "real"),
         _sample(synth, columns, patients_synth, "synthetic"),
     )
-    effort = Effort(300, 200, 999) if quick else Effort(1000, 500, 999)
+    effort = QUICK if quick else FULL
     part = Part(Common(section, seed, margins, samples), columns, effort, jobs, progress)
     summary = (
         f"{len(samples[0].patient):,} real records of {samples[0].n_patients:,} patients against "

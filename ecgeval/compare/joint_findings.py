@@ -131,9 +131,9 @@ def relations_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
             inside = stat.floor[0] <= stat.value <= stat.floor[1]
             if (stat.p or 1) < level and not inside:
                 what = "scatter (SD)" if key == "residual_sd" else "slope"
-                values = f"{lines.real[key]:.3g} real, {lines.synth[key]:.3g} synthetic"
                 unit = f" {unit}" if unit else ""
-                apart.append(f"{what} of {relation.label} {values.replace('-', '−')}{unit}")
+                values = f"{lines.real[key]:.3g}{unit} real, {lines.synth[key]:.3g}{unit} synthetic"
+                apart.append(f"{what} of {relation.label} {values.replace('-', '−')}")
     if apart:
         title = f"{len(apart)} of {len(ids)} slopes and scatters differ: {'; '.join(apart)}"
     else:

@@ -89,7 +89,7 @@ def test_honest_halves_fire_no_more_often_than_declared():
     rng, hits, reps = np.random.default_rng(3), np.zeros(2), 200
     for _ in range(reps):
         low, _high = find_edges(
-            rates(rng, 60), rates(rng, 80), seed=0, name="t", effort=Effort(20, 2, 1)
+            rates(rng, 60), rates(rng, 80), seed=0, name="t", effort=Effort(2, 2, 1)
         )
         hits += [low.beyond.p <= 0.05, low.beyond.p <= 0.05 / 12 and (low.tail.value < -0.5)]
     assert hits[0] / reps <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / reps)
