@@ -23,6 +23,10 @@ def people(n, seed):
             "qrs_axis_deg": rng.normal(40, 25, n),
             "r_amp_V5_mv": np.round(rng.gamma(20, 0.06, n), 3),
             "t_amp_V5_mv": np.round(rng.normal(0.35, 0.1, n) - 0.3 * block, 3),
+            "p_dur_ms": np.round(rng.normal(104, 9, n) / 2) * 2,
+            "p_amp_II_mv": rng.normal(0.12, 0.03, n),
+            "s_amp_V2_mv": -rng.gamma(20, 0.05, n),
+            "st60_V2_mv": rng.normal(0.06, 0.04, n),
         },
         index=[f"{seed}-{i}" for i in range(n)],
     )

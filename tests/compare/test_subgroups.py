@@ -180,12 +180,12 @@ def test_size_of_cochran_on_bootstrap_errors_with_and_without_the_grouping():
     for grouped in (True, False):
         values, errors = [], []
         for _ in range(3):
-            person = np.repeat(rng.normal(size=(people, repeats)), 3, axis=0) * np.sqrt(0.7)
-            real = person + rng.normal(size=(3 * people, repeats)) * np.sqrt(0.3)
-            real, synth = np.round(real * 5) / 5, np.round(rng.normal(size=(80, repeats)) * 5) / 5
+            person = np.repeat(rng.normal(size=(people, repeats)), 3, axis=0) * np.sqrt(0.9)
+            real = person + rng.normal(size=(3 * people, repeats)) * np.sqrt(0.1)
+            real, synth = np.round(real * 5) / 5, np.round(rng.normal(size=(160, repeats)) * 5) / 5
             who = np.repeat(np.arange(people), 3) if grouped else np.arange(3 * people)
             found = compare_columns(
-                Sample(real, who), Sample(synth, np.arange(80)), [False] * repeats, seed=0,
+                Sample(real, who), Sample(synth, np.arange(160)), [False] * repeats, seed=0,
                 effort=Effort(200, 20, 0),
             )  # fmt: skip
             stats = [r.stats["median_diff"] for r in found]
