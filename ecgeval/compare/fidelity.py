@@ -31,7 +31,7 @@ from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
 from ecgeval.results import Estimate, Finding, Results, Section, Verdict
 
-__all__ = ["compare_measures"]
+__all__ = ["compare_measures", "sample_of", "shared_columns"]
 
 # label and method; direction, null value and unit are in the catalogue
 STATS: dict[str, tuple[str, str]] = {
@@ -106,10 +106,10 @@ def compare_measures(
         If ids and rows do not match, or no column is a measure.
     """
     margins = load_margins(margins) if isinstance(margins, str) else margins
-    columns, absent = _columns(real, synth)
+    columns, absent = shared_columns(real, synth)
     samples = (
-        _sample(real, columns, patients_real, "real"),
-        _sample(synth, columns, patients_synth, "synthetic"),
+        sample_of(real, columns, patients_real, "real"),
+        sample_of(synth, columns, patients_synth, "synthetic"),
     )
     infos = [measure_info(column) for column in columns]
     circular = [info.circular for info in infos]
@@ -160,14 +160,14 @@ def compare_measures(
         estimates=tuple(estimates),
         findings=tuple(conclusions),
         tables=(*tables(rows, adjusted, tests, common), power_table(plan, common)),
-        figures=tuple(figures_of(rows, tests, real, synth, common)),
+        figures=tuple(figures_of(rows, tests, common)),
     )
 
 
 # ---- input -----------------------------------------------------------------------------------
 
 
-def _columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+def shared_columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """Return the measures in both tables, and those in one only with the set that lacks them."""
 
     def known(column: Any) -> bool:
@@ -190,7 +190,7 @@ def _columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[s
     return columns, absent | {c: "real" for c in in_synth if c not in columns}
 
 
-def _sample(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which: str) -> Sample:
+def sample_of(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which: str) -> Sample:
     ids = np.asarray(patients, dtype=object)
     if ids.shape != (len(table),):
         raise UsageError(

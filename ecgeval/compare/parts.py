@@ -158,7 +158,7 @@ def _labels(pair: Pair) -> list[str]:
     if pair.by:
         return list(pair.by)
     table = pair.real.labels
-    return [c for c in _USUAL if c in table and table[c].nunique() > 1]
+    return [c for c in _USUAL if c in table and len(table[c].dropna().unique()) > 1]
 
 
 def _usefulness(pair: Pair) -> Results:

@@ -27,7 +27,6 @@ from ecgeval.compare.power import power_text
 from ecgeval.compare.rows import Common, Row, between, number, value_of
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Stat
 from ecgeval.measures import Measure
-from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 
 __all__ = ["figures_of", "median_iqr", "power_table", "tables"]
@@ -228,8 +227,6 @@ def _implausible(values: NDArray[np.float64], info: Measure) -> float | None:
 def figures_of(
     rows: Sequence[Row],
     tests: Mapping[str, C2st | str],
-    real: pd.DataFrame,
-    synth: pd.DataFrame,
     common: Common,
 ) -> list[Figure]:
     section = common.section
@@ -272,16 +269,6 @@ def figures_of(
                 "of real against real lie at these sizes.", section,
             )
         )  # fmt: skip
-    if {"rr_ms", "qt_ms"} <= set(real.columns) & set(synth.columns):
-        data = figures.scatter(real, synth, "rr_ms", "qt_ms", child_rng(common.seed, section, "qt"))
-        if data["sets"]:
-            out.append(
-                Figure(
-                    f"{section}.qt_rr", "scatter", "QT against RR", data,
-                    "Lines: least squares over all records. At most "
-                    f"{figures.SCATTER_POINTS:,} records of a set are drawn.", section,
-                )
-            )  # fmt: skip
     curves = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if curves:
         out.append(
