@@ -165,7 +165,7 @@ def test_ranks_far_apart_by_microvolts_come_after_what_can_be_measured():
     gone = shown["fidelity.giveaways"].frame()
     lost = gone[gone.columns[2]]
     assert gone.measure[0] == "QRS"
-    assert lost[gone.measure == "Q amplitude V3"].item() > lost[0]
+    assert lost.max() > lost[0]  # what loses more, but differs by less than can matter
 
 
 def test_a_difference_of_spread_is_no_small_effect():
@@ -299,18 +299,11 @@ def test_same_bytes_for_any_jobs_and_record_order():
 
 def test_figure_data(alike):
     kinds = {f.kind: f.data for f in alike.figures}
-    assert set(kinds) == {"distributions", "effects", "curves", "scatter", "roc"}
+    assert set(kinds) == {"distributions", "effects", "curves", "roc"}
     for measure in kinds["distributions"]["measures"]:
         assert len(measure["edges"]) == len(measure["real"]) + 1 <= 61
         assert sum(measure["real"]) == measure["n_real"] == 3000
         assert sum(measure["synth"]) == measure["n_synth"] == 4000
-    real, synth = kinds["scatter"]["sets"]
-    assert (real["name"], synth["name"]) == ("real", "synth")
-    assert real["slope"] == pytest.approx(0.16, abs=0.02)
-    assert real["residual_sd"] == pytest.approx(14, rel=0.1)
-    expected = np.corrcoef(table(3000, 0)["rr_ms"], table(3000, 0)["qt_ms"])[0, 1]
-    assert real["r"] == pytest.approx(expected)
-    assert real["r2"] == pytest.approx(expected**2)
     curve = kinds["roc"]["curves"][0]
     assert curve["fpr"][0] == curve["tpr"][0] == 0
     assert curve["tpr"][-1] == 1
