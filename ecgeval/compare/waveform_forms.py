@@ -36,7 +36,8 @@ class Chosen:
     """The records compared, both sets pooled, real first.
 
     `low` is the form at about 100 Hz, `fine` the first seconds at a higher rate (None where the
-    sets have none), `step` the rounding of each record, µV (0 for none).
+    sets have none), `twins` how many synthetic records repeat a real one, `repeats` another
+    synthetic one, `step` the rounding of each record, µV (0 for none).
     """
 
     low: Floats
@@ -50,6 +51,7 @@ class Chosen:
     step: NDArray[np.floating]
     common_step: float
     twins: int
+    repeats: int
     notes: str
 
     def pool(self, x: NDArray[np.floating], keep: NDArray[np.bool_] | None = None) -> Pool:
@@ -134,7 +136,8 @@ def choose(
         joined_groups(patient, twin),
         np.concatenate([row[ok] for row, ok in zip(rows, whole, strict=True)]),
         np.concatenate([s[ok] for s, ok in zip(step, whole, strict=True)]), common,
-        int(np.isin(twin[label], twin[~label]).sum()), notes,
+        int(np.isin(twin[label], twin[~label]).sum()),
+        int((np.bincount(twin[label])[twin[label]] > 1).sum()), notes,
     )  # fmt: skip
 
 
@@ -158,9 +161,9 @@ def rounding_step(samples: NDArray[np.floating]) -> float:
 
 
 def _steps(signals: Any, rows: NDArray[np.intp]) -> NDArray[np.floating]:
-    """Return the rounding step of each record, from its first 1000 samples."""
+    """Return the rounding step of each record, from its first 500 samples."""
     parts = [rows[part] for part in shards(len(rows), BLOCK)]
-    return np.array([rounding_step(x[..., :1000]) for part in parts for x in signals[part]])
+    return np.array([rounding_step(x[..., :500]) for part in parts for x in signals[part]])
 
 
 def _forms(

@@ -20,7 +20,7 @@ from ecgeval.compare.c2st import (
     wide_ridge_logistic,
 )
 from ecgeval.compare.distributions import auc
-from ecgeval.compare.minirocket import Kernels, draw_kernels, minirocket
+from ecgeval.compare.minirocket import DILATIONS, Kernels, draw_kernels, minirocket
 from ecgeval.compare.occlusion import beat_features, occlude
 from ecgeval.compare.univariate import MIN_PATIENTS, rescale
 from ecgeval.compare.waveform_forms import BLOCK, LOW_HZ, Chosen, checked, choose, low_pass
@@ -37,6 +37,7 @@ CUTOFFS_HZ = (5.0, 10.0, 15.0, 25.0, 40.0)
 """Low-pass cut-offs of the curve, Hz, before the whole band."""
 
 QUICK_CUTOFFS_HZ = (10.0, 25.0)
+FINE_DILATIONS = (1, 2, 4)
 MAX_RECORDS = 1500
 MAX_RECORDS_QUICK = 500
 
@@ -56,7 +57,7 @@ class _Effort:
     @classmethod
     def of(cls, quick: bool) -> _Effort:
         if quick:
-            return cls(8, MAX_RECORDS_QUICK, QUICK_CUTOFFS_HZ, 5, 4, 1999, 300)
+            return cls(6, MAX_RECORDS_QUICK, QUICK_CUTOFFS_HZ, 5, 4, 1999, 300)
         return cls(20, MAX_RECORDS, CUTOFFS_HZ, 10, 10, 9999, 1000)
 
 
@@ -186,12 +187,13 @@ def compare_waveforms(
         fit = partial(resnet, seed=seed, device=device)
         answer.tests["resnet"] = two_sample_test(
             chosen.pool(chosen.low), label, chosen.pool(chosen.low[real_rows], real_rows), fit,
-            name=f"{section}.resnet", halves=3, within=200, shuffles=1,
+            name=f"{section}.resnet", halves=2, within=300, shuffles=2,
             jobs=jobs if device == "cpu" else 1, **settings,
         )  # fmt: skip
     progress(stage, 3, 4)
     answer.rounding = _rounding(chosen, settings, child_rng(seed, section, "rounding"))
     answer.twins = chosen.twins, int(label.sum())
+    answer.repeats = chosen.repeats
     answer.beats = _beats(
         chosen, (beats_real, beats_synth), beats_fs, beats_zero, section, settings, effort, jobs
     )
@@ -203,9 +205,10 @@ def _summary(chosen: Chosen | str, quick: bool) -> str:
     if isinstance(chosen, str):
         return f"Not compared: {chosen}."
     n = [int((~chosen.label).sum()), int(chosen.label.sum())]
+    fine = f" and, for texture, at {chosen.fine_fs:g} Hz" if chosen.fine is not None else ""
     text = (
-        f"{n[0]:,} real and {n[1]:,} synthetic records at {chosen.fs:g} Hz; classifiers learn from "
-        f"half of the patients and are tested on the other half. {chosen.notes}"
+        f"{n[0]:,} real and {n[1]:,} synthetic records at {chosen.fs:g} Hz{fine}; classifiers "
+        f"learn from half of the patients and are tested on the other half. {chosen.notes}"
     )
     return text + ("Quick run: no residual network, fewer convolutions." if quick else "")
 
@@ -215,7 +218,7 @@ def _features(
 ) -> list[Floats]:
     """Return the features of all records in each band; the last one has those of the fine form."""
     n = len(chosen.label)
-    rows = np.sort(rng.choice(n, min(n, 64), replace=False))
+    rows = np.sort(rng.choice(n, min(n, 32), replace=False))
     forms = [chosen.low if 2 * hz <= chosen.fs else chosen.fine for hz in bands]
     work = [
         (form, chosen.fs if form is chosen.low else chosen.fine_fs, hz)
@@ -223,7 +226,13 @@ def _features(
         if form is not None
     ]
     kernels = [
-        draw_kernels(low_pass(form[rows], fs, hz), effort.kernels, rng) for form, fs, hz in work
+        draw_kernels(
+            low_pass(form[rows], fs, hz),
+            effort.kernels,
+            rng,
+            DILATIONS if form is chosen.low else FINE_DILATIONS,
+        )
+        for form, fs, hz in work
     ]
     parts = shards(n, BLOCK)
     items = [(k, part) for k in range(len(work)) for part in parts]

@@ -152,9 +152,9 @@ def test_coverage_of_the_paired_interval_and_its_size():
     lost = [
         run(people(150, 2 * seed), people(150, 2 * seed + 1), seed=seed).findings[0].verdict
         == Verdict.FAIL
-        for seed in range(20)
+        for seed in range(12)
     ]
-    assert np.mean(lost) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20)
+    assert np.mean(lost) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 12)
 
 
 def test_sets_without_labels_or_with_too_few_are_not_assessable():
