@@ -263,6 +263,14 @@ def compare_columns(
     -------
     list of Comparison
 
+    Notes
+    -----
+    Intervals of smooth statistics are percentiles of the draws. BCa (Efron 1987, J Am Stat Assoc
+    82:171) covered no better: over 600 simulations each, with 50 or 200 patients of 3 records at
+    ICC 0.5 against twice as many synthetic records, normal and gamma(3) values, nominal 95 %
+    intervals of Cliff's delta, Hedges g, log SD ratio and the 5th, 50th and 95th percentiles
+    covered in 92.7 to 95.7 % (percentile) and 92.2 to 95.2 % (BCa).
+
     References
     ----------
     Shift function: Doksum 1974, Ann Stat 2:267, doi:10.1214/aos/1176342662; Wilcox 1995, J R Stat
