@@ -5,12 +5,12 @@ report its glossary, `ecgeval explain CODE` its text. An area of the project has
 its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures`.
 """
 
-from ecgeval.catalogue import fidelity, privacy, quality
+from ecgeval.catalogue import attacks, fidelity, privacy, quality
 from ecgeval.catalogue.entry import Entry
 
 __all__ = ["CATALOGUE", "Entry"]
 
 CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for area in (quality, fidelity, privacy) for entry in area.ENTRIES
+    entry.code: entry for area in (quality, fidelity, privacy, attacks) for entry in area.ENTRIES
 }
 """Every finding code and statistic, by code."""

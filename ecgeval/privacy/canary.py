@@ -128,8 +128,8 @@ def epsilon_lower_bound(
 ) -> float:
     """Return the largest epsilon that this many right guesses disprove.
 
-    The number of right guesses of an (epsilon, delta)-private run is at least v with probability
-    at most ``P[B >= v] + 2 m delta max_i P[v > B >= v - i] / i``, B binomial with success
+    Under (epsilon, delta)-differential privacy at least v guesses are right with probability at
+    most ``P[B >= v] + 2 m delta max_i P[v > B >= v - i] / i``, B binomial with success
     probability ``1 / (1 + e^-eps)``.
 
     Parameters

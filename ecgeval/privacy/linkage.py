@@ -196,7 +196,7 @@ class Risk(NamedTuple):
 
 
 def risk(attack: tuple[int, int], control: tuple[int, int], level: float = 0.95) -> Risk:
-    """Return ``(a - c) / (1 - c)``: how far attacks on training patients succeed beyond the control.
+    """Return ``(a - c) / (1 - c)``: how far attacks succeed beyond the control.
 
     Parameters
     ----------
@@ -427,7 +427,7 @@ def linkage(
     section: str = "privacy",
     permutations: int = 9999,
 ) -> Results:
-    """Attack the identity and the attributes of training patients, with holdout patients as control.
+    """Attack identity and attributes of training patients, with holdout patients as control.
 
     Parameters
     ----------
@@ -581,7 +581,7 @@ def _link_estimates(
         n: dict[str, Any] = {**sizes, "n_real": len(link.p), "patients_real": len(link.p)}
         auc = float(link.exchange.observed[0])
         out.append(Estimate(
-            f"{at}.link_auc", auc, auc_interval(auc, t, h), p=link.exchange.p, null=0.5,
+            f"{at}.auc", auc, auc_interval(auc, t, h), p=link.exchange.p, null=0.5,
             floor=pair(link.exchange.floor[0]), better="near_null",
             label=f"training against holdout patients: AUC of identity scores, {_KIND[link.kind]}",
             method="identity matcher, nearest synthetic record; permutation of patients", **n,
@@ -637,7 +637,7 @@ def _link_finding(
     )
     # More permutations were drawn for the share of identities than callers may ask for here.
     numbers = f"{p_text(ps[least], permutations)}, {least}; {tests} tests"
-    ids = [f"{section}.link.{link.kind}.{name}" for link in found for name in ("link_auc", "rank1")]
+    ids = [f"{section}.link.{link.kind}.{name}" for link in found for name in ("auc", "rank1")]
     weak = [link for link in found if clopper_pearson(*link.rank1)[0] < 0.5]
     text = f"Positive control, real records in place of synthetic ones: {control}."
     if any(link.kind == "half" for link in found):
@@ -743,7 +743,7 @@ def _wp29_finding(
 
 
 def _wp29_table(criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str) -> Table:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for c in criteria:
         verdict = str(_verdict(c, uppers.get(c.id, 1.0)))
         if c.why:

@@ -345,9 +345,9 @@ def _rare(known: _Known) -> np.ndarray:
     """Return which patients are among the tenth farthest from any other patient."""
     far = np.zeros(int(known.person.max()) + 1)
     for b in _blocks(len(known.x), len(known.x)):
-        squares = squares(known.x[b], known.x)
-        squares[known.person[b, None] == known.person] = np.inf
-        np.maximum.at(far, known.person[b], squares.min(axis=1))
+        apart = squares(known.x[b], known.x)
+        apart[known.person[b, None] == known.person] = np.inf
+        np.maximum.at(far, known.person[b], apart.min(axis=1))
     return far >= np.quantile(far, 1 - _RARE)
 
 
