@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecgeval.parallel import Progress, child_rng, quiet
+from ecgeval.privacy.membership import squares
 from ecgeval.privacy.search import Euclid, search
 from ecgeval.privacy.view import p_text
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
@@ -28,6 +29,8 @@ ALPHA = 0.01
 LEAST_PATIENTS = 10
 QUANTILE = 0.05
 """Part of the synthetic records nearest to real ones that DCR and NNDR look at."""
+DIMENSIONS = 64
+"""Records of more dimensions are compared in this many principal axes of all of them, unscaled."""
 _UNSEEN = 1e-6  # chance that none of the neighbours kept is of a side, under permutation
 _MOST_NEIGHBOURS = 256
 _CELL = 20  # records of S and of H below which a cell of the data-copying test says nothing
@@ -108,7 +111,7 @@ def neighbours(
     # the same when patients are permuted.
     cells = max(1, min(_CELLS, len(x) // (4 * _CELL)))
     centres, real_cell = kmeans2(x.astype(np.float64), cells, minit="++", seed=rng)
-    to_centre = ((s[:, None].astype(np.float64) - centres) ** 2).sum(axis=2)
+    to_centre = squares(s.astype(np.float64), centres)
     return Neighbours(
         distance(by_synth.similarity), by_synth.partner, distance(within.similarity),
         within.partner, distance(by_real.similarity[:, 0]), distance(among.similarity[:, 0]),
@@ -433,7 +436,7 @@ def indicators(
             "distance to patients the generator never saw.",
             rule=rule, section=section, gate=False,
         ),))  # fmt: skip
-    real = np.concatenate([train, holdout])
+    real, synth = _reduced(np.concatenate([train, holdout]), np.asarray(synth))
     code = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
     is_train = np.zeros(int(code.max()) + 1, bool)
     is_train[code[: len(train)]] = True
@@ -490,6 +493,19 @@ def indicators(
         findings=(_finding(found, permutations, section, rule),),
         tables=(_table(found, section),),
     )
+
+
+def _reduced(real: np.ndarray, synth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both sets in the leading principal axes of all records; as they are if few."""
+    from scipy.linalg import eigh
+
+    d = real.shape[1]
+    if d <= DIMENSIONS:
+        return real, synth
+    x = np.concatenate([real, synth]).astype(np.float64)
+    x -= x.mean(axis=0)
+    z = x @ eigh(x.T @ x, subset_by_index=(d - DIMENSIONS, d - 1))[1]
+    return z[: len(real)], z[len(real) :]
 
 
 def _of(

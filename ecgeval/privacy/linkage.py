@@ -30,6 +30,7 @@ from ecgeval.privacy.membership import (
     cross_fit,
     hits_at,
     levels,
+    nearest,
     percent,
     principal_axes,
     squares,
@@ -325,11 +326,9 @@ def _singling(
 ) -> Criterion:
     axes = principal_axes(flat["synth"])
     t, h, s, c = axes(flat["train"]), axes(flat["holdout"]), axes(flat["synth"]), axes(copies)
-    real = np.concatenate([t, h])
-    apart = squares(real, real)
-    np.fill_diagonal(apart, np.inf)
+    real, own = np.concatenate([t, h]), np.arange(len(t) + len(h))
     # Closer than 19 of 20 patients have any other patient: a ball of this radius holds one at most.
-    radius = float(np.sqrt(np.quantile(apart.min(axis=1), 0.05)))
+    radius = float(np.quantile(nearest(real, real, (own, own))[0], 0.05))
     # The naive attacker knows two moments of the synthetic set: the axes have unit variance.
     guess = rng.standard_normal(s.shape)
     planted = singled_out(t, np.concatenate([s, c]), radius)[rows]
@@ -377,7 +376,7 @@ def _inference(
     s, tags = axes(flat["synth"][have["synth"]]), label["synth"][have["synth"]]
 
     def right(x: np.ndarray, truth: np.ndarray, synth: np.ndarray, tags: np.ndarray) -> np.ndarray:
-        return tags[squares(axes(x), synth).argmin(axis=1)] == truth
+        return tags[nearest(axes(x), synth)[1]] == truth
 
     side = {k: (flat[k][have[k]], label[k][have[k]]) for k in ("train", "holdout")}
     values, counts = np.unique(tags, return_counts=True)
@@ -456,8 +455,8 @@ def linkage(
     people = [0 if p is None else len(np.unique(p)) for p in (person_train, person_holdout)]
     if holdout is None or person_holdout is None or min(*people, len(synth)) < LEAST_PATIENTS:
         why = (
-            f"needs {LEAST_PATIENTS} training and holdout patients and as many synthetic records; "
-            f"there are {people[0]}, {people[1]} and {len(synth)}"
+            f"needs {LEAST_PATIENTS} training and holdout patients drawn alike, and as many "
+            f"synthetic records; there are {people[0]}, {people[1]} and {len(synth)}"
         )
         return Results(findings=tuple(
             Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", rule=rule, section=section)
@@ -475,7 +474,9 @@ def linkage(
             )
             if _enough(q, person_train)
         ]
-        share = _share(train, holdout, synth, person_train, person_holdout, probes, rng)
+        share = _share(
+            train, holdout, synth, person_train, person_holdout, probes, rng, permutations
+        )
         one = [rng.permutation(_one_each(p, rng)) for p in (person_train, person_holdout)]
         n = min(len(one[0]), len(one[1]))
         rows = [np.sort(r[:n]) for r in one]
@@ -544,6 +545,7 @@ def _identity(
 def _share(
     train: np.ndarray, holdout: np.ndarray, synth: np.ndarray, person_train: np.ndarray,
     person_holdout: np.ndarray, probes: Sequence[Probes], rng: np.random.Generator,
+    permutations: int,
 ) -> Share | None:  # fmt: skip
     """Return whose nearest identity synthetic records have; None without a fitted matcher."""
     if not probes:
@@ -556,10 +558,10 @@ def _share(
     person = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
     is_train = np.zeros(int(person.max()) + 1, bool)
     is_train[person[: len(train)]] = True
-    nearest = np.concatenate([
+    identity = np.concatenate([
         person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)
     ])  # fmt: skip
-    return share_test(nearest, is_train, rng)
+    return share_test(identity, is_train, rng, permutations)
 
 
 def _link_rule(tests: int) -> str:
@@ -635,7 +637,6 @@ def _link_finding(
         f"{plural(link.rank1[1], 'patient')} recognised first"
         for link in found
     )
-    # More permutations were drawn for the share of identities than callers may ask for here.
     numbers = f"{p_text(ps[least], permutations)}, {least}; {tests} tests"
     ids = [f"{section}.link.{link.kind}.{name}" for link in found for name in ("auc", "rank1")]
     weak = [link for link in found if clopper_pearson(*link.rank1)[0] < 0.5]

@@ -27,7 +27,8 @@ from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
 
 __all__ = [
     "TOLERATED", "Axes", "Rounds", "blend", "counting", "cross_fit", "hits_at", "levels",
-    "log_density", "membership", "nearest_distance", "percent", "principal_axes", "squares",
+    "log_density", "membership", "nearest", "nearest_distance", "percent",
+    "principal_axes", "squares",
 ]  # fmt: skip
 
 TOLERATED = {0.1: 0.15, 0.01: 0.02, 0.001: 0.01}
@@ -89,10 +90,31 @@ def _blocks(n: int, m: int) -> list[slice]:
     return shards(n, max(1, _PAIRS // max(m, 1)))
 
 
+def nearest(
+    x: np.ndarray, to: np.ndarray, groups: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return distance and row of the nearest row of `to`, for each row of `x`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+    to : ndarray, shape (m, d)
+    groups : pair of integer arrays, shapes (n,) and (m,), optional
+        Pairs of the same group are left out; the distance is infinite where nothing is left.
+    """
+    distance, row = np.empty(len(x)), np.empty(len(x), int)
+    for b in _blocks(len(x), len(to)):
+        apart = squares(x[b], to)
+        if groups is not None:
+            apart[groups[0][b, None] == groups[1]] = np.inf
+        row[b] = apart.argmin(axis=1)
+        distance[b] = np.sqrt(apart[np.arange(len(apart)), row[b]])
+    return distance, row
+
+
 def nearest_distance(x: np.ndarray, to: np.ndarray) -> np.ndarray:
     """Return the distance of each row of `x` to its nearest row of `to`."""
-    out = [np.sqrt(squares(x[b], to).min(axis=1)) for b in _blocks(len(x), len(to))]
-    return np.concatenate(out) if out else np.zeros(0)
+    return nearest(x, to)[0]
 
 
 def counting(x: np.ndarray, synth: np.ndarray, radius: float) -> np.ndarray:
@@ -344,10 +366,8 @@ def infer(
 def _rare(known: _Known) -> np.ndarray:
     """Return which patients are among the tenth farthest from any other patient."""
     far = np.zeros(int(known.person.max()) + 1)
-    for b in _blocks(len(known.x), len(known.x)):
-        apart = squares(known.x[b], known.x)
-        apart[known.person[b, None] == known.person] = np.inf
-        np.maximum.at(far, known.person[b], apart.min(axis=1))
+    alone = nearest(known.x, known.x, (known.person, known.person))[0]
+    np.maximum.at(far, known.person, alone)
     return far >= np.quantile(far, 1 - _RARE)
 
 
@@ -412,7 +432,7 @@ def membership(
         return Results(findings=(Finding(
             "PRIV-MIA", Verdict.NOT_ASSESSABLE,
             f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
-            f"patients; there are {people[0]} and {people[1]}",
+            f"patients drawn alike; there are {people[0]} and {people[1]}",
             "How often an attack is right about training patients means nothing without knowing "
             "how often it is wrong about others. Next time set 20 to 50 % of the patients aside "
             "at random before training, or plant canaries.",

@@ -53,8 +53,7 @@ def test_without_leakage_the_bound_is_zero_in_at_least_95_of_100_runs() -> None:
     rng = np.random.default_rng(0)
     runs = 400
     above = sum(
-        audit_canaries(rng.normal(size=200), rng.random(200) < 0.5).epsilon > 0
-        for _ in range(runs)
+        audit_canaries(rng.normal(size=200), rng.random(200) < 0.5).epsilon > 0 for _ in range(runs)
     )
     assert above / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 

@@ -135,9 +135,7 @@ def sizes(patients: int, runs: int, grouped: bool) -> dict[str, float]:
         x = centre + 0.1 * rng.normal(size=centre.shape)
         half = len(x) // 2
         synth = rng.normal(size=(40, 4))
-        results = run(
-            x[:half], x[half:], synth, 2 if grouped else 1, permutations=39, seed=seed
-        )
+        results = run(x[:half], x[half:], synth, 2 if grouped else 1, permutations=39, seed=seed)
         p.append([results.estimate(f"privacy.indicators.{c.id}").p for c in INDICATORS])
     size = (np.array(p) <= 0.1).mean(axis=0)
     return dict(zip((c.id for c in INDICATORS), size.tolist(), strict=True))

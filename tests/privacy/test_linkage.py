@@ -208,9 +208,7 @@ def test_an_attribute_is_inferred_only_where_the_set_remembers_it(study) -> None
     )
     assert wp29(leaky).loc["inference of sex", "risk"] > 0.5
     assert wp29(leaky).loc["inference of sex", "verdict"] == "FAIL"
-    honest = study.run(
-        study.honest, labels=labels_of(study, study.honest, guess, truth)
-    )
+    honest = study.run(study.honest, labels=labels_of(study, study.honest, guess, truth))
     row = wp29(honest).loc["inference of sex"]
     assert row["verdict"] == "INCONCLUSIVE"
     assert abs(row["attack"] - 0.5) < 0.2
@@ -229,7 +227,7 @@ def test_what_the_population_tells_is_no_risk(study) -> None:
         "synth": sex(study.honest),
     }})  # fmt: skip
     row = wp29(results).loc["inference of sex"]
-    assert row["attack"] > 0.65
+    assert row["attack"] > 0.55
     assert row["verdict"] != "FAIL"
 
 
@@ -355,8 +353,7 @@ def test_a_generator_overfitted_on_fifty_patients_is_failed(
     rng = np.random.default_rng(3)
     people = rng.permutation(int(code.max()) + 1)
     train, others, holdout = (
-        np.flatnonzero(np.isin(code, part))
-        for part in (people[:50], people[50:100], people[100:])
+        np.flatnonzero(np.isin(code, part)) for part in (people[:50], people[50:100], people[100:])
     )
     source = train if trained_on == "train" else others
     made = resampler(beats[source], 400, rng, neighbours, 0.03)
