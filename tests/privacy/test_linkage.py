@@ -185,6 +185,20 @@ def test_bad_sets_link_nobody(study) -> None:
         assert Verdict.FAIL not in {f.verdict for f in study.run(synth).findings}
 
 
+def test_other_records_are_looked_for_among_everybody(study) -> None:
+    n = 24  # twelve patients a side have another record; 120 have halves
+    rows = np.r_[:12, 60:72]
+    record = Probes(study.first[rows], seen(study.first[rows], study.rng), rows, "record")
+    half = Probes(study.first, study.second, study.code)
+    results = linkage(
+        study.first[:60], study.first[60:], study.honest, person_train=study.code[:60],
+        person_holdout=study.code[60:], leads=LEADS, probes=[half, record], permutations=99,
+    )  # fmt: skip
+    assert results.estimate("privacy.link.record.rank1").patients_real == n
+    assert results.estimate("privacy.link.record.rank1").value > 0.8
+    assert "3 tests" in results.findings[0].title
+
+
 def test_a_weak_matcher_says_so(study) -> None:
     weak = Study(4)
     weak.second = weak.rng.normal(size=weak.second.shape)
