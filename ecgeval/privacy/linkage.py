@@ -288,6 +288,14 @@ class Criterion:
         a, c = ((int(x.sum()), len(x)) for x in (self.attack, self.control))
         return a, c
 
+    @property
+    def p(self) -> float:
+        """One-sided exact p (Fisher): training patients succeed no more often than others."""
+        from scipy.stats import fisher_exact
+
+        (a, n), (c, m) = self.counts()
+        return float(fisher_exact([[a, n - a], [c, m - c]], alternative="greater").pvalue)
+
     def upper(self, rng: np.random.Generator) -> float:
         """Return the larger of the two upper limits."""
         return max(self.risk.high, bootstrap_risk(self.attack, self.control, rng)[1])
@@ -681,17 +689,18 @@ def _link_tables(found: Sequence[_Link], section: str) -> list[Table]:
 
 _WP29_RULE = (
     "for each of singling out, linkability and inference, R = (training - control) / (1 - control) "
-    "over patients, unclipped. FAIL: lower 99 % limit above 0. PASS: the larger upper 95 % limit "
-    f"(propagated, bootstrap) at most {MOST_RISK:g}, the attack ahead of its naive baseline, and "
+    "over patients, unclipped. FAIL: training patients succeed more often (Fisher's exact test, "
+    f"p < {P_FAIL:g} over the criteria that ran). PASS: the larger upper 95 % limit (propagated, "
+    f"bootstrap) at most {MOST_RISK:g}, the attack ahead of its naive baseline, and "
     f"at least {LEAST_RECALL:.0%} of patients found whose copy was planted; else INCONCLUSIVE. "
     "The finding takes the worst"
 )
 
 
-def _verdict(c: Criterion, upper: float) -> Verdict:
+def _verdict(c: Criterion, upper: float, tests: int) -> Verdict:
     if c.why:
         return Verdict.NOT_ASSESSABLE
-    if risk(*c.counts(), 0.98).low > 0:
+    if c.p < P_FAIL / tests:
         return Verdict.FAIL
     strong = c.attack.mean() > c.baseline.mean() and c.planted.mean() >= LEAST_RECALL
     return Verdict.PASS if strong and upper <= MOST_RISK else Verdict.INCONCLUSIVE
@@ -707,9 +716,10 @@ def _risk_estimates(
             continue
         r, at = c.risk, f"{section}.wp29.{c.id.replace(' ', '_')}"
         out.append(Estimate(
-            f"{at}.risk", r.value, (r.low, r.high), null=0, better="lower",
+            f"{at}.risk", r.value, (r.low, r.high), p=c.p, null=0, better="lower",
             label=f"risk beyond the holdout: {c.label}",
-            method="(attack - control) / (1 - control), Wilson centres, first-order propagation",
+            method="(attack - control) / (1 - control), Wilson centres, first-order propagation; "
+            "p: Fisher, one-sided",
             **sizes,
         ))  # fmt: skip
         out.append(Estimate(
@@ -723,7 +733,7 @@ def _risk_estimates(
 def _wp29_finding(
     criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str
 ) -> Finding:
-    verdicts = {c.label: _verdict(c, uppers.get(c.id, 1.0)) for c in criteria}
+    verdicts = {c.label: _verdict(c, uppers.get(c.id, 1.0), len(uppers)) for c in criteria}
     ran = [c for c in criteria if not c.why]
     found = worst(v for v in verdicts.values() if v != Verdict.NOT_ASSESSABLE)
     skipped = [f"{c.label} ({c.why})" for c in criteria if c.why]
@@ -751,7 +761,7 @@ def _wp29_finding(
 def _wp29_table(criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str) -> Table:
     rows: list[tuple[Any, ...]] = []
     for c in criteria:
-        verdict = str(_verdict(c, uppers.get(c.id, 1.0)))
+        verdict = str(_verdict(c, uppers.get(c.id, 1.0), len(uppers)))
         if c.why:
             rows.append((c.label, *(None,) * 9, verdict, c.why))
             continue
