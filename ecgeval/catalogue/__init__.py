@@ -6,6 +6,7 @@ its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures
 """
 
 from ecgeval.catalogue import (
+    attacks,
     classifier,
     fidelity,
     joint,
@@ -30,6 +31,7 @@ _AREAS = (
     usefulness,
     subgroups,
     privacy,
+    attacks,
 )
 
 CATALOGUE: dict[str, Entry] = {entry.code: entry for area in _AREAS for entry in area.ENTRIES}
