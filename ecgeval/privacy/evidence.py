@@ -47,7 +47,7 @@ from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
 
-PLANTED = 60
+PLANTED = 40
 """Most training records that are planted as copies, each under every transform."""
 
 LEAST_PATIENTS = 10
@@ -173,6 +173,8 @@ class Evidence:
     notes: tuple[str, ...] = ()
     counts: tuple[tuple[str, int, int, Mapping[str, int]], ...] = field(default=())
     alike: Alike | None = None  # train against holdout; None with too few patients
+    planted: Mapping[str, Signals] = field(default_factory=dict)  # a block of rows a transform
+    planted_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 def collect(
@@ -188,6 +190,7 @@ def collect(
     permutations: int,
     id_key: str | None,
     progress: Progress,
+    planted_records: int = PLANTED,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`."""
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
@@ -247,7 +250,7 @@ def collect(
         # Farther from everything the generator learnt, it would make honest records look like
         # copies. Other training patients stand in for it.
         other = None
-    planted_rows = _to_plant(sides["train"], child_rng(seed, "privacy", "plant"))
+    planted_rows = _to_plant(sides["train"], planted_records, child_rng(seed, "privacy", "plant"))
     given_beats = {} if beats is None else {
         name: resample(
             apply_leads(derive_leads(sets[name].leads, leads), np.asarray(beats[name], np.float32)),
@@ -280,7 +283,7 @@ def collect(
              _reasons(seen[name]))
             for name in sets
         ),
-        alike,
+        alike, planted, planted_rows,
     )  # fmt: skip
 
 
@@ -328,9 +331,9 @@ def _people(patients: np.ndarray, duplicates: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][codes]
 
 
-def _to_plant(train: Side, rng: np.random.Generator) -> np.ndarray:
+def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
     usable = np.flatnonzero(np.logical_and.reduce([s.usable for s in train.signals.values()]))
-    return np.sort(rng.permutation(usable)[:PLANTED])
+    return np.sort(rng.permutation(usable)[:most])
 
 
 def _planted(
@@ -345,8 +348,7 @@ def _planted(
     usable = np.flatnonzero(np.logical_and.reduce([s.usable for s in synth.signals.values()]))
     fill = usable[fill % len(usable)] if len(usable) else fill
     source, other = (
-        np.asarray(side.ecgs.signals[at], np.float32)
-        for side, at in ((train, rows), (synth, fill))
+        np.asarray(side.ecgs.signals[at], np.float32) for side, at in ((train, rows), (synth, fill))
     )
     copies = [plant(source, fs, t, rng, fill=np.nan_to_num(other)) for t in TRANSFORMS]
     ids = [f"{t.id}-{row}" for t in TRANSFORMS for row in rows]
@@ -478,9 +480,7 @@ def _range_query(
         rest = np.flatnonzero(alone)
         own.similarity[rest] = max(FLOORS)
         rest = rest[: COMPLETE_PAIRS // len(side)]
-        exact, _ = _search(
-            detector, s.only(rest), side.signals[kind], 1, None, jobs, progress
-        )
+        exact, _ = _search(detector, s.only(rest), side.signals[kind], 1, None, jobs, progress)
         own.similarity[rest] = exact.similarity
     return to_train, from_train, to_other, from_other, tuple(stages.tolist())
 
@@ -544,16 +544,50 @@ def _exchange(
     if holdout is None:
         return None, 0
     person = np.concatenate([train.person, holdout.person])
-    people, code = np.unique(person, return_inverse=True)
-    scores, counts = patient_scores(np.column_stack([m.real for m in matches]), code)
-    is_train = np.isin(people, train.person)
-    scores, is_train, counts = scores[counts > 0], is_train[counts > 0], counts[counts > 0]
-    if min(is_train.sum(), (~is_train).sum()) < LEAST_PATIENTS or np.isneginf(scores).all():
+    similarity = np.column_stack([m.real for m in matches])
+    names = tuple(m.detector.id for m in matches)
+    rng = child_rng(seed, "privacy", "exchange")
+    tested = exchange_of(
+        person, np.isin(person, train.person), similarity, names, rng, permutations
+    )
+    if tested is None:
         return None, 0
-    outcome = exchange_test(
-        scores, is_train, rng=child_rng(seed, "privacy", "exchange"), strata=counts,
-        names=tuple(m.detector.id for m in matches), permutations=permutations,
-    )  # fmt: skip
+    outcome, scores, is_train = tested
     best = np.column_stack([pd.Series(s).rank(pct=True) for s in scores.T]).max(axis=1)
     flagged = benjamini_hochberg_flags(conformal_p(best[is_train], best[~is_train]))
     return outcome, int(flagged.sum())
+
+
+def exchange_of(
+    person: np.ndarray, in_train: np.ndarray, similarity: np.ndarray, names: tuple[str, ...],
+    rng: np.random.Generator, permutations: int,
+) -> tuple[Exchange, np.ndarray, np.ndarray] | None:  # fmt: skip
+    """Return the exchangeability test of records, patients' scores, and who is in training.
+
+    Parameters
+    ----------
+    person : ndarray of int, shape (records,)
+    in_train : ndarray of bool, shape (records,)
+        The same for all records of a person.
+    similarity : ndarray, shape (records, detectors)
+        To the nearest synthetic record.
+    names : tuple of str
+        Of the detectors.
+    rng, permutations
+        As in `exchange_test`.
+
+    Returns
+    -------
+    tuple or None
+        None with too few patients on a side, or where nothing could be compared.
+    """
+    people, code = np.unique(person, return_inverse=True)
+    scores, counts = patient_scores(similarity, code)
+    is_train = np.isin(people, person[in_train])
+    scores, is_train, counts = scores[counts > 0], is_train[counts > 0], counts[counts > 0]
+    if min(is_train.sum(), (~is_train).sum()) < LEAST_PATIENTS or np.isneginf(scores).all():
+        return None
+    outcome = exchange_test(
+        scores, is_train, rng=rng, strata=counts, names=names, permutations=permutations
+    )
+    return outcome, scores, is_train

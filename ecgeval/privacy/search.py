@@ -16,8 +16,8 @@ import numpy as np
 
 from ecgeval.parallel import Progress, map_shards, quiet, shards
 
-__all__ = ["Above", "Euclid", "Kernel", "LagBound", "Lagged", "Leadwise", "Nearest", "Rows", "Versions",
-           "Windowed", "search", "search_above"]  # fmt: skip
+__all__ = ["Above", "Euclid", "Kernel", "LagBound", "Lagged", "Leadwise", "Nearest", "Rows",
+           "Versions", "Windowed", "search", "search_above"]  # fmt: skip
 
 MEMORY = 512 * 2**20
 """Default limit on the temporary arrays of a search, bytes; the inputs themselves not counted."""
@@ -182,9 +182,7 @@ class Lagged:
     TILE = (16, 32)  # queries x references: their correlations stay in the cache
     MIN_SHARE = 0.25
 
-    def __init__(
-        self, queries: np.ndarray | Rows, references: np.ndarray, max_lag: int
-    ) -> None:
+    def __init__(self, queries: np.ndarray | Rows, references: np.ndarray, max_lag: int) -> None:
         from scipy.fft import next_fast_len
 
         self.queries, self.references, self.max_lag = queries, references, max_lag
@@ -374,13 +372,13 @@ class Versions:
     references : ndarray of float32, shape (m, leads, samples)
     maps : ndarray, shape (versions, samples, kept)
         The first is the version of the references.
-    rank : int
-        Directions.
+    rank : int, optional
+        Directions; by default all of them up to 2,000 references, 128 beyond.
     """
 
     def __init__(
         self, queries: np.ndarray | Rows, references: np.ndarray, maps: np.ndarray,
-        rank: int = 128,
+        rank: int | None = None,
     ) -> None:  # fmt: skip
         self.queries = queries
         maps = maps - maps.mean(axis=2, keepdims=True)
@@ -389,6 +387,8 @@ class Versions:
         self.references = np.concatenate(
             [_versions(references[r], maps[0], 1)[:, 0] for r in shards(len(references), 1024)]
         )
+        if rank is None:
+            rank = self.references.shape[1] if len(references) <= 2000 else 128
         seen = self.references[:: max(1, len(references) // 4096)]
         self.basis = np.linalg.eigh(seen.T @ seen)[1][:, ::-1][:, :rank].astype(np.float32)
         self._reduced, self._left = self._project(self.references.astype(np.float32))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ecgeval.delineation.base import BEAT_WINDOW_S
 
-__all__ = ["PROMISED", "TRANSFORMS", "Transform", "plant"]
+__all__ = ["TRANSFORMS", "Transform", "plant", "promised"]
 
 NOISE_MV = 0.02
 WANDER_MV = 0.3
@@ -42,6 +42,8 @@ class Transform:
         Training records a copy is made of: the one planted, and those planted before it.
     beat_of_record : bool
         `beat` takes the planted record and returns its representative beat at the same rate.
+    needs : {"record", "beat"}
+        What must have been given for `accept` to be asked for.
     """
 
     id: str
@@ -51,11 +53,10 @@ class Transform:
     accept: float | None = None
     sources: int = 1
     beat_of_record: bool = False
+    needs: str = "record"
 
 
-def _same(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _same(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     return x
 
 
@@ -66,7 +67,12 @@ def _noise(
 
 
 def _snr(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray, *, db: float,
+    x: np.ndarray,
+    fs: float,
+    rng: np.random.Generator,
+    fill: np.ndarray,
+    *,
+    db: float,
     beats: int = 1,
 ) -> np.ndarray:
     """Add white noise `db` below a record's power over its leads."""
@@ -74,9 +80,7 @@ def _snr(
     return x + np.sqrt(power * 10 ** (-db / 10) / beats) * rng.normal(size=x.shape)
 
 
-def _gain(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _gain(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     return x * np.exp2(rng.uniform(-1, 1, (len(x), 1, 1)))
 
 
@@ -95,14 +99,17 @@ def _foreign(
     return (1 - share) * x + share * fill
 
 
-def _mixture(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _mixture(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     return 0.5 * x + 0.5 * np.roll(x, 1, axis=0)
 
 
 def _filter(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray, *, low: float,
+    x: np.ndarray,
+    fs: float,
+    rng: np.random.Generator,
+    fill: np.ndarray,
+    *,
+    low: float,
     high: float,
 ) -> np.ndarray:
     """Cut below `low` (order 2) and above `high` (order 4), forward and backward."""
@@ -141,17 +148,13 @@ def _retime(
     return out
 
 
-def _one_lead(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _one_lead(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     """Keep one lead, drawn at random; the others are someone else's."""
     keep = rng.integers(x.shape[1], size=len(x))[:, None] == np.arange(x.shape[1])
     return np.where(keep[:, :, None], x, fill)
 
 
-def _one_beat(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _one_beat(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     """Repeat the beat with the strongest deflection in the middle half of the record."""
     before, after = (round(s * fs) for s in BEAT_S)
     steep = (np.diff(x, axis=2) ** 2).sum(axis=1)
@@ -161,17 +164,13 @@ def _one_beat(
     return np.take_along_axis(x, at[:, None], axis=2)
 
 
-def _repeated(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _repeated(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     """Return the representative beat of records made by `_one_beat`: their second one."""
     r = 2 * round(BEAT_S[0] * fs) + round(BEAT_S[1] * fs)
     return x[:, :, r + round(BEAT_WINDOW_S[0] * fs) : r + round(BEAT_WINDOW_S[1] * fs)]
 
 
-def _flip(
-    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray
-) -> np.ndarray:
+def _flip(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
     return -x
 
 
@@ -209,7 +208,8 @@ TRANSFORMS = (
     ),
     Transform("wander", "baseline wander", _wander, partial(_wander, beats=_BEATS)),
     Transform(
-        "retimed", "0.9 to 1.1 times as fast", _retime, partial(_retime, around_s=_R_S), 0.90
+        "retimed", "0.9 to 1.1 times as fast", _retime, partial(_retime, around_s=_R_S), 0.90,
+        needs="beat",
     ),
     Transform("onelead", "one lead, others foreign", _one_lead, _one_lead, 0.90),
     Transform("onebeat", "one beat repeated", _one_beat, _repeated, beat_of_record=True),
@@ -220,8 +220,10 @@ TRANSFORMS = (
 )  # fmt: skip
 """The disguises, with the share of each that must be found (methods: planted-leak bench)."""
 
-PROMISED = np.array([t.accept is not None for t in TRANSFORMS])
-"""Which disguises an audit must find; the others are reported."""
+
+def promised(given: Collection[str]) -> np.ndarray:
+    """Return which disguises an audit must find, ``record`` or ``beat`` given, shape (n,)."""
+    return np.array([t.accept is not None and t.needs in given for t in TRANSFORMS])
 
 
 def plant(

@@ -303,7 +303,7 @@ def test_beats_add_a_detector_and_find_what_records_cannot(sets) -> None:
     named = table(results, "copies")
     assert list(named["synthetic record"]) == [synth.ids[5]]
     assert list(named["training record"]) == [pseudonyms(train).iloc[9]]
-    assert list(named["detectors"]) == ["D4"]
+    assert list(named["detectors"]) == ["D4 D4T"]
     assert "no representative beat: 1" in table(results, "sets")["left out because"].iloc[2]
 
 
