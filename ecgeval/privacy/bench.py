@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,8 @@ class _Bench(NamedTuple):
     person : ndarray of int, shape (real,)
     in_train : ndarray of bool, shape (real,)
     names : tuple of str
+    source : ndarray of int, shape (planted,)
+        Person of each planted record.
     kinds : ndarray of int
         Transforms that must be found.
     """
@@ -50,6 +53,7 @@ class _Bench(NamedTuple):
     person: np.ndarray
     in_train: np.ndarray
     names: tuple[str, ...]
+    source: np.ndarray
     kinds: np.ndarray
 
 
@@ -244,14 +248,16 @@ def _tests(
             for d in detectors
         ]),
         person, np.isin(person, train.person), tuple(d.id for d in detectors),
-        np.flatnonzero(promised(e.synth.signals)),
+        e.train.person[e.planted_rows], np.flatnonzero(promised(e.synth.signals)),
     )  # fmt: skip
     # One record a patient is copied: patients planted twice would count twice.
     few = len(np.unique(e.train.person[e.planted_rows]))
     counts = [0, *(c for c in copies if 0 < c <= few)]
     runs = [(c, run) for c in counts for run in range(repeats if not c else max(repeats // 5, 20))]
-    work = _Run(bench, e.train.person[e.planted_rows], seed)
-    p = map_shards(work, runs, jobs=jobs, stage="planted-leak bench", progress=progress)
+    p = map_shards(
+        partial(_p_value, bench=bench, seed=seed), runs, jobs=jobs, stage="planted-leak bench",
+        progress=progress,
+    )  # fmt: skip
     return [(c, np.array([x for x, (n, _) in zip(p, runs, strict=True) if n == c])) for c in counts]
 
 
@@ -260,35 +266,23 @@ def _all(detector: Detector, queries: Signals, real: list[Side]) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-class _Run(NamedTuple):
-    """One exchangeability test: copies of some patients among half of the synthetic records."""
-
-    bench: _Bench
-    planted_person: np.ndarray
-    seed: int
-
-    def __call__(self, which: tuple[int, int]) -> float:
-        copies, run = which
-        b = self.bench
-        rng = child_rng(self.seed, "bench", copies, run)
-        half = rng.permutation(b.synth.shape[1])[: max(b.synth.shape[1] // 2, 1)]
-        real = b.synth[:, half].max(axis=1)
-        in_train = b.in_train
-        if copies:
-            rows = rng.permutation(len(self.planted_person))
-            rows = rows[np.sort(np.unique(self.planted_person[rows], return_index=True)[1])]
-            rows = rows[:copies]
-            kinds = rng.choice(b.kinds, len(rows))
-            real = np.maximum(real, b.planted[:, kinds, rows].max(axis=1))
-        else:
-            people = np.unique(b.person)
-            share = len(np.unique(b.person[b.in_train]))
-            in_train = np.isin(b.person, rng.permutation(people)[:share])
-        tested = exchange_of(
-            b.person, in_train, np.where(real > -1, real, np.nan).T.astype(float), b.names, rng,
-            PERMUTATIONS,
-        )  # fmt: skip
-        return 1.0 if tested is None else tested[0].p
+def _p_value(which: tuple[int, int], *, bench: _Bench, seed: int) -> float:
+    """Return the p-value of one run: so many patients copied, among half of the synthetic set."""
+    copies, run = which
+    rng = child_rng(seed, "bench", copies, run)
+    half = rng.permutation(bench.synth.shape[1])[: max(bench.synth.shape[1] // 2, 1)]
+    real, in_train = bench.synth[:, half].max(axis=1), bench.in_train
+    if copies:
+        rows = rng.permutation(len(bench.source))
+        rows = rows[np.sort(np.unique(bench.source[rows], return_index=True)[1])][:copies]
+        kinds = rng.choice(bench.kinds, len(rows))
+        real = np.maximum(real, bench.planted[:, kinds, rows].max(axis=1))
+    else:
+        people = rng.permutation(np.unique(bench.person))
+        in_train = np.isin(bench.person, people[: len(np.unique(bench.person[in_train]))])
+    similarity = np.where(real > -1, real, np.nan).T.astype(float)
+    tested = exchange_of(bench.person, in_train, similarity, bench.names, rng, PERMUTATIONS)
+    return 1.0 if tested is None else tested[0].p
 
 
 def _recall_finding(rows: list[tuple], section: str) -> Finding:

@@ -330,7 +330,7 @@ def single_beats(records: Signals) -> Signals:
     x = np.zeros((*records.x.shape[:2], before + after), np.float32)
     parts: list[np.ndarray] = []
     owner: list[int] = []
-    for row in np.flatnonzero(records.usable):
+    for row in np.flatnonzero(records.usable).tolist():
         record = np.asarray(records.x[row])
         steep = uniform_filter1d((np.diff(record, axis=1) ** 2).sum(axis=0), 5)
         peaks = find_peaks(steep, 0.3 * steep.max(), distance=round(0.3 * FS_HZ))[0]

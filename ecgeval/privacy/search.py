@@ -168,7 +168,7 @@ class Lagged:
     Parameters
     ----------
     queries : ndarray of float32 or Rows, shape (n, leads, samples)
-        Not all zero in any record.
+        A record of zeros correlates with nothing.
     references : ndarray of float32, shape (m, leads, samples)
     max_lag : int
         Largest lag looked at, samples.
@@ -205,7 +205,7 @@ class Lagged:
         out = np.zeros((len(x), 2 * self.max_lag + 1))
         for rows in shards(len(x), 256):
             kept, whole = _kept(x[rows], np.arange(self.max_lag + 1), side)
-            enough = kept >= self.MIN_SHARE * whole[:, None]
+            enough = (kept >= self.MIN_SHARE * whole[:, None]) & (kept > 0)
             out[rows] = np.where(enough, 1 / np.sqrt(np.where(enough, kept, 1)), 0)
         return out
 
