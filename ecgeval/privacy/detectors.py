@@ -140,7 +140,7 @@ def _grid(most_ms: int, step_ms: int) -> tuple[float, ...]:
 
 
 def _beats(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
-    maps = _maps(BEAT_FS_HZ, BEAT_KEPT_S[0], references.shape[2], BEAT_CORE_S, _grid(40, 5), (1.0,))
+    maps = _maps(BEAT_FS_HZ, BEAT_KEPT_S[0], references.shape[2], BEAT_CORE_S, _grid(40, 4), (1.0,))
     return Versions(queries, references, maps)
 
 

@@ -417,10 +417,13 @@ class Versions:
         return out, margin
 
     def exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        own, at = np.unique(i, return_inverse=True)
-        many = _versions(self.queries[own].astype(np.float64), self.maps, self.versions)
-        dot = (many[at] * self.references[j][:, None]).sum(axis=2)
-        return np.minimum(dot.max(axis=1), 1.0)
+        best = np.empty(len(i))
+        for row in np.unique(i):
+            at = i == row
+            many = _versions(self.queries[[row]].astype(np.float64), self.maps, self.versions)[0]
+            # einsum sums each pair alike, however many there are; a matrix product need not.
+            best[at] = np.einsum("vd,pd->pv", many, self.references[j[at]]).max(axis=1)
+        return np.minimum(best, 1.0)
 
 
 def _versions(x: np.ndarray, maps: np.ndarray, versions: int) -> np.ndarray:

@@ -5,7 +5,6 @@ import json
 import jsonschema
 import numpy as np
 import pytest
-from test_audit import people
 
 from ecgeval.privacy import bench
 from ecgeval.privacy.bench import run_bench
@@ -14,11 +13,13 @@ from ecgeval.results import Results, json_schema
 
 
 @pytest.fixture(scope="module")
-def measured() -> Results:
+def measured(sim) -> Results:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "PERMUTATIONS", 199)
         return run_bench(
-            people(24, 1), people(24, 2), people(40, 3), copies=(1, 20, 500), repeats=60
+            *(sim(n, seed=n, fs=250, seconds=8) for n in (24, 25, 40)),
+            copies=(1, 20, 500),
+            repeats=60,
         )
 
 
@@ -51,14 +52,16 @@ def test_results_follow_the_schema_and_are_explained(measured) -> None:
         assert statistic(estimate.id), estimate.id
 
 
-def test_the_bench_fails_where_copies_are_missed(monkeypatch) -> None:
+def test_the_bench_fails_where_copies_are_missed(sim, monkeypatch) -> None:
     # Mutation: without single leads, copies of one lead among others go unnoticed.
     from ecgeval.privacy import evidence
 
     monkeypatch.setattr(bench, "PERMUTATIONS", 99)
     kept = tuple(d for d in evidence.DETECTORS if d.id in ("D1", "D2"))
     monkeypatch.setattr(evidence, "DETECTORS", kept)
-    results = run_bench(people(12, 1), people(12, 2), people(12, 3), copies=(), repeats=20)
+    results = run_bench(
+        *(sim(n, seed=n, fs=250, seconds=8) for n in (12, 13, 14)), copies=(), repeats=20
+    )
     finding = next(f for f in results.findings if f.code == "BENCH-RECALL")
     assert finding.verdict == "FAIL"
     assert "one lead" in finding.title

@@ -18,7 +18,6 @@ from ecgeval.privacy.detectors import (
 from ecgeval.privacy.search import search
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
-
 BY_ID = {d.id: d for d in DETECTORS}
 
 
