@@ -47,7 +47,7 @@ from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
 
-PLANTED = 40
+PLANTED = 50
 """Most training records that are planted as copies, each under every transform."""
 
 LEAST_PATIENTS = 10
