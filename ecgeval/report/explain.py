@@ -22,8 +22,9 @@ def statistic(id: str) -> Entry | None:
     """
     parts = id.split(".")
     last = parts[-1]
-    if "recall" in parts:
-        return CATALOGUE["recall"]
+    for several in ("recall", "power"):
+        if several in parts:
+            return CATALOGUE[several]
     names = ["_".join(parts[-2:]), last]
     if "c2st" in parts:
         names.append(f"c2st_{last.rpartition('_')[2]}")
