@@ -187,8 +187,9 @@ def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
     _writable(out)
     with _progress() as progress:
         results, worker = does.run(
-            config, jobs=jobs, cache=_cache(no_cache), device=_device(device), progress=progress
-        )
+            config, jobs=jobs, cache=_cache(no_cache), device=_device(device),
+            notify=lambda text: print(f"ecgeval: {text}", file=sys.stderr), progress=progress,
+        )  # fmt: skip
     # The terminal is the operator's: an audit's report withholds what names a patient's record.
     for ecgs in worker.read_sets:
         _told(ecgs)

@@ -52,7 +52,9 @@ def _as_set(value: Any) -> Any:
 SetField = Annotated[SetConfig, BeforeValidator(_as_set)]
 
 
-PART_NAMES = ("fidelity", "joint", "plausibility", "classifier", "manifold")
+PART_NAMES = (
+    "fidelity", "joint", "plausibility", "classifier", "manifold", "usefulness", "subgroups",
+)  # fmt: skip
 """Sections of a comparison, as in `ecgeval.compare.parts`, which is not imported for its names."""
 
 

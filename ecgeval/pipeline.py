@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache as cache_once
 from functools import partial
@@ -41,6 +41,7 @@ from ecgeval.references import (
 from ecgeval.results import Figure, Results
 
 if TYPE_CHECKING:
+    from ecgeval.compare.equivalence import Margins
     from ecgeval.compare.parts import Side
 
 __all__ = ["Features", "Run", "audit", "compare", "demo", "features", "run", "trim_cache"]
@@ -331,12 +332,17 @@ def audit(
     return results.with_manifest(worker.manifest(train=train, holdout=held, synth=synth))
 
 
+def unheard(text: str) -> None:
+    """Tell nobody: the default of `Run.notify`."""
+
+
 @dataclass
 class Run:
     """One run: its settings, and how long each stage took.
 
     `timings` goes beside the results, never into them: the same seed gives the same bytes.
-    `read_sets` is for whoever runs it: what readers had to assume and could not use.
+    `read_sets` is for whoever runs it: what readers had to assume and could not use. `notify` is
+    told what these sizes can show, before anything is compared.
     """
 
     config: RunConfig
@@ -344,6 +350,7 @@ class Run:
     cache: Path | None = None
     progress: Progress = quiet
     device: str = "cpu"
+    notify: Callable[[str], None] = unheard
     timings: dict[str, float] = field(default_factory=dict)
     read_sets: list[EcgSet | Reference] = field(default_factory=list)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -375,9 +382,12 @@ class Run:
                     f"comparison needs at least {MIN_PATIENTS}"
                 )
         if isinstance(real, Reference):
+            self._foretell(real.measures, len(synth), margins, patients[0])
             feats = _beside(real, self._features(synth, "synthetic"))
         else:
-            feats = [self._features(real, "real"), self._features(synth, "synthetic")]
+            own = self._features(real, "real")
+            self._foretell(own.measures, len(synth), margins, patients[0])
+            feats = [own, self._features(synth, "synthetic")]
         with self.timed("compare quality"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
             results = compare_quality(
@@ -519,6 +529,15 @@ class Run:
             "peak_memory_worker_mb": round(children / 1024, 1),
         }
 
+    def _foretell(self, measures: pd.DataFrame, n_synth: int, margins: Margins,
+                  patients: np.ndarray) -> None:  # fmt: skip
+        """Say what these sizes can show at best, before anything is compared."""
+        from ecgeval.compare.power import planned_power, power_text
+
+        if "fidelity" in self.config.compare.parts:
+            plan = planned_power(measures, n_synth, margins, patients_real=patients)
+            self.notify(power_text(plan))
+
     def _features(self, ecgs: EcgSet, name: str) -> Features:
         """Return a set's features; records met before in this run are not delineated again."""
         stage = f"delineate {name}"
@@ -574,6 +593,7 @@ def run(
     jobs: int = 1,
     cache: Path | None = None,
     device: str = "cpu",
+    notify: Callable[[str], None] = unheard,
     progress: Progress = quiet,
 ) -> tuple[Results, Run]:
     """Do what a configuration says.
@@ -600,7 +620,7 @@ def run(
     """
     _check(config)
     assert config.synth is not None
-    worker = Run(config, jobs=jobs, cache=cache, progress=progress, device=device)
+    worker = Run(config, jobs=jobs, cache=cache, progress=progress, device=device, notify=notify)
     given: dict[str, Any] = {}
     # Real sets come first: what they lack is said before anything is generated.
     for name in ("real", "train", "holdout"):

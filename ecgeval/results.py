@@ -487,7 +487,7 @@ def json_schema() -> dict[str, Any]:
         level={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     )  # fmt: skip
     finding = record(
-        code={"type": "string", "pattern": r"^[A-Z]+(-[A-Z0-9]+)+$"},
+        code={"type": "string", "pattern": r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"},
         verdict=verdict, title=text, explanation=text, estimates=listing(text), rule=text,
         section=text, gate={"type": "boolean"},
     )  # fmt: skip

@@ -41,7 +41,8 @@ def read(
         A file, a folder or a store; a named data set (``ludb``, ``ptbxl-norm``,
         ``deepfake:0-999``); a generator with a count (``pulse2pulse:1000``, or one of another
         distribution, see `ecgeval.generators.foreign`), a checkpoint file with `n`, or a command
-        (``command:mygen.toml:1000``). An EcgSet is returned as it is, resampled and with other leads where asked.
+        (``command:mygen.toml:1000``). An EcgSet is returned as it is, resampled and with other
+        leads where asked.
     fs : float, optional
         Resample to this rate, Hz.
     leads : sequence of str, optional

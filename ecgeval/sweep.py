@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -411,6 +411,7 @@ def run(
     jobs: int = 1,
     cache: Path | None = None,
     device: str = "cpu",
+    notify: Callable[[str], None] = pipeline.unheard,
     progress: Progress = quiet,
 ) -> tuple[Results, pipeline.Run]:
     """Do what a configuration says whose `synth` is a folder of checkpoints; as `pipeline.run`."""
@@ -420,7 +421,9 @@ def run(
             "audit.holdout_share and audit.planted do not go with a folder of checkpoints: give "
             "the set they were trained on as `real`, or `train` and `holdout`"
         )
-    worker = pipeline.Run(config, jobs=jobs, cache=cache, progress=progress, device=device)
+    worker = pipeline.Run(
+        config, jobs=jobs, cache=cache, progress=progress, device=device, notify=notify
+    )
     given = {
         name: None if part is None else worker.read(part)
         for name, part in (

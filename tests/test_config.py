@@ -61,3 +61,10 @@ def test_every_key_is_described():
             assert key.description or name in (
                 "real", "synth", "train", "holdout", "compare", "audit", "report",
             ), name  # fmt: skip
+
+
+def test_the_parts_of_a_comparison_are_those_that_exist():
+    from ecgeval.compare.parts import PARTS
+    from ecgeval.config import PART_NAMES
+
+    assert tuple(PARTS) == PART_NAMES

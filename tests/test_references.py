@@ -16,7 +16,7 @@ import ecgeval
 from ecgeval import pipeline, references, sets
 from ecgeval.catalogue import CATALOGUE
 from ecgeval.compare import compare_measures
-from ecgeval.config import load, make
+from ecgeval.config import PART_NAMES, load, make
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.io import named, write_store
@@ -311,7 +311,7 @@ def test_what_cannot_be_aligned_is_refused(cohort, fakes, sim):
 
 
 def test_fidelity_is_whole_and_what_needs_waveforms_is_not_assessable(compared):
-    assert {s.slug for s in compared.sections} == {"quality", "fidelity"}
+    assert {s.slug for s in compared.sections} == {"quality", *PART_NAMES} - {"classifier"}
     codes = {f.code for f in compared.findings}
     assert {"FID-EQUIV", "FID-SPREAD", "FID-MISSING", "FID-C2ST", "FID-KS", "DQ-RECORDS"} <= codes
     unseen = finding(compared, "DQ-REFERENCE")

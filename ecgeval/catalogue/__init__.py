@@ -6,6 +6,7 @@ its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures
 """
 
 from ecgeval.catalogue import (
+    attacks,
     checkpoints,
     classifier,
     fidelity,
@@ -14,6 +15,7 @@ from ecgeval.catalogue import (
     plausibility,
     privacy,
     quality,
+    subgroups,
     usefulness,
 )
 from ecgeval.catalogue.entry import Entry
@@ -28,7 +30,9 @@ _AREAS = (
     manifold,
     plausibility,
     usefulness,
+    subgroups,
     privacy,
+    attacks,
     checkpoints,
 )
 

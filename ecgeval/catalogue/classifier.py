@@ -39,7 +39,7 @@ ENTRIES = (
         "doi:10.1109/IJCNN.2017.7966039; Kim et al., Ann Stat 2021;49:411",
         "Descriptive. An AUC near 1 is usual for generated ECGs and may rest on texture that no "
         "reader would see; an AUC near 0.5 shows only that these classifiers saw nothing. Nothing "
-        "above 50 Hz is looked at.",
+        "above 125 Hz is looked at, above 50 Hz the first four seconds only.",
     ),
     Entry(
         "C2ST-CUTOFF", "at which frequencies the sets differ",

@@ -214,6 +214,7 @@ ENTRIES = (
         "0.6 of the real one, 95 % interval below 1.",
         "Balakrishnan & Ng 2006, doi:10.1002/0471776238; Thambawita et al., Sci Rep "
         "2021;11:21896, doi:10.1038/s41598-021-01295-2",
-        "A soft edge, or one beyond which few real patients lie, is not seen.",
+        "A soft edge, or one beyond which few real patients lie, is not seen. A generator that "
+        "repeats a few hearts ends hard too, at many ends at once.",
     ),
 )  # fmt: skip

@@ -31,8 +31,8 @@ ENTRIES = (
         "broken_diff", "difference in records that break lead algebra",
         "Share of synthetic minus share of real records in which II − I − III, aVR + aVL + aVF or "
         "one of three more sums is not 0 within a converter's step, in percentage points.",
-        "A record breaks it if the 99.9th percentile of |residual| exceeds 2 µV and that of 99 % of "
-        "the real records; Newcombe's interval",
+        "A record breaks it if the 99.9th percentile of |residual| exceeds 2 µV and that of 99 % "
+        "of the real records; Newcombe's interval",
         "Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. 15; Newcombe, Stat Med 1998;17:873",
         "Says nothing where limb leads were computed from I and II. Swapped electrodes keep it.",
         better="near_null", null=0, unit="percentage points",
@@ -76,8 +76,7 @@ ENTRIES = (
         "Dipolarity, how well limb leads follow from chest leads and back, and whether R and QRS "
         "onset fall together over the leads, compared with real records.",
         "Cliff's δ with a patient-bootstrap interval and a real-against-real floor",
-        "Cliff, Psychol Bull 1993;114:494; Horan & Flowers, Circ Res 1972 (dipolarity of the "
-        "surface ECG)",
+        "Cliff, Psychol Bull 1993;114:494; Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. 15",
         "Descriptive. Electrode placement and body build move these too.",
     ),
     Entry(

@@ -104,13 +104,46 @@ ENTRIES = (
         "records overlap: finds shifted copies too.",
         "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
         "least a quarter of the energy of either record",
-        limits="Blind to re-timed, inverted and blended copies.",
+        "Lewis, Vision Interface 1995:120",
+        "Blind to re-timed, inverted and blended copies. In sets of more than 20 million pairs it "
+        "looks for correlations of at least .90 (shifts up to 2 s) or .95 (beyond) only, without "
+        "missing any: bounds from magnitude spectra exclude most pairs.",
+    ),
+    Entry(
+        "D3", "detector D3: windows",
+        "The first and the last 4.5 s of the synthetic record against every stretch of that length "
+        "of the real one: finds parts of a record, and large shifts with foreign content. Sets of "
+        "at most 20 million pairs.",
+        "max over windows w and places p of Σ x(w) y(p) / (‖x(w)‖ ‖y(p)‖)",
+        "Mueen et al. (MASS) 2017; Yeh et al., ICDM 2016:1317",
+        "Windows of different people agree more than whole records, so its limit is higher.",
     ),
     Entry(
         "D4", "detector D4: representative beat",
-        "As D2 on the representative beats at 250 Hz, 250 ms before to 450 ms after R, shifts "
-        "up to 40 ms: finds a patient's beat in another rhythm. Needs a delineation.",
+        "Correlation of the representative beats, 250 ms before to 450 ms after R, the synthetic "
+        "one moved by up to 40 ms: finds a patient's beat in another rhythm. Needs a delineation.",
         limits="Beats of different people are much alike, so its limit lies near 1.",
+    ),
+    Entry(
+        "D4T", "detector D4T: stretched representative beat",
+        "As D4 with the synthetic beat 0.9 to 1.1 times as long, moved by up to 16 ms: finds "
+        "copies played faster or slower. Needs a delineation.",
+        limits="One factor for the whole beat: QT that changes less than RR is matched in part.",
+    ),
+    Entry(
+        "D5", "detector D5: single beats",
+        "The middle beat of the synthetic record against every beat of the real one, 3 to 40 Hz, "
+        "moved by up to 25 ms: finds records that repeat one beat. Sets of at most 20 million "
+        "pairs.",
+        limits="Single beats of different people are much alike, so its limit lies near 1 and "
+        "noise hides a copy.",
+    ),
+    Entry(
+        "D6", "detector D6: single leads",
+        "Largest absolute correlation of a single lead, sample by sample: finds one lead of a "
+        "record among others, leads of different gain, and inverted leads.",
+        "max over leads of |Σ x y| / (‖x‖ ‖y‖)",
+        limits="Blind to shifts.",
     ),
     Entry(
         "exact", "planted copy: exact", "The training record itself, as the synthetic one.",
@@ -127,7 +160,54 @@ ENTRIES = (
     Entry(
         "shift", "planted copy: shift",
         "The training record half a second later; what comes in at the start is the end of "
-        "another record. A representative beat does not change.",
+        "a synthetic record. A representative beat does not change.",
+    ),
+    Entry(
+        "shift2", "planted copy: shift of 2 s",
+        "As shift, by 2 s; a representative beat takes a fifth from a synthetic one.",
+    ),
+    Entry(
+        "shift5", "planted copy: shift of 5 s",
+        "As shift, by 5 s or half of a shorter record; a representative beat is half a synthetic "
+        "one.",
+    ),
+    Entry(
+        "band40", "planted copy: 0.5 to 40 Hz",
+        "The training record through a band-pass (Butterworth, forward and backward).",
+    ),
+    Entry(
+        "band25", "planted copy: 1 to 25 Hz",
+        "The training record through a band-pass (Butterworth, forward and backward).",
+    ),
+    Entry(
+        "snr20", "planted copy: noise, 20 dB",
+        "The training record with white noise a hundredth of its power; a tenth of that on a "
+        "representative beat.",
+    ),
+    Entry("snr10", "planted copy: noise, 10 dB", "As snr20 with a tenth of the power."),
+    Entry("snr5", "planted copy: noise, 5 dB", "As snr20 with .32 of the power. Not promised."),
+    Entry(
+        "wander", "planted copy: baseline wander",
+        "The training record plus slow sines of up to 0.3 mV a lead, 0.15 to 0.45 Hz. Not "
+        "promised.",
+    ),
+    Entry(
+        "retimed", "planted copy: re-timed",
+        "The training record played 0.9 to 1.1 times as fast. Promised where representative beats "
+        "are given.",
+    ),
+    Entry(
+        "onelead", "planted copy: one lead",
+        "One lead of the training record, drawn at random, the others a synthetic record's.",
+    ),
+    Entry(
+        "onebeat", "planted copy: one beat",
+        "One beat of the training record, repeated every 0.8 s. Not promised.",
+    ),
+    Entry("flip", "planted copy: inverted", "The training record times -1. Not promised."),
+    Entry(
+        "mixture", "planted copy: mixture",
+        "The mean of two training records; either counts as found. Not promised.",
     ),
     Entry(
         "lowpass", "planted copy: low-pass",
@@ -135,9 +215,46 @@ ENTRIES = (
         "backward).",
     ),
     Entry(
+        "otherecg", "same patient's other ECG",
+        "Another ECG of a training patient: a copy search says nothing about identity. Not "
+        "promised.",
+    ),
+    Entry(
+        "size", "size of the exchangeability test",
+        "Share of runs with p <= .05 where nothing was planted: .05 where the test is right.",
+        "Patients dealt anew to train and holdout; half of the synthetic records in each run.",
+        "Phipson & Smyth, SAGMB 2010;9:39",
+        "Conditional on these patients and this synthetic set.",
+        better="near_null", null=0.05,
+    ),
+    Entry(
+        "power", "power of the exchangeability test",
+        "Share of runs with p <= .05 where this many training patients were copied.",
+        "One record of each copied patient under a disguise drawn from those that must be found.",
+        limits="Grows with the number of patients copied, falls with the number of patients.",
+        better="higher",
+    ),
+    Entry(
+        "BENCH-RECALL", "planted copies found",
+        "Whether the copy search finds the shares of planted copies it is required to find.",
+        "Union of the detectors, by the rule of the audit; Clopper-Pearson limits.",
+        "Clopper & Pearson, Biometrika 1934;26:404",
+        "Holds for these disguises and these sets.",
+    ),
+    Entry(
+        "BENCH-SIZE", "false alarms of the exchangeability test",
+        "Whether the test rejects no more often than it says when nothing was planted.",
+    ),
+    Entry(
+        "BENCH-POWER", "power of the exchangeability test with 20 copies",
+        "Whether the test notices that 20 patients were copied.",
+        limits="Fewer than about five copied patients are beyond any test of this kind with as "
+        "many holdout as training patients.",
+    ),
+    Entry(
         "PRIV-COPIES", "copies of training records",
         "Whether a synthetic record repeats a training record, also shifted in time, scaled, "
-        "filtered or with noise.",
+        "filtered, with noise, re-timed, or in one lead only.",
         "Similarity above an absolute criterion calibrated on real records of different "
         "people, and relative to the holdout.",
         "Carlini et al., USENIX Security 2023; Yao et al., arXiv 2505.01524",

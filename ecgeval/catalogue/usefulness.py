@@ -55,8 +55,8 @@ ENTRIES = (
         "USE-TSTR", "can a label be learnt from synthetic records",
         "Whether a classifier trained on synthetic records reads a label of real ones about as "
         "well as one trained on real records.",
-        "PASS if the 95 % interval of TSTR − TRTR in AUC, and its real-against-real floor, lie above "
-        "−0.05, FAIL if the interval lies below it, else "
+        "PASS if the 95 % interval of TSTR − TRTR in AUC, and its real-against-real floor, lie "
+        "above −0.05, FAIL if the interval lies below it, else "
         "INCONCLUSIVE; NOT_ASSESSABLE without labels, or where real records do not carry it.",
         _SOURCE,
         "Says nothing of labels not tried. The margin is a proposal. A linear classifier on "

@@ -2,5 +2,15 @@
 
 from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.fidelity import compare_measures
+from ecgeval.compare.power import planned_power, power_equivalence, power_text
+from ecgeval.compare.subgroups import compare_subgroups
 
-__all__ = ["Margins", "compare_measures", "load_margins"]
+__all__ = [
+    "Margins",
+    "compare_measures",
+    "compare_subgroups",
+    "load_margins",
+    "planned_power",
+    "power_equivalence",
+    "power_text",
+]

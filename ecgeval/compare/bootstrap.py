@@ -23,6 +23,7 @@ __all__ = [
     "monte_carlo_p",
     "percentile_interval",
     "resample_weights",
+    "simultaneous_band",
     "subset_weights",
 ]
 
@@ -74,6 +75,39 @@ def percentile_interval(draws: NDArray[np.floating], level: float = 0.95) -> tup
     return float(ordered[int(np.floor(tail * last))]), float(
         ordered[int(np.ceil((1 - tail) * last))]
     )
+
+
+def simultaneous_band(
+    draws: NDArray[np.floating], centre: NDArray[np.floating], level: float = 0.95
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return the band about `centre` that holds a share `level` of the draws as a whole.
+
+    Each point gets the same number of its own SDs, the largest of which over the points has its
+    quantile at `level` (max-t). A point at which no draw moves gets no width.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (points, draws)
+    centre : ndarray, shape (points,)
+    level : float
+
+    Returns
+    -------
+    low, high : ndarray, shape (points,)
+
+    References
+    ----------
+    Davison and Hinkley 1997, Bootstrap Methods and their Application, section 4.2.4,
+    doi:10.1017/CBO9780511802843
+    """
+    away = draws - centre[:, None]
+    spread = np.sqrt((away**2).mean(axis=1))
+    moves = spread > 1e-6 * max(float(np.abs(draws).max(initial=0)), 1e-30)
+    if not moves.any():
+        return centre.copy(), centre.copy()
+    most = (np.abs(away[moves]) / spread[moves, None]).max(axis=0)
+    half = np.where(moves, spread * np.quantile(most, level), 0)
+    return centre - half, centre + half
 
 
 def monte_carlo_p(draws: NDArray[np.floating], observed: float) -> float:

@@ -425,12 +425,13 @@ def two_sample_test(
     ):
         return "identical records join nearly all patients, so they cannot be split"
     score = fit(x[train], label[train])
-    yt, pt = label[~train], np.unique(patient[~train], return_inverse=True)[1]
+    yt, pt = label[~train], _units(pool, label, ~train)
     scores = score(x[~train])
     value = auc(scores[~yt], scores[yt])
     null = permuted_auc(scores, yt, pt, permutations, rng)
     fpr, tpr = _roc(scores, yt)
     held = [len(np.unique(pt[side])) for side in (~yt, yt)]
+    people = [len(np.unique(patient[~train][side])) for side in (~yt, yt)]
     ci = percentile_interval(bootstrap_auc(scores, yt, pt, draws, rng))
     first = value
     if refits:
@@ -456,8 +457,8 @@ def two_sample_test(
         shuffled,
         int((~yt).sum()),
         int(yt.sum()),
-        held[0],
-        held[1],
+        people[0],
+        people[1],
         np.zeros(0)
         if owner is None
         else _importance(score, x[~train], yt, first, owner, int(owner.max()) + 1, rng),
@@ -538,8 +539,12 @@ def _null_auc(pool: Pool, fit: Fit, within: int, seed: int, name: str, index: in
     held = label[~train]
     if not within:
         return np.array([auc(scores[~held], scores[held])])
-    patient = np.unique(pool.patient[~train], return_inverse=True)[1]
-    return permuted_auc(scores, held, patient, within, rng)
+    return permuted_auc(scores, held, _units(pool, label, ~train), within, rng)
+
+
+def _units(pool: Pool, label: NDArray[np.bool_], keep: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return what moves as one in permutations and draws: a group's records of one label."""
+    return np.unique(2 * pool.group[keep] + label[keep], return_inverse=True)[1]
 
 
 def _held_out(

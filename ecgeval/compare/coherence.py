@@ -245,10 +245,11 @@ def _algebra(
     id = f"{common.section}.lead_algebra.broken_diff"
     margin = common.margins.missing
     rule = (
-        f"A record breaks lead algebra if the 99.9th percentile of a residual exceeds that of 99 % "
-        f"of the real records, and the {EXACT_UV:.0f} µV that rounding leaves. PASS if the upper end of the 90 % interval of the difference of "
-        f"shares, synthetic minus real, lies below {100 * margin:g} points, FAIL if the lower end "
-        "lies above. NOT_ASSESSABLE where limb leads are absent or were computed from I and II."
+        "A record breaks lead algebra if the 99.9th percentile of a residual exceeds that of 99 % "
+        f"of the real records, and the {EXACT_UV:.0f} µV that rounding leaves. PASS if the upper "
+        "end of the 90 % interval of the difference of shares, synthetic minus real, lies below "
+        f"{100 * margin:g} points, FAIL if the lower end lies above. NOT_ASSESSABLE where limb "
+        "leads are absent or were computed from I and II."
     )
     far = [frame["algebra_p999_uv"].to_numpy(float) for frame in frames]
     known = [~np.isnan(f) for f in far]

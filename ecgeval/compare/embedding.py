@@ -143,7 +143,7 @@ def waveform_space(beats_real: ArrayLike, beats_synth: ArrayLike) -> tuple[Float
     ----------
     Johnson and Lindenstrauss 1984, Contemp Math 26:189, doi:10.1090/conm/026/737400
     """
-    beats = [np.asarray(b, float) for b in (beats_real, beats_synth)]
+    beats = [np.asarray(b) for b in (beats_real, beats_synth)]
     if {b.ndim for b in beats} != {3} or beats[0].shape[1] != beats[1].shape[1]:
         raise UsageError(
             f"beats of shapes {beats[0].shape} and {beats[1].shape}; expected "
@@ -162,17 +162,18 @@ def waveform_space(beats_real: ArrayLike, beats_synth: ArrayLike) -> tuple[Float
     return (points[0] - centre) / radius, (points[1] - centre) / radius
 
 
-def _moments(beats: Floats) -> Floats:
+def _moments(beats: NDArray[np.floating]) -> Floats:
     """Return the coefficients of each beat, shape (n, leads * moments), mV √s."""
     samples = beats.shape[-1]
     at = np.linspace(BEAT_WINDOW_S[0], BEAT_WINDOW_S[1], samples)
     before = (at >= _BASELINE_S[0]) & (at <= _BASELINE_S[1])
-    level = beats[:, :, before].mean(axis=-1, keepdims=True)
+    level = beats[:, :, before].mean(axis=-1, keepdims=True, dtype=float)
     # A moment shorter than a sample takes the nearest one.
     edges = np.rint(np.interp(_EDGES_S, at, np.arange(samples))).astype(int)
     ends = np.maximum(edges[1:], edges[:-1] + 1)
     means = np.stack(
-        [beats[:, :, a:b].mean(axis=-1) for a, b in zip(edges, ends, strict=False)], axis=-1
+        [beats[:, :, a:b].mean(axis=-1, dtype=float) for a, b in zip(edges, ends, strict=False)],
+        axis=-1,
     )
     return ((means - level) * np.sqrt(np.diff(_EDGES_S))).reshape(len(beats), -1)
 

@@ -20,6 +20,7 @@ __all__ = ["MAX_PRIMARY", "Margins", "load_margins", "tost"]
 
 MAX_PRIMARY = 12
 LEVELS = ("strict", "lenient")
+SHAPES = ("quantiles", "wasserstein")
 _LEAD = re.compile("_(" + "|".join(STANDARD_LEADS) + ")_")
 
 
@@ -68,6 +69,10 @@ class Margins:
         Largest difference of failure rates, as a proportion.
     source : str
         The file.
+    factors : mapping of str to float
+        "quantiles" and "wasserstein": their margin in margins of the median.
+    shapes : mapping of (str, str) to float
+        Margins that a column, with one of these, has of its own, in the measure's unit.
     joint : mapping of str to float
         Margins of relations between measures (``qt_rr_slope``, ms/ms).
     plausibility : float
@@ -80,16 +85,26 @@ class Margins:
     sd_ratio: tuple[float, float]
     missing: float
     source: str
+    factors: Mapping[str, float] = field(default_factory=dict)
+    shapes: Mapping[tuple[str, str], float] = field(default_factory=dict)
     joint: Mapping[str, float] = field(default_factory=dict)
     plausibility: float = 0.03
 
     def of(self, column: str, real_median: float) -> float | None:
-        """Return the margin of a column, None where none is declared."""
+        """Return the margin of a column's median, None where none is declared."""
         found = self.measures.get(column) or self.measures.get(_LEAD.sub("_{lead}_", column))
         if found is None:
             return None
         absolute, share = found
         return max(absolute, share * abs(real_median)) if share else absolute
+
+    def shape(self, kind: str, column: str, real_median: float) -> float | None:
+        """Return the margin of a column's "quantiles" or "wasserstein", None where none is."""
+        for name in (column, _LEAD.sub("_{lead}_", column)):
+            if (name, kind) in self.shapes:
+                return self.shapes[name, kind]
+        margin = self.of(column, real_median)
+        return None if margin is None else margin * self.factors.get(kind, 1)
 
 
 def load_margins(level: str = "lenient", path: str | Path | None = None) -> Margins:
@@ -139,9 +154,13 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
     primary = body["primary"]
     if not isinstance(primary, list) or not 1 <= len(primary) <= MAX_PRIMARY:
         raise UsageError(f"{source}: primary must list 1 to {MAX_PRIMARY} measures")
-    measures = {}
+    measures, shapes = {}, {}
     for column, value in body["measures"].items():
         _known(column.replace("{lead}", "II"), source)
+        for kind in SHAPES:
+            if isinstance(value, dict) and kind in value:
+                where = f"{source}: measures.{column}.{kind}"
+                shapes[column, kind] = _positive(value[kind], level, where)
         share = value.get("share", {}) if isinstance(value, dict) else {}
         measures[column] = (
             _positive(value, level, f"{source}: measures.{column}"),
@@ -157,8 +176,11 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
     missing = _positive(body["missing_pp"], level, f"{source}: missing_pp") / 100
     joint = {k: _positive(v, level, f"{source}: joint.{k}") for k, v in body["joint"].items()}
     normal = _positive(body["plausibility"], level, f"{source}: plausibility") / 100
-    both = (ratio[0], ratio[1])
-    return Margins(level, tuple(primary), measures, both, missing, source, joint, normal)
+    factors = {kind: _positive(body[kind], level, f"{source}: {kind}") for kind in SHAPES}
+    return Margins(
+        level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source, factors, shapes,
+        joint, normal,
+    )  # fmt: skip
 
 
 def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:

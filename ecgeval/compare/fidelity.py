@@ -15,15 +15,23 @@ from ecgeval.compare import findings
 from ecgeval.compare.c2st import FITS, C2st, classifier_test
 from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.multiplicity import benjamini_hochberg
+from ecgeval.compare.power import planned_power
 from ecgeval.compare.rows import Common, Missing, Row
-from ecgeval.compare.tables import figures_of, tables
-from ecgeval.compare.univariate import CIRCULAR, LINEAR, Effort, Sample, compare_columns
+from ecgeval.compare.tables import figures_of, power_table, tables
+from ecgeval.compare.univariate import (
+    CIRCULAR,
+    DECIDING,
+    LINEAR,
+    Effort,
+    Sample,
+    compare_columns,
+)  # fmt: skip
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
 from ecgeval.results import Estimate, Finding, Results, Section, Verdict
 
-__all__ = ["compare_measures"]
+__all__ = ["compare_measures", "sample_of", "shared_columns"]
 
 # label and method; direction, null value and unit are in the catalogue
 STATS: dict[str, tuple[str, str]] = {
@@ -37,6 +45,10 @@ STATS: dict[str, tuple[str, str]] = {
     "circ_mean_diff": ("mean direction difference", "mean directions, S - R"),
     "circ_wasserstein": ("circular Wasserstein-1", "least over rotations"),
     "missing_diff": ("difference in missing values", "share without a value, S - R"),
+    **{
+        name: (f"shift of the {round(100 * p)}th percentile", "Harrell-Davis quantiles, S - R")
+        for name, p in DECIDING.items()
+    },
 }
 _INTERVAL = {
     "ks": "directional bootstrap of F - G",
@@ -83,9 +95,10 @@ def compare_measures(
     -------
     Results
         One section. Estimates ``{section}.{column}.{statistic}``, each with its interval, floor and
-        sizes. Findings: FID-EQUIV (medians), FID-SPREAD (standard deviations), FID-MISSING, and
-        where they apply FID-EMPTY, FID-COPIES and FID-C2ST-LEAK decide; FID-KS and FID-C2ST
-        describe. Too little data gives NOT_ASSESSABLE, not an error.
+        sizes. Findings: FID-EQUIV (medians), FID-SPREAD (standard deviations), FID-SHAPE (other
+        quantiles, Wasserstein distance), FID-MISSING, and where they apply FID-EMPTY, FID-COPIES
+        and FID-C2ST-LEAK decide; FID-KS and FID-C2ST describe. Too little data gives
+        NOT_ASSESSABLE, not an error.
 
     Raises
     ------
@@ -93,10 +106,10 @@ def compare_measures(
         If ids and rows do not match, or no column is a measure.
     """
     margins = load_margins(margins) if isinstance(margins, str) else margins
-    columns, absent = _columns(real, synth)
+    columns, absent = shared_columns(real, synth)
     samples = (
-        _sample(real, columns, patients_real, "real"),
-        _sample(synth, columns, patients_synth, "synthetic"),
+        sample_of(real, columns, patients_real, "real"),
+        sample_of(synth, columns, patients_synth, "synthetic"),
     )
     infos = [measure_info(column) for column in columns]
     circular = [info.circular for info in infos]
@@ -106,8 +119,9 @@ def compare_measures(
         return Results(sections=(head,), findings=(_nothing(section, *samples),))
     effort = Effort.of(quick)
     results = compare_columns(
-        *samples, circular, seed=seed, name=section, effort=effort, jobs=jobs, progress=progress
-    )
+        *samples, circular, seed=seed, name=section, effort=effort, jobs=jobs, progress=progress,
+        shift=[column in margins.primary for column in columns],
+    )  # fmt: skip
     absences = Missing.of(*samples, effort.floor, child_rng(seed, section, "missing"))
     rows = [
         Row(
@@ -130,6 +144,7 @@ def compare_measures(
                 halves=20 if quick or kind == "boosting" else 40,
             )  # fmt: skip
     adjusted = _adjusted(rows)
+    plan = planned_power(real, samples[1].values.shape[0], margins, patients_real=patients_real)
     common = Common(section, seed, margins, samples)
     estimates = [e for row in rows for e in _estimates(row, adjusted.get(row.column), common)]
     estimates += [e for kind, test in tests.items() for e in _c2st_estimates(kind, test, common)]
@@ -144,15 +159,15 @@ def compare_measures(
         sections=(head,),
         estimates=tuple(estimates),
         findings=tuple(conclusions),
-        tables=tuple(tables(rows, adjusted, tests, common)),
-        figures=tuple(figures_of(rows, tests, real, synth, common)),
+        tables=(*tables(rows, adjusted, tests, common), power_table(plan, common)),
+        figures=tuple(figures_of(rows, tests, common)),
     )
 
 
 # ---- input -----------------------------------------------------------------------------------
 
 
-def _columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+def shared_columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """Return the measures in both tables, and those in one only with the set that lacks them."""
 
     def known(column: Any) -> bool:
@@ -175,7 +190,7 @@ def _columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[s
     return columns, absent | {c: "real" for c in in_synth if c not in columns}
 
 
-def _sample(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which: str) -> Sample:
+def sample_of(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which: str) -> Sample:
     ids = np.asarray(patients, dtype=object)
     if ids.shape != (len(table),):
         raise UsageError(
@@ -225,7 +240,8 @@ def _adjusted(rows: Sequence[Row]) -> dict[str, float]:
 def _estimates(row: Row, adjusted: float | None, common: Common) -> list[Estimate]:
     draws = "percentile bootstrap of patients"
     out = []
-    for name in CIRCULAR if row.info.circular else LINEAR:
+    shifts = DECIDING if row.column in common.margins.primary and not row.info.circular else ()
+    for name in (*(CIRCULAR if row.info.circular else LINEAR), *shifts):
         label, how = STATS[name]
         about = CATALOGUE[name]
         stat = row.result.stats.get(name)

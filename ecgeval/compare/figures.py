@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecgeval.compare.c2st import C2st
-from ecgeval.compare.univariate import Stat
+from ecgeval.compare.univariate import PROBABILITIES, Shift, Stat
 from ecgeval.measures import Measure
 
-__all__ = ["SCATTER_POINTS", "distributions", "effects", "roc", "scatter"]
+__all__ = ["SCATTER_POINTS", "distributions", "effects", "roc", "scatter", "shifts"]
 
 SCATTER_POINTS = 1500
 BINS = 48
@@ -99,6 +99,44 @@ def effects(rows: Sequence[tuple[Measure, Stat]]) -> dict[str, Any]:
             for info, stat in rows
         ],
     }
+
+
+def shifts(rows: Sequence[tuple[Measure, Shift]]) -> dict[str, Any]:
+    """Return shift functions with their bands.
+
+    Returns
+    -------
+    dict
+        ``panels``: one a measure, with ``title xlabel ylabel null`` and ``series``, the floor and
+        the difference of quantiles, each ``name x y low high role``.
+    """
+
+    def series(name: str, role: str, y: Any, low: Any, high: Any) -> dict[str, Any]:
+        return {
+            "name": name, "role": role, "x": list(PROBABILITIES),
+            "y": y, "low": low, "high": high,
+        }  # fmt: skip
+
+    return {
+        "panels": [
+            {
+                "title": info.label,
+                "xlabel": "quantile of the records",
+                "ylabel": f"synthetic − real ({info.unit})",
+                "null": 0,
+                "series": [
+                    series(
+                        "real against real", "floor", np.zeros(len(shift.value)),
+                        shift.floor_low, shift.floor_high,
+                    ),
+                    series(
+                        "synthetic minus real", "synth", shift.value, shift.low, shift.high
+                    ),
+                ],
+            }
+            for info, shift in rows
+        ]
+    }  # fmt: skip
 
 
 def scatter(

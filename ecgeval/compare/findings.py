@@ -11,7 +11,9 @@ from ecgeval.compare.c2st import C2st
 from ecgeval.compare.distributions import harrell_davis
 from ecgeval.compare.effects import PRACTICAL, largest, too_small
 from ecgeval.compare.equivalence import Margins, tost
+from ecgeval.compare.multiplicity import benjamini_yekutieli
 from ecgeval.compare.rows import Common, Row, between, names, nothing, number, p_text
+from ecgeval.compare.univariate import DECIDING
 from ecgeval.measures import measure_info
 from ecgeval.results import Finding, Verdict, worst
 
@@ -21,8 +23,10 @@ __all__ = [
     "differences",
     "equivalence",
     "giveaways",
+    "intersection",
     "location_verdict",
     "missing",
+    "shape_verdict",
     "shift",
     "side",
     "spread_verdict",
@@ -58,12 +62,12 @@ def _location_sentence(row: Row, margin: float) -> str:
     )
 
 
-def shift(row: Row) -> str:
+def shift(row: Row, name: str | None = None) -> str:
     """Return the difference in location as a cardiologist says it: "0.2 mV shallower" of an S.
 
-    A Q or S that is less negative is shallower, not higher.
+    A Q or S that is less negative is shallower, not higher. With `name` that of a quantile.
     """
-    difference, unit = row.result.stats[row.location].value, row.info.unit
+    difference, unit = row.result.stats[name or row.location].value, row.info.unit
     if same := nothing(difference, unit):
         return f"the same within {same}"
     if row.column.startswith(("q_amp_", "s_amp_")):
@@ -96,11 +100,12 @@ def _spread_sentence(row: Row, low: float, high: float) -> str:
 
 
 def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
-    """Return FID-EQUIV and FID-SPREAD: all declared measures must lie inside their margins."""
+    """Return FID-EQUIV, FID-SPREAD and FID-SHAPE: all declared measures inside their margins."""
     by_column = {row.column: row for row in rows}
     margins = common.margins
+    shapes = [(c, *shape_verdict(by_column.get(c), margins)) for c in margins.primary]
     return [
-        _intersection(
+        intersection(
             "FID-EQUIV", "median", [(c, *location_verdict(by_column.get(c), margins)) for c in
             margins.primary], [by_column[c].location for c in margins.primary if c in by_column],
             common,
@@ -109,7 +114,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"{margins.source}. PASS if all are inside, FAIL if one lies wholly outside, else "
             "INCONCLUSIVE.",
         ),
-        _intersection(
+        intersection(
             "FID-SPREAD", "standard deviation",
             [(c, *spread_verdict(by_column.get(c), margins)) for c in margins.primary
              if not measure_info(c).circular],
@@ -119,6 +124,15 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             rule="Each declared measure that is not an angle: 90 % CI of the ratio of standard "
             f"deviations inside {margins.sd_ratio[0]:g} to {margins.sd_ratio[1]:g}. PASS if all "
             "are inside, FAIL if one lies wholly outside, else INCONCLUSIVE.",
+        ),
+        intersection(
+            "FID-SHAPE", "shape", [part[:4] for part in shapes], [part[4] for part in shapes],
+            common,
+            rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
+            "the 5th, 25th, 75th and 95th percentiles inside the margin (not for angles), and the "
+            "upper one-sided 95 % limit of the Wasserstein distance below it; "
+            f"{margins.level} margins of {margins.source}. PASS if all are inside, FAIL if one "
+            "lies wholly outside, else INCONCLUSIVE.",
         ),
     ]  # fmt: skip
 
@@ -150,13 +164,49 @@ def spread_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, flo
     return verdict, _spread_sentence(row, low, high), abs(stat.value) / edge
 
 
+def shape_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, float, str]:
+    """Return the verdict on quantiles and W1, a sentence on the one that decided, and its name."""
+    if row is None or row.result.too_few:
+        return Verdict.NOT_ASSESSABLE, _unassessed(row), math.inf, "shift_p05"
+    parts = []
+    for name in (*(n for n in DECIDING if n in row.result.stats), row.distance):
+        stat, margin = row.result.stats[name], row.shape_margin(name, margins)
+        assert margin is not None  # load_margins saw to it
+        if name in DECIDING:
+            verdict = tost(stat.ci90, -margin, margin)
+            what = f"the {round(100 * DECIDING[name])}th percentile of {row.info.label}"
+        else:
+            # The interval of an angle is one radius on both sides: its end at 95 % is one-sided.
+            ends = stat.ci if row.info.circular else stat.ci90
+            verdict = tost(ends, -math.inf, margin)
+            what = f"the Wasserstein distance of {row.info.label}"
+        parts.append((verdict, _shape_sentence(row, name, what, margin), stat.value / margin, name))
+    decided = worst(part[0] for part in parts)
+    verdict, sentence, off, name = max(
+        (part for part in parts if part[0] == decided), key=lambda part: abs(part[2])
+    )
+    return verdict, sentence, abs(off), name
+
+
+def _shape_sentence(row: Row, name: str, what: str, margin: float) -> str:
+    stat, unit = row.result.stats[name], row.info.unit
+    limit = number(margin, unit)
+    if name in DECIDING:
+        how = f"{shift(row, name)} in the synthetic set"
+        return f"{what} is {how} (90 % CI {between(stat.ci90, unit)}; margin ±{limit})"
+    upper = number((stat.ci if row.info.circular else stat.ci90)[1], unit)
+    same = nothing(stat.value, unit)
+    size = f"below {same}" if same else number(stat.value, unit)
+    return f"{what} is {size} (95 % limit {upper}; margin {limit})"
+
+
 def _unassessed(row: Row | None) -> str:
     if row is None:
         return "a declared measure is not in both tables"
     return f"{row.info.label} cannot be compared: {row.result.too_few}"
 
 
-def _intersection(
+def intersection(
     code: str,
     what: str,
     parts: Sequence[tuple[str, Verdict, str, float]],
@@ -164,6 +214,7 @@ def _intersection(
     common: Common,
     *,
     rule: str,
+    things: str = "declared measures",
 ) -> Finding:
     """Return one finding on all parts (intersection-union: no correction is needed)."""
     verdict = worst(part[1] for part in parts)
@@ -173,7 +224,7 @@ def _intersection(
     counts = {v: sum(part[1] == v for part in parts) for v in order}
     n = len(parts)
     if verdict == Verdict.PASS:
-        title = f"All {n} declared measures have an equivalent {what}; the furthest off: {sentence}"
+        title = f"All {n} {things} have an equivalent {what}; the furthest off: {sentence}"
     else:
         tail = {
             Verdict.FAIL: "outside its margin",
@@ -182,7 +233,7 @@ def _intersection(
         }[verdict]
         title = f"{sentence}: {tail}"
         if counts[verdict] > 1:
-            title += f"; likewise {counts[verdict] - 1} more of {n} declared measures"
+            title += f"; likewise {counts[verdict] - 1} more of {n} {things}"
     title = title[0].upper() + title[1:]
     tally = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
     return common.finding(
@@ -220,7 +271,7 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
             (row.column, verdict, sentence, abs(row.missing.synth - row.missing.real) / limit)
         )
     out.append(
-        _intersection(
+        intersection(
             "FID-MISSING", "share of missing values", parts, ["missing_diff"] * len(parts), common,
             rule="Each declared measure: 90 % CI (Newcombe) of the difference of the shares "
             f"without a value inside ±{100 * limit:g} percentage points. PASS if all are inside, "
@@ -374,6 +425,8 @@ def differences(
             gate=False, rule="Descriptive: it decides nothing.",
         )  # fmt: skip
     found = {row.column for row in tested if adjusted[row.column] <= FDR}
+    strict = benjamini_yekutieli([row.result.p or 1 for row in tested])
+    sure = int((strict <= FDR).sum())
     ranked = largest(tested, common.margins)
     large = [row for row in ranked if not too_small(row, common.margins)]
     shown = (large or ranked)[:3]
@@ -385,6 +438,7 @@ def differences(
     text = (
         "With many records any difference, however small, is found, and with few none: read the "
         "sizes of the effects and the equivalence findings instead."
+        f" Whatever the dependence of the measures (Benjamini-Yekutieli): {sure} of {len(tested)}."
     )
     if shown:
         title += "; largest" if large else "; none by a practical size, largest"

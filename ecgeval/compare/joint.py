@@ -18,7 +18,7 @@ from ecgeval.compare import joint_figures as draw
 from ecgeval.compare import joint_findings as conclude
 from ecgeval.compare.correlation import Correlations, compare_correlations
 from ecgeval.compare.equivalence import Margins, load_margins
-from ecgeval.compare.fidelity import _columns, _sample
+from ecgeval.compare.fidelity import sample_of, shared_columns
 from ecgeval.compare.joint_part import (
     CHEST,
     LEVEL,
@@ -52,6 +52,7 @@ Sizes = tuple[tuple[int, int], tuple[int, int]]
 DERIVED = ("rr_ms", "qtcf_ms", "qtcb_ms", "jt_ms")  # functions of other measures
 FILTERED = ("hr_bpm", "p_dur_ms", "pr_ms", "qrs_ms", "qt_ms", "qtcf_ms")  # what normal limits cut
 TOP_PAIRS = 8
+QUICK, FULL = Effort(300, 200, 999), Effort(1000, 500, 999)
 
 
 def compare_joint(
@@ -98,12 +99,12 @@ def compare_joint(
         If ids and rows do not match, or no column is a measure.
     """
     margins = load_margins(margins) if isinstance(margins, str) else margins
-    columns, _ = _columns(real, synth)
+    columns, _ = shared_columns(real, synth)
     samples = (
-        _sample(real, columns, patients_real, "real"),
-        _sample(synth, columns, patients_synth, "synthetic"),
+        sample_of(real, columns, patients_real, "real"),
+        sample_of(synth, columns, patients_synth, "synthetic"),
     )
-    effort = Effort(300, 200, 999) if quick else Effort(1000, 500, 999)
+    effort = QUICK if quick else FULL
     part = Part(Common(section, seed, margins, samples), columns, effort, jobs, progress)
     summary = (
         f"{len(samples[0].patient):,} real records of {samples[0].n_patients:,} patients against "

@@ -131,9 +131,9 @@ def relations_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
             inside = stat.floor[0] <= stat.value <= stat.floor[1]
             if (stat.p or 1) < level and not inside:
                 what = "scatter (SD)" if key == "residual_sd" else "slope"
-                values = f"{lines.real[key]:.3g} real, {lines.synth[key]:.3g} synthetic"
                 unit = f" {unit}" if unit else ""
-                apart.append(f"{what} of {relation.label} {values.replace('-', '−')}{unit}")
+                values = f"{lines.real[key]:.3g}{unit} real, {lines.synth[key]:.3g}{unit} synthetic"
+                apart.append(f"{what} of {relation.label} {values.replace('-', '−')}")
     if apart:
         title = f"{len(apart)} of {len(ids)} slopes and scatters differ: {'; '.join(apart)}"
     else:
@@ -353,13 +353,16 @@ def truncation_finding(
     )
     if len(cut) > 1:
         title += f"; likewise {len(cut) - 1} more"
+    if len(cut) > 2:
+        title = title.replace("Selection, not the generator", "Selection, or a few hearts repeated")
     return part.common.finding(
         "JOINT-TRUNCATION", Verdict.FAIL, title,
         explanation="; ".join(parts) + ". A generator that learned a narrower distribution tails "
         "off; a hard edge is what a filter leaves (\"normal ECG\" asks for 60 to 100 bpm). "
         "Differences of this measure, and of those that go with it (RR, QT, r² of QT on RR), come "
-        "in part from that: apply the same filter to the real set, or compare with unfiltered "
-        "output of the generator.",
+        "in part from that. A generator that repeats a few hearts ends hard too, but at many ends "
+        "at once. Apply the same filter to the real set, or compare with unfiltered output of the "
+        "generator.",
         estimates=tuple(
             part.name(c, f"{kind}_{'low' if e.low else 'high'}")
             for c, e, _ in cut for kind in ("beyond", "tail")

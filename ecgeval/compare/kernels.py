@@ -28,9 +28,10 @@ __all__ = [
     "KernelTest",
     "Statistic",
     "aggregate_p",
+    "bootstrap_moves",
     "discrepancy",
     "kernel_test",
-    "norm_moves",
+    "norm_interval",
     "patient_kernels",
     "standardise",
 ]
@@ -43,6 +44,8 @@ MAX_PATIENTS = 1000
 """Patients of either set in a block; larger sets are several blocks, whose statistics average."""
 CLIP = 8.0
 ROWS = 512
+GRID = 201
+DIRECTIONS = 200
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ def standardise(
     radians = np.deg2rad(pooled[:, angle])
     x = np.column_stack([pooled[:, ~angle], np.cos(radians), np.sin(radians)])
     x = x[:, ~np.isnan(x).all(axis=0)]
+    if not x.shape[1]:
+        return np.empty((len(real), 0), np.float32), np.empty((len(synth), 0), np.float32)
     low, centre, high = np.nanquantile(x, [0.25, 0.5, 0.75], axis=0)
     spread = (high - low) / 1.349
     spread = np.where(spread > 0, spread, np.nanstd(x, axis=0))
@@ -121,8 +126,8 @@ def patient_kernels(
     Returns
     -------
     list of ndarray, shape (patients, patients)
-        Diagonal 0, the mean of the rest taken off: no statistic of `discrepancy` depends on it,
-        and single precision then goes further.
+        The mean of the off-diagonal is taken off: nothing here depends on it, and single precision
+        then goes further.
     """
     order = np.argsort(patient, kind="stable")
     x = np.ascontiguousarray(points[order])
@@ -143,9 +148,8 @@ def patient_kernels(
             rows[first:last] = value
         first = last
     for kernel in out:
-        np.fill_diagonal(kernel, 0)
-        kernel -= np.float32(kernel.sum(dtype=float) / (n * (n - 1)))
-        np.fill_diagonal(kernel, 0)
+        total = kernel.sum(dtype=float) - np.trace(kernel, dtype=float)
+        kernel -= np.float32(total / (n * (n - 1)))
     return out
 
 
@@ -158,7 +162,7 @@ def discrepancy(kernel: Floats, real: Floats) -> NDArray[np.float64]:
     Parameters
     ----------
     kernel : ndarray, shape (patients, patients)
-        Symmetric, diagonal 0.
+        Symmetric; the diagonal does not count.
     real : ndarray, shape (patients, draws)
         1 for the patients of one side, 0 for those of the other.
 
@@ -169,11 +173,74 @@ def discrepancy(kernel: Floats, real: Floats) -> NDArray[np.float64]:
     """
     n = real.sum(axis=0, dtype=float)
     m = len(real) - n
-    row = kernel.sum(axis=1, dtype=float)
-    within_real = np.einsum("ib,ib->b", real, kernel @ real, dtype=float)
-    across = row @ real - within_real
-    within_synth = row.sum() - within_real - 2 * across
+    row, own = kernel.sum(axis=1, dtype=float), np.diagonal(kernel).astype(float)
+    square = np.einsum("ib,ib->b", real, kernel @ real, dtype=float)
+    across = row @ real - square
+    within_real = square - own @ real
+    within_synth = row.sum() - square - 2 * across - own @ (1 - real)
     return within_real / (n * (n - 1)) + within_synth / (m * (m - 1)) - 2 * across / (n * m)
+
+
+def bootstrap_moves(kernel: Floats, real: Floats, synth: Floats) -> NDArray[np.float64]:
+    """Return how the mean embeddings move in each bootstrap draw of patients.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (n + m, n + m)
+        Patients of the real set first.
+    real, synth : ndarray, shape (n, draws) and (m, draws)
+        How often each patient is drawn.
+
+    Returns
+    -------
+    ndarray, shape (2, draws)
+        With h the difference of the sets' mean embeddings and d its move: <h, d> / |h|, and |d|^2
+        less its mean. As far as h is no larger than its moves its direction is not known, and the
+        first is widened to the direction in which d moves most.
+    """
+    n, m = len(real), len(synth)
+    move = np.concatenate([(real - 1) / n, (1 - synth) / m])
+    gap = np.concatenate([np.full(n, 1 / n), np.full(m, -1 / m)])
+    pushed = kernel @ move
+    square = np.einsum("ib,ib->b", move, pushed, dtype=float)
+    norm2 = max(float(gap @ (kernel @ gap)), 1e-30)
+    along = gap @ pushed / np.sqrt(norm2)
+    few = slice(0, DIRECTIONS)
+    most = np.linalg.norm(move[:, few].T @ pushed[:, few], 2) / len(square[few])
+    spread = max(float(along.var()), 1e-30)
+    unknown = min(1.0, square.mean() / norm2)
+    along *= np.sqrt(1 + max(most / spread - 1, 0) * unknown)
+    return np.stack([along, square - square.mean()])
+
+
+def norm_interval(value: float, moves: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a squared norm |h|^2, of which `value` is an unbiased estimate.
+
+    The estimate is |h|^2 + 2 <h, d> + |d|^2 - E |d|^2, d the error of h: normal where h is large, a
+    centred quadratic form where h is 0, where a bootstrap of the estimate itself is inconsistent.
+    Those values t of |h|^2 are kept in whose central `level` of t + 2 sqrt(t) <h, d> / |h| + |d|^2
+    - E |d|^2 the estimate lies.
+
+    Parameters
+    ----------
+    value : float
+    moves : ndarray, shape (2, draws)
+        As `bootstrap_moves` gives them.
+    level : float
+
+    Returns
+    -------
+    (float, float)
+        0 or more, but for a negative value, which is the lower end then.
+    """
+    along, square = moves
+    far = np.sqrt(max(value, 0) + np.ptp(square)) + 6 * along.std()
+    root = np.linspace(0, far, GRID)[:, None]
+    tail = (1 - level) / 2
+    low, high = np.quantile(root**2 + 2 * root * along + square, [tail, 1 - tail], axis=1)
+    kept = root[(low <= value) & (value <= high), 0] ** 2
+    ends = (float(kept[0]), float(kept[-1])) if len(kept) else (0.0, 0.0)
+    return min(ends[0], value), max(ends[1], value)
 
 
 def aggregate_p(statistics: Floats) -> float:
@@ -268,11 +335,10 @@ def kernel_test(
     stats = []
     for k, at in enumerate((0, 1 + BANDWIDTHS.index(1.0))):
         value = float(permuted[at, 0])
-        low, high = percentile_interval(moved[k])
         stats.append(
             Statistic(
-                value, (value - max(high, 0), value - min(low, 0)), percentile_interval(floor[k]),
-                p[k], permuted[at, 1:],
+                value, norm_interval(value, moved[k]), percentile_interval(floor[k]), p[k],
+                permuted[at, 1:],
             )
         )  # fmt: skip
     return KernelTest(
@@ -290,7 +356,7 @@ def _block(
     effort: Effort,
     bandwidths: Sequence[float],
 ) -> tuple[Floats, Floats, Floats]:
-    """Return statistics of one block: observed and permuted, of real halves, bootstrap moves."""
+    """Return one block's statistics: observed and permuted, of real halves, bootstrap moves."""
     b, points, patient = item
     kernels = patient_kernels(points, patient, bandwidths)
     observed = (np.arange(n_real + n_synth) < n_real).astype(np.float32)[:, None]
@@ -303,40 +369,6 @@ def _block(
     halves = subset_weights(n_real, n_real // 2, effort.floor, rng)
     floor = np.stack([discrepancy(kernel[:n_real, :n_real], halves) for kernel in shown])
     rng = child_rng(seed, name, "bootstrap", b)
-    moved = norm_moves(shown, n_real, n_synth, effort.bootstrap, rng)
+    weights = [resample_weights(n, effort.bootstrap, rng) for n in (n_real, n_synth)]
+    moved = np.stack([bootstrap_moves(kernel, *weights) for kernel in shown])
     return permuted, floor, moved
-
-
-def norm_moves(
-    kernels: Sequence[Floats], n_real: int, n_synth: int, draws: int, rng: np.random.Generator
-) -> Floats:
-    """Return how far `discrepancy` moves in each bootstrap draw of patients.
-
-    The bootstrap is that of the square of a norm, |h + d|^2 - |h|^2 = 2 <h, d> + |d|^2, h the
-    difference of the sets' mean embeddings and d its move in a draw: it covers at the null, where
-    the first term ends, and away from it. Its mean is the bias that the statistic does not have.
-
-    Parameters
-    ----------
-    kernels : sequence of ndarray, shape (n_real + n_synth, n_real + n_synth)
-        Over the real patients, then the synthetic ones.
-    n_real, n_synth, draws : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray, shape (kernels, draws)
-    """
-    move = np.concatenate(
-        [
-            (resample_weights(n_real, draws, rng) - 1) / n_real,
-            (1 - resample_weights(n_synth, draws, rng)) / n_synth,
-        ]
-    )
-    gap = np.repeat(np.array([1 / n_real, -1 / n_synth], np.float32), [n_real, n_synth])
-    moved = []
-    for kernel in kernels:
-        pushed = kernel @ move
-        square = np.einsum("ib,ib->b", move, pushed, dtype=float)
-        moved.append(2 * gap @ pushed + square - square.mean())
-    return np.stack(moved)

@@ -58,7 +58,7 @@ PAIRS = {
     "MANI-COVERAGE": ("density", "coverage", "clipped_density", "clipped_coverage"),
     "MANI-ALPHA": ("alpha_precision", "beta_recall"),
 }
-_FIDELITY = {"improved_precision", "density", "clipped_density", "alpha_precision"}
+_FIDELITY = {"improved_precision", "density", "clipped_density"}
 _SEEN = ("frechet_limit", "improved_precision", "improved_recall", "density", "coverage")
 
 
@@ -78,7 +78,8 @@ def compare_manifold(
     n a side is half the patients of the smaller set, at most `MOST`. A score is the mean over the
     draws; what it estimates is the score expected at this n. Its interval comes from how scores of
     disjoint parts vary together (`_standard_error`); the floor is mean ± t SD √(1 + 1 / draws) of
-    real against real: where one more such score would lie.
+    real against real: where one more such score would lie. Of a share neither is narrower than the
+    limit of Clopper and Pearson for none in all patients.
 
     Parameters
     ----------
@@ -347,7 +348,7 @@ def _neighbourhoods(real: Floats, other: Floats, own: Floats, others: Floats) ->
     wide, cut = own[:, k - 1], np.minimum(own[:, k - 1], np.median(own[:, k - 1]))
     inside, held = ms.count_inside(other, real, np.stack([own[:, few - 1], wide, cut]))
     reached, _ = ms.count_inside(real, other, others[:, few - 1][None])
-    themselves = ms.count_inside(real, real, cut[None])[0][0] - 1
+    themselves = ms.count_inside(real, real, cut[None])[0][0] - 1  # without its own ball
     index, distance = ms.nearest(other, real)
     return {
         "improved_precision": float((inside[0] > 0).mean()),
@@ -371,6 +372,10 @@ def _summarise(score: str, values: Floats, n: int, patients: int) -> _Score:
     half = t * _standard_error(synth, n, patients)
     far = t * floor.std(ddof=1) * np.sqrt(1 + 1 / draws)
     _, low, high = SCORES[score]
+    if (low, high) == (0, 1):
+        # None seen is not none: no share is known better than 0 of all patients is.
+        rare = 1 - 0.025 ** (1 / patients)
+        half, far = max(half, rare), max(far, rare)
     ci, around = (
         (float(max(m - h, low)), float(min(m + h, high)))
         for m, h in ((synth.mean(), half), (floor.mean(), far))
@@ -395,7 +400,9 @@ def _standard_error(pairs: Floats, n: int, patients: int) -> float:
     out. (Never less than a quarter of what the parts differ by, lest chance in few draws make it
     0.) What patients add in pairs, all there is to a distance near 0, is the same in both parts;
     of its variance the mean keeps ρ² / (1 - ρ²), ρ = n / patients. Last comes the noise of a mean
-    of few draws.
+    of few draws. In simulations at n = 50 and 200, three records a patient, 95 % intervals held the
+    expected score in 93 to 100 %, too wide for authenticity and precision; that of the integrated
+    α-precision in 87 to 100 %, for it cannot pass 1.
 
     Parameters
     ----------
@@ -495,7 +502,8 @@ def _frechet(found: Sequence[_Space]) -> Finding:
         "MANI-FRECHET", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         "As clouds of points the sets "
         + ("lie apart" if apart else "are not seen to lie apart")
-        + f" in {space.name}: {_said(score, name)}, {share:.1f} % of the variance of real records",
+        + f" in {space.name}: {_said(score, name)}"
+        + (f", {share:.0f} % of the variance of real records" if apart else ""),
         explanation=f"Squared distance of means and covariances on {space.axes} axes; at n = "
         f"{space.n} it is {number(scores['frechet'].value)} and between real patients "
         f"{number(scores['frechet'].floor_mean)}, which is bias. Without that bias by itself: "
@@ -523,10 +531,13 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
         key=lambda item: max(item[1][n].distance for n in names),
     )
     words = []
-    if any(n in _FIDELITY for _, n in low):
-        words.append("synthetic records lie where no real ones do")
-    if any(n not in _FIDELITY for _, n in low):
-        words.append("kinds of real ECG are missing or rare among the synthetic")
+    if code == "MANI-ALPHA" and low:
+        words = _core_or_rim(space, scores)
+    else:
+        if any(n in _FIDELITY for _, n in low):
+            words.append("synthetic records lie where no real ones do")
+        if any(n not in _FIDELITY for _, n in low):
+            words.append("kinds of real ECG are missing or rare among the synthetic")
     if high and not low:
         words.append("synthetic records crowd real ones more than other patients do")
     text = " and ".join(words) or "fidelity and diversity are not seen to differ"
@@ -546,11 +557,29 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
         code, Verdict.FAIL if low else Verdict.INCONCLUSIVE,
         f"{text[0].upper()}{text[1:]}: in {space.name} "
         + ", ".join(_said(scores[n], n) for n in shown),
-        explanation=more + "No score here is expected to be 1: the floor is what other patients "
-        f"reach. {_elsewhere(found, space, names)}",
+        explanation=f"{more}No score here is expected to be 1: the floor is what other patients "
+        "reach. What differs, in ms and mV, the comparison of measures says. "
+        f"{_elsewhere(found, space, names)}".strip(),
         estimates=tuple(f"{sp.name}.{n}" for sp, _ in known for n in names),
         rule=rule,
     )  # fmt: skip
+
+
+def _core_or_rim(space: _Space, scores: Mapping[str, _Score]) -> list[str]:
+    """Return on which side of the diagonal the curves lie that are off it."""
+    assert space.curves is not None
+    beyond = space.curves[0].mean(axis=(0, 2)) < 0.5
+    words = (
+        ("alpha_precision", "synthetic records crowd the middle of the real set",
+         "synthetic records lie farther out than real ones"),
+        ("beta_recall", "the synthetic set is wider than the real one",
+         "real records lie beyond most synthetic ones"),
+    )  # fmt: skip
+    return [
+        out if beyond[k] else core
+        for k, (name, core, out) in enumerate(words)
+        if scores[name].side < 0
+    ]
 
 
 def _authenticity(found: Sequence[_Space]) -> Finding:

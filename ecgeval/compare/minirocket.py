@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -43,7 +44,12 @@ class Kernels:
         return self.bias.size
 
 
-def draw_kernels(sample: Floats, kernels: int, rng: np.random.Generator) -> Kernels:
+def draw_kernels(
+    sample: Floats,
+    kernels: int,
+    rng: np.random.Generator,
+    dilations: Sequence[int] = DILATIONS,
+) -> Kernels:
     """Draw convolutions; nothing is fitted but the levels, to records without their labels.
 
     Of the 84 kernels with three weights of 2 and six of -1, `kernels` are drawn for every dilation
@@ -56,13 +62,15 @@ def draw_kernels(sample: Floats, kernels: int, rng: np.random.Generator) -> Kern
         A few records of both sets, mV.
     kernels : int
     rng : Generator
+    dilations : sequence of int
+        Distances between taps, samples; those too long for the records are left out.
 
     References
     ----------
     Dempster, Schmidt and Webb 2021, KDD, doi:10.1145/3447548.3467231
     """
     _, leads, length = sample.shape
-    dilations = tuple(d for d in DILATIONS if 2 * (TAPS - 1) * d <= length) or (1,)
+    dilations = tuple(d for d in dilations if 2 * (TAPS - 1) * d <= length) or (1,)
     groups = leads if leads == 1 else 2 * leads
     all_84 = np.full((84, TAPS), -1, np.float32)
     for row, three in zip(all_84, combinations(range(TAPS), 3), strict=True):

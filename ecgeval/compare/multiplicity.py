@@ -30,6 +30,9 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
 def benjamini_yekutieli(p: ArrayLike) -> NDArray[np.float64]:
     """Return p-values adjusted for the false discovery rate under any dependence.
 
+    At most sum(1 / k) times those of `benjamini_hochberg`, about 5 for 80 measures: a check of how
+    much a conclusion leans on measures being positively dependent.
+
     References
     ----------
     Benjamini and Yekutieli 2001, Ann Stat 29:1165, doi:10.1214/aos/1013699998

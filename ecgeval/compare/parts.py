@@ -149,11 +149,60 @@ def _classifier(pair: Pair) -> Results:
     )  # fmt: skip
 
 
+_USUAL = ("sex", "age", "norm_only")
+"""Labels that are looked at where they are known and nothing else is asked for."""
+
+
+def _labels(pair: Pair) -> list[str]:
+    """Return the label columns to go by: those asked for, or the usual ones that vary."""
+    if pair.by:
+        return list(pair.by)
+    table = pair.real.labels
+    return [c for c in _USUAL if c in table and len(table[c].dropna().unique()) > 1]
+
+
+def _usefulness(pair: Pair) -> Results:
+    from ecgeval.compare.subgroups import groups_of
+    from ecgeval.compare.usefulness import compare_usefulness
+
+    columns = _labels(pair)
+    if not columns:
+        return Results()
+    tables = pd.DataFrame(index=pair.real.labels.index), pd.DataFrame(index=pair.synth.labels.index)
+    for column in columns:
+        labels = pair.real.labels[column], pair.synth.labels.get(column)
+        for name, masks in groups_of(*labels).items():
+            for table, mask in zip(tables, masks, strict=True):
+                if mask is not None:
+                    table.loc[mask, column] = name
+    return compare_usefulness(
+        pair.real.measures, pair.synth.measures, tables[0], tables[1] if tables[1].size else None,
+        patients_real=pair.real.patients, patients_synth=pair.synth.patients,
+        seed=pair.seed, jobs=pair.jobs, quick=pair.quick, progress=pair.progress,
+    )  # fmt: skip
+
+
+def _subgroups(pair: Pair) -> Results:
+    from ecgeval.compare.subgroups import compare_subgroups
+
+    columns = _labels(pair)
+    if not columns:
+        return Results()
+    return compare_subgroups(
+        pair.real.measures, pair.synth.measures, pair.real.labels, pair.synth.labels, columns,
+        patients_real=pair.real.patients, patients_synth=pair.synth.patients,
+        seed=pair.seed, jobs=pair.jobs, margins=pair.margins, quick=pair.quick,
+        progress=pair.progress,
+    )  # fmt: skip
+
+
 PARTS: dict[str, Callable[[Pair], Results]] = {
     "fidelity": _fidelity,
     "joint": _joint,
     "plausibility": _plausibility,
     "classifier": _classifier,
     "manifold": _manifold,
+    "usefulness": _usefulness,
+    "subgroups": _subgroups,
 }
 """By the slug of its section, in the order of the report."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecgeval.compare.bootstrap import percentile_interval, subset_weights
 from ecgeval.compare.equivalence import Margins
 from ecgeval.compare.rates import effective_n, newcombe, split
-from ecgeval.compare.univariate import Comparison, Sample, rescale
+from ecgeval.compare.univariate import DECIDING, Comparison, Sample, rescale
 from ecgeval.measures import Measure
 from ecgeval.results import Finding, Verdict
 
@@ -67,10 +67,23 @@ class Row:
     def location(self) -> str:
         return "circ_mean_diff" if self.info.circular else "median_diff"
 
+    @property
+    def distance(self) -> str:
+        return "circ_wasserstein" if self.info.circular else "wasserstein"
+
+    @property
+    def _real_median(self) -> float:
+        known = len(self.real) and not self.info.circular
+        return float(np.median(self.real)) if known else 0.0
+
     def margin(self, margins: Margins) -> float | None:
         """Return the margin of the difference in location, None where none is declared."""
-        known = len(self.real) and not self.info.circular
-        return margins.of(self.column, float(np.median(self.real)) if known else 0.0)
+        return margins.of(self.column, self._real_median)
+
+    def shape_margin(self, name: str, margins: Margins) -> float | None:
+        """Return the margin of a quantile (`DECIDING`) or of the distance, None where none is."""
+        kind = "quantiles" if name in DECIDING else "wasserstein"
+        return margins.shape(kind, self.column, self._real_median)
 
 
 @dataclass(frozen=True)

@@ -374,22 +374,24 @@ def _derived(measures: pd.DataFrame) -> dict[str, Floats]:
         q, r = amp("q", lead), amp("r", lead)
         add(f"q_share_{lead}", q, r, make=share)
         add(f"deep_q_share_{lead}", q, r, make=lambda q, r: share(q, r, 0.1))
-    add("sokolow_mv", amp("s", "V1"), amp("r", "V5"), amp("r", "V6"),
-        make=lambda s, r5, r6: np.maximum(r5, r6) - s)  # fmt: skip
-    add("cornell_mv", amp("r", "aVL"), amp("s", "V3"), make=lambda r, s: r - s)
-    add("r_gain_mv", amp("r", "V4"), amp("r", "V1"), make=lambda a, b: a - b)
-    add("s_loss_mv", amp("s", "V2"), amp("s", "V5"), make=lambda a, b: b - a)
-    spans = [
-        r - np.minimum(q, s)
-        for r, q, s in ([amp(wave, lead) for wave in "rqs"] for lead in _LIMB)
-        if r is not None and q is not None and s is not None
-    ]
+    # S is the deepest part of the QRS: where V1 has a QS with a notch, the measure calls it Q.
+    depth = {}
+    for lead in (*_LIMB, *_CHEST):
+        q, s = amp("q", lead), amp("s", lead)
+        depth[lead] = None if q is None or s is None else -np.minimum(q, s)
+    add("sokolow_mv", depth["V1"], amp("r", "V5"), amp("r", "V6"),
+        make=lambda s, r5, r6: s + np.maximum(r5, r6))  # fmt: skip
+    add("cornell_mv", amp("r", "aVL"), depth["V3"], make=np.add)
+    add("r_gain_mv", amp("r", "V4"), amp("r", "V1"), make=np.subtract)
+    add("s_loss_mv", depth["V2"], depth["V5"], make=np.subtract)
+    pairs = {lead: (r, depth[lead]) for lead in depth if (r := amp("r", lead)) is not None}
+    spans = [r + s for lead, (r, s) in pairs.items() if lead in _LIMB and s is not None]
     if spans:
         frame["limb_pp_mv"] = np.max(spans, axis=0)
-    chest = [(amp("r", lead), amp("s", lead)) for lead in _CHEST]
-    if all(x is not None for pair in chest for x in pair):
-        r, s = (np.stack([pair[i] for pair in chest]) for i in (0, 1))  # type: ignore[misc]
-        at_least = r >= -s
+    chest = [(r, s) for lead, (r, s) in pairs.items() if lead in _CHEST and s is not None]
+    if len(chest) == len(_CHEST):
+        r, s = (np.stack(part) for part in zip(*chest, strict=True))
+        at_least = r >= s
         first = np.where(at_least.any(axis=0), at_least.argmax(axis=0) + 1.0, 7.0)
         frame["transition"] = np.where(np.isnan(r + s).any(axis=0), np.nan, first)
     return frame

@@ -125,20 +125,20 @@ CHECKS: dict[str, Check] = {
             "the leads look less like one heart seen from eight sides",
         ),
         Check(
-            "limb_residual_uv", "µV", "limb leads not told by the chest leads",
+            "limb_residual_uv", "µV", "limb from chest residual",
             "RMS of what a ridge map from V1-V6, fitted on real records of other patients, leaves "
             "of I and II (0.5 to 40 Hz)", "leads",
             "limb and chest leads hang together less than in people",
             "limb leads follow from the chest leads more than in people",
         ),
         Check(
-            "limb_r2", "", "limb leads told by the chest leads",
+            "limb_r2", "", "limb from chest, R²",
             "1 − residual over variance of I and II, under the same map", "leads",
             "limb leads follow from the chest leads more than in people",
             "limb and chest leads hang together less than in people",
         ),
         Check(
-            "chest_r2", "", "chest leads told by the limb leads",
+            "chest_r2", "", "chest from limb, R²",
             "the same the other way: V1-V6 from I and II", "leads",
             "chest leads follow from the limb leads more than in people",
             "limb and chest leads hang together less than in people",
@@ -149,7 +149,7 @@ CHECKS: dict[str, Check] = {
             "the leads are less in step", "R falls on one instant in all leads more than in people",
         ),
         Check(
-            "qrs_on_spread_ms", "ms", "spread of QRS onset over leads",
+            "qrs_on_spread_ms", "ms", "spread of QRS onset",
             "standard deviation over leads of the QRS onset of the representative beat", "leads",
             "the leads are less in step", "the QRS begins at one instant in all leads",
         ),
@@ -166,12 +166,12 @@ CHECKS: dict[str, Check] = {
             "a blunted QRS",
         ),
         Check(
-            "slope_1_32", "", "spectral slope, 1 to 32 Hz",
+            "slope_1_32", "", "spectral slope 1–32 Hz",
             f"exponent of a power law {_SPECTRUM}, octaves equally weighted", "signal",
             "too much fine detail against slow waves", "too smooth",
         ),
         Check(
-            "slope_40_150", "", "spectral slope, 40 to 150 Hz",
+            "slope_40_150", "", "spectral slope 40–150 Hz",
             "the same between 40 and 150 Hz (or 0.45 of the rate), thirds of octaves", "signal",
             "a flat noise floor, as of white noise", "high frequencies fall off, as after a "
             "low-pass",
@@ -188,18 +188,25 @@ CHECKS: dict[str, Check] = {
         ),
         Check(
             "comb_db", "dB", "upsampling comb",
-            "power within 0.3 Hz of multiples of fs/16 above 45 Hz over the median power 1 to 5 Hz "
-            "away, mean over lines in dB", "signal",
-            "lines at fs/2^k: the fingerprint of a transposed convolution", "notches at fs/2^k",
+            "power within 0.3 Hz of multiples of fs/16 from 45 Hz to below fs/2 over the median "
+            "power 1 to 5 Hz away, mean over lines in dB", "signal",
+            "lines at fs/2^k: the fingerprint of a transposed convolution",
+            "notches at fs/2^k, as samples leave that were repeated and then smoothed",
         ),
         Check(
-            "edge_rms_db", "dB", "ends louder than the middle",
+            "nyquist_db", "dB", "half the sampling rate",
+            "power within 0.3 Hz of fs/2 over the median power 1 to 5 Hz below", "signal",
+            "samples alternate: the fingerprint of a transposed convolution of stride 2",
+            "less power at half the rate; far below 0 dB, a last layer that repeats each sample",
+        ),
+        Check(
+            "edge_rms_db", "dB", "louder at the ends",
             "RMS of the first or the last 0.5 s, the larger, over that between the first and the "
             "last second", "signal",
             "records flare up at their ends", "records fade at their ends",
         ),
         Check(
-            "edge_slope_db", "dB", "ends steeper than the middle",
+            "edge_slope_db", "dB", "steeper at the ends",
             "the same with the slope (first difference)", "signal",
             "records flare up at their ends", "records fade at their ends",
         ),
@@ -240,7 +247,7 @@ CHECKS: dict[str, Check] = {
             "too clean: the baseline does not wander", "the baseline wanders more",
         ),
         Check(
-            "p_beats_pct", "%", "dominant beats with a P wave",
+            "p_beats_pct", "%", "beats with a P wave",
             "share of dominant beats whose samples over the P wave correlate with that of the "
             f"representative beat by more than {_P_LIKE:g} at a lag of at most {_P_LAG_MS:g} ms",
             "signal", "P waves repeat each other more than in people",
@@ -313,7 +320,8 @@ def signal_checks(
         warnings.simplefilter("ignore", RuntimeWarning)  # nothing to average: NaN is the answer
         for start in range(0, len(rows), _BLOCK):
             at = rows[start : start + _BLOCK]
-            x = np.asarray(signals[at], np.float32)
+            whole = at[-1] - at[0] == len(at) - 1
+            x = np.asarray(signals[at[0] : at[-1] + 1] if whole else signals[at], np.float32)
             found = {**_algebra(x, leads), **_samples(x, fs), **_spectrum(x, fs, leads)}
             for name, values in found.items():
                 out[name][at] = values
@@ -400,10 +408,16 @@ def _still_share(x: Floats, least: int) -> Floats:
     # Such a run covers a whole block of half its length: few leads have to be looked at closely.
     half = (least - 1) // 2
     blocks = still[..., : (samples - 1) // half * half].reshape(n, leads, -1, half)
-    for record, lead in np.argwhere(blocks.all(axis=-1).any(axis=-1)):
-        edges = np.flatnonzero(np.diff(still[record, lead], prepend=False, append=False))
-        lengths = edges[1::2] - edges[::2] + 1
-        share[record, lead] = lengths[lengths >= least].sum() / samples
+    record, lead = np.nonzero(blocks.all(axis=-1).any(axis=-1))
+    # One row after another, each between two changes, so that no run goes on into the next.
+    row = np.zeros((len(record), samples + 1), bool)
+    row[:, 1:-1] = still[record, lead]
+    flat = row.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    lengths = edges[1::2] - edges[::2] + 1
+    of = edges[::2] // (samples + 1)
+    found = np.bincount(of, np.where(lengths >= least, lengths, 0), len(record))
+    share[record, lead] = found / samples
     return share
 
 
@@ -418,6 +432,7 @@ def _spectrum(x: Floats, fs: float, leads: Sequence[str]) -> dict[str, Floats]:
     z *= np.float32(np.sqrt(2 / (n * float(window @ window))))
     hz = np.fft.rfftfreq(n, 1 / fs)
     power = (z.real**2 + z.imag**2).mean(axis=1, dtype=np.float64)
+    power[:, [0, -1] if n % 2 == 0 else [0]] /= 2  # these have no twin at negative frequencies
 
     total = np.concatenate([np.zeros((len(x), 1)), np.cumsum(power, axis=1)], axis=1)
 
@@ -436,11 +451,12 @@ def _spectrum(x: Floats, fs: float, leads: Sequence[str]) -> dict[str, Floats]:
     for name, line in (("mains50_db", 50.0), ("mains60_db", 60.0)):
         if line + 5 < fs / 2:
             out[name] = _line(power, hz, line)
-    lines = [k * fs / 16 for k in range(1, 9)]
+    lines = [k * fs / 16 for k in range(1, 8)]
     harmonics = [k * mains for mains in (50, 60) for k in (1, 2, 3)]
     lines = [f for f in lines if f > 45 and all(abs(f - mains) > 1 for mains in harmonics)]
     if lines:
         out["comb_db"] = np.mean([_line(power, hz, f) for f in lines], axis=0)
+        out["nyquist_db"] = _line(power, hz, fs / 2)
     present = [leads[i] for i in own if leads[i] in INDEPENDENT]
     if present:
         band = z[..., (hz >= _BAND[0]) & (hz < _BAND[1])]
@@ -511,7 +527,9 @@ def _beats(
     return {**out, "beat_corr": alike, "p_beats_pct": share, "pr_sd_ms": jitter}
 
 
-def _cut(x: Floats, own: Sequence[int], at: Floats, span: NDArray[np.intp]) -> Floats:
+def _cut(
+    x: Floats, own: Sequence[int] | NDArray[np.intp], at: Floats, span: NDArray[np.intp]
+) -> Floats:
     """Return the samples of leads `own` around each beat that has them all, (beats, leads, t)."""
     start = np.rint(at).astype(int)
     start = start[(start + span[0] >= 0) & (start + span[-1] < x.shape[-1])]
@@ -542,19 +560,17 @@ def _p_waves(
     reach = round(_P_LAG_MS * fs / 1000 / step)
     span = np.arange(on, off + 1, step)
     inside = span + marks.zero
-    wave = marks.beats[row][own][:, inside[(inside >= 0) & (inside < marks.beats.shape[-1])]]
-    wave = wave[np.isfinite(wave).all(axis=1)]
-    if not len(wave) or wave.shape[-1] != len(span) or len(span) < 4:
+    if len(span) < 4 or inside[0] < 0 or inside[-1] >= marks.beats.shape[-1]:
         return np.nan, np.nan
-    live = [
-        i for i, lead in zip(own, marks.beats[row][own], strict=True) if np.isfinite(lead).all()
-    ]
+    wave = marks.beats[row][np.asarray(own)[:, None], inside]
+    live = np.isfinite(wave).all(axis=1)
     wide = np.arange(on - reach * step, span[-1] + reach * step + 1, step)
-    cut = _cut(x, live, at, wide)
-    if len(cut) < 3:
+    cut = _cut(x, np.asarray(own)[live], at, wide)
+    if len(cut) < 3 or not live.any():
         return np.nan, np.nan
+    cut = cut - cut.mean(axis=-1, keepdims=True)
     shifted = np.lib.stride_tricks.sliding_window_view(cut, len(span), axis=-1)
-    wave = wave - wave.mean(axis=-1, keepdims=True)
+    wave = wave[live] - wave[live].mean(axis=-1, keepdims=True)
     dot = np.einsum("blkt,lt->bk", shifted, wave)
     own_ = np.einsum("blkt,blkt->blk", shifted, shifted) - shifted.sum(axis=-1) ** 2 / len(span)
     likeness = dot / np.sqrt(np.maximum(own_.sum(axis=1), 1e-12) * (wave**2).sum())

@@ -14,14 +14,22 @@ from ecgeval.compare import figures
 from ecgeval.compare.c2st import C2st
 from ecgeval.compare.effects import PRACTICAL, largest
 from ecgeval.compare.equivalence import Margins
-from ecgeval.compare.findings import giveaways, location_verdict, shift, side, spread_verdict
+from ecgeval.compare.findings import (
+    giveaways,
+    location_verdict,
+    shape_verdict,
+    shift,
+    side,
+    spread_verdict,
+)
+from ecgeval.compare.multiplicity import benjamini_yekutieli
+from ecgeval.compare.power import power_text
 from ecgeval.compare.rows import Common, Row, between, number, value_of
 from ecgeval.compare.univariate import CIRCULAR, LINEAR, Stat
 from ecgeval.measures import Measure
-from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 
-__all__ = ["figures_of", "tables"]
+__all__ = ["figures_of", "median_iqr", "power_table", "tables"]
 
 LARGEST = 10
 
@@ -41,6 +49,7 @@ def tables(
 ) -> list[Table]:
     section = common.section
     by_column = {row.column: row for row in rows}
+    any_dependence = _any_dependence(rows)
     summary = []
     for column in common.margins.primary:
         if column not in by_column:
@@ -51,8 +60,8 @@ def tables(
             {
                 "measure": row.info.label,
                 "unit": row.info.unit,
-                "real": _median_iqr(row.real, row.info),
-                "synthetic": _median_iqr(row.synth, row.info),
+                "real": median_iqr(row.real, row.info),
+                "synthetic": median_iqr(row.synth, row.info),
                 "difference": stat.value if stat else None,
                 "90 % CI": "–"
                 if stat is None
@@ -63,6 +72,7 @@ def tables(
                 "verdict": str(location_verdict(row, common.margins)[0]),
                 "SD ratio": _ratio(row),
                 "spread": "" if row.info.circular else str(spread_verdict(row, common.margins)[0]),
+                "shape": str(shape_verdict(row, common.margins)[0]),
             }
         )
     everything = {
@@ -70,10 +80,11 @@ def tables(
             {
                 "measure": row.info.label,
                 "unit": row.info.unit,
-                "real": _median_iqr(row.real, row.info),
-                "synthetic": _median_iqr(row.synth, row.info),
+                "real": median_iqr(row.real, row.info),
+                "synthetic": median_iqr(row.synth, row.info),
                 **{_HEADINGS[name]: value_of(row, name) for name in statistics},
                 "p adjusted": adjusted.get(row.column),
+                "p adjusted (BY)": any_dependence.get(row.column),
                 **({"note": row.result.too_few} if row.result.too_few else {}),
             }
             for row in rows
@@ -111,7 +122,8 @@ def tables(
         Table.of(
             pd.DataFrame(everything[False]), f"{section}.measures", "All measures",
             caption="Median [quartiles]. Signed numbers are positive where synthetic values are "
-            "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg).",
+            "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg; BY: "
+            "Benjamini-Yekutieli, for any dependence of the measures).",
             section=section,
         ),
         Table.of(
@@ -154,6 +166,28 @@ def tables(
     return out
 
 
+def power_table(plan: pd.DataFrame, common: Common) -> Table:
+    """Return what these sizes could show at best, from `planned_power`."""
+    shown = plan[["measure", "statistic", "margin", "unit", "power", "at_most", "needed"]].rename(
+        columns={"margin": "margin ±", "at_most": "power at most", "needed": "records needed"}
+    )
+    return Table.of(
+        shown, f"{common.section}.power", "Power to show equivalence",
+        caption=f"{power_text(plan)} Probability that a test of equivalence passes at these sizes "
+        "if the sets do not differ (margins of SD ratios on the log scale; percentiles: the "
+        "hardest of the 5th, 25th, 75th and 95th). At most: with any number of synthetic records. "
+        "Records needed in each set for 80 %, with as many a patient as here. Normal "
+        "approximation; each test alone: a PASS needs all of them.",
+        section=common.section,
+    )  # fmt: skip
+
+
+def _any_dependence(rows: Sequence[Row]) -> dict[str, float]:
+    tested = [row for row in rows if row.result.p is not None]
+    values = benjamini_yekutieli([row.result.p or 1 for row in tested])
+    return {row.column: float(q) for row, q in zip(tested, values, strict=True)}
+
+
 def _largest_row(row: Row, margins: Margins) -> dict[str, Any]:
     delta = row.result.stats["cliffs_delta"]
     return {
@@ -171,7 +205,8 @@ def _ratio(row: Row) -> float | None:
     return None if value is None else math.exp(value)
 
 
-def _median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+def median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+    """Return "median [quartiles]", of angles the mean direction."""
     if not len(values):
         return "–"
     if info.circular:
@@ -192,8 +227,6 @@ def _implausible(values: NDArray[np.float64], info: Measure) -> float | None:
 def figures_of(
     rows: Sequence[Row],
     tests: Mapping[str, C2st | str],
-    real: pd.DataFrame,
-    synth: pd.DataFrame,
     common: Common,
 ) -> list[Figure]:
     section = common.section
@@ -225,16 +258,17 @@ def figures_of(
                 section,
             )
         )  # fmt: skip
-    if {"rr_ms", "qt_ms"} <= set(real.columns) & set(synth.columns):
-        data = figures.scatter(real, synth, "rr_ms", "qt_ms", child_rng(common.seed, section, "qt"))
-        if data["sets"]:
-            out.append(
-                Figure(
-                    f"{section}.qt_rr", "scatter", "QT against RR", data,
-                    "Lines: least squares over all records. At most "
-                    f"{figures.SCATTER_POINTS:,} records of a set are drawn.", section,
-                )
-            )  # fmt: skip
+    moved = [(row.info, row.result.shift) for row in shown if row.result.shift is not None]
+    if moved:
+        out.append(
+            Figure(
+                f"{section}.shift", "curves", "Shift function of the declared measures",
+                figures.shifts(moved),
+                "Synthetic minus real quantile, at each share of the records. Band: 95 % "
+                "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
+                "of real against real lie at these sizes.", section,
+            )
+        )  # fmt: skip
     curves = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if curves:
         out.append(

@@ -24,6 +24,7 @@ from ecgeval.compare.bootstrap import (
     monte_carlo_p,
     percentile_interval,
     resample_weights,
+    simultaneous_band,
     subset_weights,
 )
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet
@@ -31,7 +32,10 @@ from ecgeval.parallel import Progress, child_rng, map_shards, quiet
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
-__all__ = ["Comparison", "Effort", "Sample", "Stat", "compare_columns", "rescale"]
+__all__ = [
+    "DECIDING", "PROBABILITIES", "Comparison", "Effort", "Sample", "Shift", "Stat",
+    "compare_columns", "rescale",
+]  # fmt: skip
 
 Floats = NDArray[np.floating]
 
@@ -41,6 +45,11 @@ CHUNK = 50
 MEASURES_A_SHARD = 12
 MIN_PATIENTS = 20
 TIES = 0.01
+
+PROBABILITIES = tuple(round(0.05 * k, 2) for k in range(1, 20))
+"""Where the shift function is computed."""
+DECIDING = {f"shift_p{round(100 * p):02d}": p for p in (0.05, 0.25, 0.75, 0.95)}
+"""Where it is an estimate of its own, tested against a margin."""
 
 LINEAR = ("ks", "cliffs_delta", "hedges_g", "wasserstein", "log_sd_ratio", "median_diff")
 CIRCULAR = ("watson_u2", "circ_mean_diff", "circ_wasserstein")
@@ -114,10 +123,26 @@ class Stat:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """The shift function at `PROBABILITIES`: quantiles of S less those of R.
+
+    `low` and `high` hold the whole function with 95 % confidence; the floor holds 95 % of the
+    functions of real against real.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    floor_low: Floats
+    floor_high: Floats
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All statistics of one measure; `patients` have a value, `too_few` says why there is none.
 
-    `p_least` is the smallest p that the draws can give, 0 where p is no count of draws.
+    `shift` is the whole shift function where it was asked for. `p_least` is the smallest p that the
+    draws can give, 0 where p is no count of draws.
     """
 
     stats: Mapping[str, Stat]
@@ -126,6 +151,7 @@ class Comparison:
     patients: tuple[int, int] = (0, 0)
     too_few: str = ""
     p_least: float = 0.0
+    shift: Shift | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +237,7 @@ def compare_columns(
     seed: int,
     name: str = "fidelity",
     effort: Effort | None = None,
+    shift: Sequence[bool] | None = None,
     jobs: int = 1,
     progress: Progress = quiet,
 ) -> list[Comparison]:
@@ -227,21 +254,38 @@ def compare_columns(
     name : str
         Names the random streams.
     effort : Effort, optional
+    shift : sequence of bool, optional
+        Which columns get a shift function; none by default, never an angle.
     jobs : int
     progress : callable
 
     Returns
     -------
     list of Comparison
+
+    Notes
+    -----
+    Intervals of smooth statistics are percentiles of the draws. BCa (Efron 1987, J Am Stat Assoc
+    82:171) covered no better: over 600 simulations each, with 50 or 200 patients of 3 records at
+    ICC 0.5 against twice as many synthetic records, normal and gamma(3) values, nominal 95 %
+    intervals of Cliff's delta, Hedges g, log SD ratio and the 5th, 50th and 95th percentiles
+    covered in 92.7 to 95.7 % (percentile) and 92.2 to 95.2 % (BCa).
+
+    References
+    ----------
+    Shift function: Doksum 1974, Ann Stat 2:267, doi:10.1214/aos/1176342662; Wilcox 1995, J R Stat
+    Soc D 44:91, doi:10.2307/2348620; Rousselet et al. 2017, Eur J Neurosci 46:1738,
+    doi:10.1111/ejn.13610
     """
     effort = effort or Effort()
+    curve = [False] * len(circular) if shift is None else list(shift)
     columns = range(real.values.shape[1])
     parts = [columns[i : i + MEASURES_A_SHARD] for i in columns[::MEASURES_A_SHARD]]
     items = [
         (
             Sample(real.values[:, part], real.patient),
             Sample(synth.values[:, part], synth.patient),
-            [circular[i] for i in part],
+            [(circular[i], curve[i]) for i in part],
         )
         for part in parts
     ]
@@ -254,12 +298,12 @@ def compare_columns(
 
 
 def _shard(
-    item: tuple[Sample, Sample, list[bool]], *, seed: int, name: str, effort: Effort
+    item: tuple[Sample, Sample, list[tuple[bool, bool]]], *, seed: int, name: str, effort: Effort
 ) -> list[Comparison]:
     """Compare a few columns; all of them see the same draws."""
-    real, synth, circular = item
+    real, synth, kinds = item
     sizes = real.n_patients, synth.n_patients
-    columns = [_Column(real, synth, i, flag) for i, flag in enumerate(circular)]
+    columns = [_Column(real, synth, i, *kind) for i, kind in enumerate(kinds)]
     enough = [column for column in columns if not column.too_few]
     if not enough:
         return [column.result(1, sizes) for column in columns]
@@ -295,7 +339,9 @@ def _chunks(draws: int) -> list[tuple[int, int]]:
 class _Column:
     """The draws of one measure while they are made."""
 
-    def __init__(self, real: Sample, synth: Sample, index: int, circular: bool) -> None:
+    def __init__(
+        self, real: Sample, synth: Sample, index: int, circular: bool, shift: bool
+    ) -> None:
         from scipy.sparse import hstack
 
         raw = [sample.values[:, index] for sample in (real, synth)]
@@ -314,6 +360,7 @@ class _Column:
             return
         self.circular = circular
         self.stats = CIRCULAR if circular else LINEAR
+        self.quantiles = PROBABILITIES if shift and not circular else ()
         self.grid = _Grid.of(self.raw[0], self.raw[1], circular)
         self.tables = [
             _Table.of(self.grid, values, sample.patient, sample.n_patients)
@@ -341,7 +388,7 @@ class _Column:
             table.drawn(weights)
             for table, weights in zip(self.tables, (weights_real, weights_synth), strict=True)
         ]
-        return _statistics(self.grid, *drawn[0], *drawn[1])
+        return _statistics(self.grid, *drawn[0], *drawn[1], self.quantiles)
 
     def split_real(self, chosen: Floats) -> dict[str, Floats]:
         counts, sums = self.tables[0].drawn(chosen)
@@ -411,7 +458,33 @@ class _Column:
             # U squared is a square, and its factor n m / (n + m) is that of the full sizes.
             halves = halves * (scale**2 if name == "watson_u2" else scale)
             stats[name] = Stat(value, intervals[0], intervals[1], percentile_interval(halves))
-        return Comparison(stats, p, method, self.seen, p_least=least)
+        shift = self._shift(stats, sizes) if self.quantiles else None
+        return Comparison(stats, p, method, self.seen, p_least=least, shift=shift)
+
+    def _shift(self, stats: dict[str, Stat], sizes: tuple[int, int]) -> Shift:
+        """Return the shift function; the quantiles that decide are added to `stats`.
+
+        The floor is the difference of two bootstrap draws of the real set: halves of it would
+        share its gaps and hold too narrow a band in the tails.
+        """
+        values, moved = [], []
+        for raw, which in zip(self.raw, ("real", "synth"), strict=True):
+            values.append(np.array([d.harrell_davis(raw, p) for p in self.quantiles]))
+            names = [f"{which}_{p}" for p in self.quantiles]
+            drawn = np.array([np.concatenate([b[k] for b, _ in self.bootstrap]) for k in names])
+            moved.append(drawn - np.array([self.on_grid[name] for name in names]))
+        value = values[1] - values[0]
+        draws = value[:, None] + moved[1] - moved[0]
+        half = draws.shape[1] // 2
+        null = rescale(*sizes, sizes[0], sizes[0]) * (moved[0][:, :half] - moved[0][:, -half:])
+        for name, p in DECIDING.items():
+            k = self.quantiles.index(p)
+            stats[name] = Stat(
+                value[k], percentile_interval(draws[k]), percentile_interval(draws[k], 0.9),
+                percentile_interval(null[k]),
+            )  # fmt: skip
+        band = simultaneous_band(draws, value)
+        return Shift(value, *band, *simultaneous_band(null, np.zeros(len(value))))
 
     def _draws(self, name: str, value: float) -> Floats:
         """Return bootstrap draws about the exact value instead of the grid's."""
@@ -452,9 +525,17 @@ def _circular_w1(difference: Floats) -> Floats:
 
 
 def _statistics(
-    grid: _Grid, counts_r: Floats, sums_r: Floats, counts_s: Floats, sums_s: Floats
+    grid: _Grid,
+    counts_r: Floats,
+    sums_r: Floats,
+    counts_s: Floats,
+    sums_s: Floats,
+    quantiles: Sequence[float] = (),
 ) -> tuple[dict[str, Floats], Floats]:
-    """Return each statistic of every draw, shape (draws,), and F - G, shape (levels, draws)."""
+    """Return each statistic of every draw, shape (draws,), and F - G, shape (levels, draws).
+
+    With `quantiles` also those of either set, "real_0.05" and so on.
+    """
     if grid.circular:
         difference, share = _difference(counts_r, counts_s)
         angle = np.arctan2(sums_s[1], sums_s[0]) - np.arctan2(sums_r[1], sums_r[0])
@@ -481,31 +562,36 @@ def _statistics(
             "hedges_g": g_small * (mean_s - mean_r) / pooled,
             "wasserstein": grid.gap @ size,
             "log_sd_ratio": np.log(square_s / (m - 1)) / 2 - np.log(square_r / (n - 1)) / 2,
-            "median_diff": _median(grid, g, grid.n[1]) - _median(grid, f, grid.n[0]),
+            "median_diff": _quantile(grid, g, grid.n[1], 0.5) - _quantile(grid, f, grid.n[0], 0.5),
+            **{
+                f"{which}_{p}": _quantile(grid, cdf, k, p)
+                for p in quantiles
+                for which, cdf, k in (("real", f, grid.n[0]), ("synth", g, grid.n[1]))
+            },
         }, difference
 
 
-def _median(grid: _Grid, cdf: Floats, n: int) -> Floats:
-    """Return the Harrell-Davis median of each column of a distribution function.
+def _quantile(grid: _Grid, cdf: Floats, n: int, p: float) -> Floats:
+    """Return the Harrell-Davis quantile of each column of a distribution function.
 
     By parts: the last level less the sum of I(F) times the gaps, I the incomplete beta function,
     read off a table because it is needed for every level of every draw.
     """
-    table, reach = _beta_table(n)
+    table, low, high = _beta_table(n, p)
     steps = len(table) - 1
-    first = int(np.searchsorted(cdf.max(axis=1), 0.5 - reach))
-    last = min(int(np.searchsorted(cdf.min(axis=1), 0.5 + reach)), len(grid.values) - 1)
-    entry = (cdf[first:last] - np.float32(0.5 - reach)) * np.float32(steps / 2 / reach)
+    first = int(np.searchsorted(cdf.max(axis=1), low))
+    last = min(int(np.searchsorted(cdf.min(axis=1), high)), len(grid.values) - 1)
+    entry = (cdf[first:last] - np.float32(low)) * np.float32(steps / (high - low))
     entry = np.clip(entry + np.float32(0.5), 0, steps).astype(np.int32)
     return grid.values[last] - grid.gap[first:last] @ table[entry]
 
 
-@lru_cache(maxsize=64)
-def _beta_table(n: int) -> tuple[NDArray[np.float32], float]:
-    """Return the weights law of the Harrell-Davis median within nine of its SDs of 1/2."""
+@lru_cache(maxsize=256)
+def _beta_table(n: int, p: float) -> tuple[NDArray[np.float32], float, float]:
+    """Return the weights law of the Harrell-Davis quantile within six of its SDs of p."""
     from scipy.special import betainc
 
-    half = (n + 1) / 2
-    reach = min(4.5 / np.sqrt(n + 2), 0.5)
-    at = 0.5 + reach * np.linspace(-1, 1, 8193)
-    return betainc(half, half, at).astype(np.float32), reach
+    reach = 6 * np.sqrt(p * (1 - p) / (n + 2))
+    low, high = max(p - reach, 0.0), min(p + reach, 1.0)
+    at = np.linspace(low, high, 8193)
+    return betainc((n + 1) * p, (n + 1) * (1 - p), at).astype(np.float32), low, high

@@ -46,8 +46,8 @@ class Rounding:
 
     @property
     def apart(self) -> bool:
-        low, high = sorted((abs(self.floor[0] - 0.5), abs(self.floor[1] - 0.5)))
-        return self.p < 0.05 and abs(self.auc - 0.5) > max(low, high, 0.05)
+        inside = self.floor[0] <= self.auc <= self.floor[1]
+        return self.p < 0.05 and not inside and abs(self.auc - 0.5) > 0.05
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class Answer:
     rounding: Rounding | None = None
     beats: Beats | str = ""
     twins: tuple[int, int] = (0, 0)
+    repeats: int = 0
 
     def results(self, head: Section) -> Results:
         """Return the section."""
@@ -206,6 +207,12 @@ class Answer:
             if apart
             else "Not telling the sets apart is no proof of likeness: another classifier may."
         )
+        if self.repeats:
+            text += (
+                f" {self.repeats:,} of {self.twins[1]:,} synthetic records repeat another "
+                f"synthetic one (correlation above {TWIN_CORRELATION:g}): the generator "
+                "has collapsed onto few records, which a classifier tested on others cannot see."
+            )
         if self.rounding and not self.rounding.apart:
             text += f" Rounding alone does not tell them apart (AUC {self.rounding.auc:.2f})."
         return self._finding(

@@ -14,38 +14,32 @@ from ecgeval.compare import waveform_findings as findings
 from ecgeval.compare.bootstrap import monte_carlo_p, percentile_interval
 from ecgeval.compare.c2st import (
     C2st,
-    Pool,
     bootstrap_auc,
-    joined_groups,
     permuted_auc,
     two_sample_test,
     wide_ridge_logistic,
 )
 from ecgeval.compare.distributions import auc
-from ecgeval.compare.minirocket import Kernels, draw_kernels, minirocket
+from ecgeval.compare.minirocket import DILATIONS, Kernels, draw_kernels, minirocket
 from ecgeval.compare.occlusion import beat_features, occlude
-from ecgeval.compare.twins import near_twins
 from ecgeval.compare.univariate import MIN_PATIENTS, rescale
+from ecgeval.compare.waveform_forms import BLOCK, LOW_HZ, Chosen, checked, choose, low_pass
 from ecgeval.ecgset import resample
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, child_rng, map_shards, one_thread, quiet, shards
 from ecgeval.results import Results, Section
 
-__all__ = ["CUTOFFS_HZ", "compare_waveforms", "low_pass", "rounding_step"]
+__all__ = ["CUTOFFS_HZ", "compare_waveforms"]
 
 Floats = NDArray[np.float32]
 
-LOW_HZ = 100.0
-"""Rate at which waveforms are compared, Hz."""
-
 CUTOFFS_HZ = (5.0, 10.0, 15.0, 25.0, 40.0)
-"""Low-pass cut-offs of the curve, Hz; the last point is the whole band, to half of `LOW_HZ`."""
+"""Low-pass cut-offs of the curve, Hz, before the whole band."""
 
 QUICK_CUTOFFS_HZ = (10.0, 25.0)
+FINE_DILATIONS = (1, 2, 4)
 MAX_RECORDS = 1500
 MAX_RECORDS_QUICK = 500
-UNLIKE_CLUSTERS = 1.1
-_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -63,33 +57,8 @@ class _Effort:
     @classmethod
     def of(cls, quick: bool) -> _Effort:
         if quick:
-            return cls(8, MAX_RECORDS_QUICK, QUICK_CUTOFFS_HZ, 5, 4, 1999, 300)
+            return cls(6, MAX_RECORDS_QUICK, QUICK_CUTOFFS_HZ, 5, 4, 1999, 300)
         return cls(20, MAX_RECORDS, CUTOFFS_HZ, 10, 10, 9999, 1000)
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """The records compared, both sets pooled, real first.
-
-    `low` is the form at about 100 Hz, `step` the rounding of each record, µV (0 for none).
-    """
-
-    low: Floats
-    fs: float
-    label: NDArray[np.bool_]
-    patient: NDArray[np.intp]
-    group: NDArray[np.intp]
-    row: NDArray[np.intp]
-    step: NDArray[np.floating]
-    common_step: float
-    twins: int
-    notes: str
-
-    def pool(self, x: NDArray[np.floating], keep: NDArray[np.bool_] | None = None) -> Pool:
-        """Return `x`, one row a record (a kept one), with patients numbered anew."""
-        keep = np.ones(len(self.label), bool) if keep is None else keep
-        patient = np.unique(self.patient[keep], return_inverse=True)[1]
-        return Pool(x, patient, self.group[keep])
 
 
 def compare_waveforms(
@@ -167,7 +136,7 @@ def compare_waveforms(
     doi:10.1214/20-AOS1962
     """
     patients = [
-        _checked(signals, who, beats, leads, which)
+        checked(signals, who, beats, leads, which)
         for signals, who, beats, which in (
             (real, patients_real, beats_real, "real"),
             (synth, patients_synth, beats_synth, "synthetic"),
@@ -182,7 +151,9 @@ def compare_waveforms(
     stage = "classifiers on waveforms"
     progress(stage, 0, 4)
     with one_thread():
-        chosen = _choose((real, synth), fs, patients, effort, child_rng(seed, section, "records"))
+        chosen = choose(
+            (real, synth), fs, patients, effort.records, child_rng(seed, section, "records")
+        )
     head = Section(
         section, "Can a classifier tell the waveforms apart?", _summary(chosen, quick), gate=False
     )
@@ -190,6 +161,8 @@ def compare_waveforms(
         return findings.nothing(head, chosen, seed)
     answer = findings.Answer(section, seed, refit, tuple(leads))
     bands = (*(hz for hz in effort.cutoffs if 2 * hz < chosen.fs), chosen.fs / 2)
+    if chosen.fine is not None:
+        bands = (*bands, chosen.fine_fs / 2)
     features = _features(chosen, bands, effort, child_rng(seed, section, "kernels"), jobs)
     progress(stage, 1, 4)
     label, real_rows = chosen.label, ~chosen.label
@@ -214,12 +187,13 @@ def compare_waveforms(
         fit = partial(resnet, seed=seed, device=device)
         answer.tests["resnet"] = two_sample_test(
             chosen.pool(chosen.low), label, chosen.pool(chosen.low[real_rows], real_rows), fit,
-            name=f"{section}.resnet", halves=3, within=200, shuffles=1,
+            name=f"{section}.resnet", halves=2, within=300, shuffles=2,
             jobs=jobs if device == "cpu" else 1, **settings,
         )  # fmt: skip
     progress(stage, 3, 4)
     answer.rounding = _rounding(chosen, settings, child_rng(seed, section, "rounding"))
     answer.twins = chosen.twins, int(label.sum())
+    answer.repeats = chosen.repeats
     answer.beats = _beats(
         chosen, (beats_real, beats_synth), beats_fs, beats_zero, section, settings, effort, jobs
     )
@@ -227,176 +201,59 @@ def compare_waveforms(
     return answer.results(head)
 
 
-# ---- which records, in which form --------------------------------------------------------------
-
-
-def _checked(
-    signals: Any, patients: ArrayLike, beats: NDArray[np.floating], leads: Sequence[str], which: str
-) -> NDArray[np.intp]:
-    """Return patient codes, numbered by name so that the order of records moves no draw."""
-    who = np.asarray(patients, dtype=object)
-    if len(signals.shape) != 3 or signals.shape[1] != len(leads):
-        raise UsageError(
-            f"the {which} signals have shape {tuple(signals.shape)}; expected (records, "
-            f"{len(leads)} leads, samples)"
-        )
-    if who.shape != (len(signals),) or len(beats) != len(signals):
-        raise UsageError(
-            f"{len(signals)} {which} records, {who.size} patient ids and {len(beats)} beats; "
-            "expected one of each a record"
-        )
-    return np.unique(who.astype(str), return_inverse=True)[1]
-
-
-def _choose(
-    sets: tuple[Any, Any],
-    fs: float,
-    patients: list[NDArray[np.intp]],
-    effort: _Effort,
-    rng: np.random.Generator,
-) -> _Chosen | str:
-    """Draw as many patients of either set and bring their records to one form."""
-    each = [np.bincount(who) for who in patients]
-    n = min(map(len, each))
-    if n < 2 * MIN_PATIENTS:
-        return f"{n} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
-    ratio = each[0].mean() / each[1].mean()
-    single = max(ratio, 1 / ratio) > UNLIKE_CLUSTERS
-    if not single:
-        n = max(min(n, int(effort.records / max(e.mean() for e in each))), 2 * MIN_PATIENTS)
-    n = min(n, effort.records)
-    rows = []
-    for who, count in zip(patients, each, strict=True):
-        drawn = np.sort(rng.choice(len(count), n, replace=False))
-        order = rng.permutation(len(who)) if single else np.arange(len(who))
-        mine = order[np.isin(who[order], drawn)]
-        if single:  # the first of each patient in random order
-            mine = mine[np.unique(who[mine], return_index=True)[1]]
-        rows.append(mine[np.argsort(who[mine], kind="stable")])
-    step = [_steps(signals, row) for signals, row in zip(sets, rows, strict=True)]
-    common = max(float(np.quantile(s, 0.95, method="lower")) for s in step)
-    low = [_low_rate(signals, row, fs, common) for signals, row in zip(sets, rows, strict=True)]
-    fine = [np.isfinite(x).all(axis=(1, 2)) for x in low]
-    lost = sum(int((~ok).sum()) for ok in fine)
-    label = np.repeat([False, True], [ok.sum() for ok in fine])
-    codes = [
-        np.unique(who[row[ok]], return_inverse=True)[1]
-        for who, row, ok in zip(patients, rows, fine, strict=True)
-    ]
-    left = min(int(code.max(initial=-1)) + 1 for code in codes)
-    if left < 2 * MIN_PATIENTS:
-        return (
-            f"{left} patients with a record without gaps in the smaller set (at least "
-            f"{2 * MIN_PATIENTS} needed)"
-        )
-    signals = np.concatenate([x[ok] for x, ok in zip(low, fine, strict=True)])
-    patient = np.concatenate([codes[0], codes[0].max() + 1 + codes[1]])
-    twin = near_twins(signals)
-    notes = ("One record a patient, drawn at random, because patients have more records in one "
-             "set than in the other. " if single else "")  # fmt: skip
-    notes += f"{lost} records with gaps were left out. " if lost else ""
-    return _Chosen(
-        signals, min(fs, LOW_HZ), label, patient, joined_groups(patient, twin),
-        np.concatenate([row[ok] for row, ok in zip(rows, fine, strict=True)]),
-        np.concatenate([s[ok] for s, ok in zip(step, fine, strict=True)]), common,
-        int(np.isin(twin[label], twin[~label]).sum()), notes,
-    )  # fmt: skip
-
-
-def rounding_step(samples: NDArray[np.floating]) -> float:
-    """Return the step that a record's samples are rounded to, µV; 0 where there is none.
-
-    The median distance between neighbouring values among the samples between the quartiles. Where
-    more than half of these are values of their own, no step can be seen.
-
-    Parameters
-    ----------
-    samples : ndarray
-        mV, of any shape.
-    """
-    values = np.sort(np.rint(samples.ravel() * 1e5))  # hundredths of a microvolt
-    values = values[len(values) // 4 : 3 * len(values) // 4 + 1]
-    distinct = np.unique(values)
-    if len(distinct) < 2 or len(distinct) > len(values) / 2 or not np.isfinite(distinct).all():
-        return 0.0
-    return float(np.median(np.diff(distinct)) / 100)
-
-
-def _steps(signals: Any, rows: NDArray[np.intp]) -> NDArray[np.floating]:
-    """Return the rounding step of each record, from its first 1000 samples."""
-    parts = [rows[part] for part in shards(len(rows), _BLOCK)]
-    return np.array([rounding_step(x[..., :1000]) for part in parts for x in signals[part]])
-
-
-def _low_rate(signals: Any, rows: NDArray[np.intp], fs: float, step: float) -> Floats:
-    """Return records on the grid of `step` µV, at `LOW_HZ` at most, medians taken off."""
-    to = min(fs, LOW_HZ)
-    out = []
-    for part in shards(len(rows), _BLOCK):
-        block = np.asarray(signals[rows[part]], dtype=np.float32)
-        if step:
-            unit = np.float32(step / 1000)
-            block = np.rint(block / unit) * unit
-        block = block - np.median(block, axis=-1, keepdims=True)
-        out.append(resample(block, fs, to).astype(np.float32))
-    return np.concatenate(out)
-
-
-def _summary(chosen: _Chosen | str, quick: bool) -> str:
+def _summary(chosen: Chosen | str, quick: bool) -> str:
     if isinstance(chosen, str):
         return f"Not compared: {chosen}."
     n = [int((~chosen.label).sum()), int(chosen.label.sum())]
+    fine = f" and, for texture, at {chosen.fine_fs:g} Hz" if chosen.fine is not None else ""
     text = (
-        f"{n[0]:,} real and {n[1]:,} synthetic records at {chosen.fs:g} Hz; classifiers learn from "
-        f"half of the patients and are tested on the other half. {chosen.notes}"
+        f"{n[0]:,} real and {n[1]:,} synthetic records at {chosen.fs:g} Hz{fine}; classifiers "
+        f"learn from half of the patients and are tested on the other half. {chosen.notes}"
     )
     return text + ("Quick run: no residual network, fewer convolutions." if quick else "")
 
 
-# ---- the tests -----------------------------------------------------------------------------------
-
-
-def low_pass(signals: Floats, fs: float, hz: float) -> Floats:
-    """Return signals without what lies above `hz` (ends mirrored, so that they leave no edge)."""
-    from scipy.fft import dct, idct
-
-    if 2 * hz >= fs:
-        return signals
-    spectrum = dct(signals, axis=-1, norm="ortho")
-    spectrum[..., np.arange(signals.shape[-1]) * fs / (2 * signals.shape[-1]) > hz] = 0
-    return idct(spectrum, axis=-1, norm="ortho").astype(np.float32)
-
-
 def _features(
-    chosen: _Chosen, bands: Sequence[float], effort: _Effort, rng: np.random.Generator, jobs: int
+    chosen: Chosen, bands: Sequence[float], effort: _Effort, rng: np.random.Generator, jobs: int
 ) -> list[Floats]:
-    """Return the features of all records in each band."""
+    """Return the features of all records in each band; the last one has those of the fine form."""
     n = len(chosen.label)
-    rows = np.sort(rng.choice(n, min(n, 64), replace=False))
-    kernels = [
-        draw_kernels(low_pass(chosen.low[rows], chosen.fs, hz), effort.kernels, rng) for hz in bands
+    rows = np.sort(rng.choice(n, min(n, 32), replace=False))
+    forms = [chosen.low if 2 * hz <= chosen.fs else chosen.fine for hz in bands]
+    work = [
+        (form, chosen.fs if form is chosen.low else chosen.fine_fs, hz)
+        for form, hz in zip(forms, bands, strict=True)
+        if form is not None
     ]
-    parts = shards(n, _BLOCK)
-    items = [(k, part) for k in range(len(bands)) for part in parts]
-    one = partial(_block_features, chosen.low, chosen.fs, bands, kernels)
-    done = map_shards(one, items, jobs=jobs)
+    kernels = [
+        draw_kernels(
+            low_pass(form[rows], fs, hz),
+            effort.kernels,
+            rng,
+            DILATIONS if form is chosen.low else FINE_DILATIONS,
+        )
+        for form, fs, hz in work
+    ]
+    parts = shards(n, BLOCK)
+    items = [(k, part) for k in range(len(work)) for part in parts]
+    done = map_shards(partial(_block_features, work, kernels), items, jobs=jobs)
     size = len(parts)
-    return [np.concatenate(done[i : i + size]) for i in range(0, len(done), size)]
+    out = [np.concatenate(done[i : i + size]) for i in range(0, len(done), size)]
+    if chosen.fine is not None:
+        out[-1] = np.hstack(out[-2:])
+    return out
 
 
 def _block_features(
-    low: Floats,
-    fs: float,
-    bands: Sequence[float],
-    kernels: list[Kernels],
-    item: tuple[int, slice],
+    work: list[tuple[Floats, float, float]], kernels: list[Kernels], item: tuple[int, slice]
 ) -> Floats:
     band, rows = item
-    return minirocket(low_pass(low[rows], fs, bands[band]), kernels[band])
+    form, fs, hz = work[band]
+    return minirocket(low_pass(form[rows], fs, hz), kernels[band])
 
 
 def _band_test(
-    chosen: _Chosen,
+    chosen: Chosen,
     item: tuple[float, Floats],
     *,
     section: str,
@@ -413,7 +270,7 @@ def _band_test(
 
 
 def _rounding(
-    chosen: _Chosen, settings: dict[str, Any], rng: np.random.Generator
+    chosen: Chosen, settings: dict[str, Any], rng: np.random.Generator
 ) -> findings.Rounding:
     """Ask whether the rounding step of a record alone tells which set it is of."""
     step, label, patient = chosen.step, chosen.label, chosen.patient
@@ -434,7 +291,7 @@ def _rounding(
 
 
 def _beats(
-    chosen: _Chosen,
+    chosen: Chosen,
     beats: tuple[NDArray[np.floating], NDArray[np.floating]],
     fs: float,
     zero: int,

@@ -12,10 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgeval.compare.bootstrap import percentile_interval, subset_weights
+from ecgeval.compare.bootstrap import percentile_interval, resample_weights, subset_weights
 from ecgeval.compare.equivalence import Margins
 from ecgeval.compare.findings import location_verdict, spread_verdict
-from ecgeval.compare.kernels import CLIP, discrepancy, norm_moves, patient_kernels
+from ecgeval.compare.kernels import (
+    CLIP,
+    bootstrap_moves,
+    discrepancy,
+    norm_interval,
+    patient_kernels,
+)
 from ecgeval.compare.rows import Missing, Row
 from ecgeval.compare.univariate import Effort, Sample, compare_columns, rescale
 from ecgeval.measures import measure_info
@@ -103,14 +109,14 @@ class Yardstick:
         labels = (np.arange(n + m) < n).astype(np.float32)[:, None]
         value = float(discrepancy(kernel, labels)[0])
         rng = child_rng(self.seed, "yardstick", "bootstrap")
-        (moves,) = norm_moves([kernel], n, m, _EFFORT.bootstrap, rng)
+        draws = [resample_weights(k, _EFFORT.bootstrap, rng) for k in (n, m)]
+        along, square = moves = bootstrap_moves(kernel, *draws)
         rng = child_rng(self.seed, "yardstick", "floor")
         halves = subset_weights(n, n // 2, _EFFORT.floor, rng)
         floor = rescale(n, m, n // 2, n - n // 2) ** 2 * discrepancy(kernel[:n, :n], halves)
-        low, high = percentile_interval(moves)
         return Energy(
-            value, (value - max(high, 0), value - min(low, 0)), percentile_interval(floor), moves,
-            (len(points[0]), len(points[1])), (n, m),
+            value, norm_interval(value, moves), percentile_interval(floor),
+            2 * np.sqrt(max(value, 0)) * along + square, (len(points[0]), len(points[1])), (n, m),
         )  # fmt: skip
 
     def gates(self, synth: pd.DataFrame) -> tuple[int, int]:

@@ -10,35 +10,44 @@ the synthetic set knows who was in the training set.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from ecgeval.ecgset import EcgSet
+from ecgeval.ecgset import EcgSet, apply_leads, derive_leads, resample
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
 from ecgeval.privacy.comparable import P_ALIKE, Alike, drawn_alike, record_features
 from ecgeval.privacy.copies import CopyRule, benjamini_hochberg_flags, calibrate, conformal_p
 from ecgeval.privacy.detectors import (
+    BAND_HZ,
+    BEAT_CORE_S,
+    BEAT_FS_HZ,
+    BEAT_KEPT_S,
+    BIN_S,
+    COMPLETE_PAIRS,
     DETECTORS,
+    FLOORS,
     FS_HZ,
+    NEAR_S,
     Detector,
     Signals,
     beat_signals,
     independent_leads,
     record_signals,
+    single_beats,
 )
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
 from ecgeval.privacy.hygiene import Duplicates, find_duplicates
-from ecgeval.privacy.search import Nearest, search
+from ecgeval.privacy.search import Lagged, Nearest, Rows, search, search_above
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
 
-PLANTED = 60
+PLANTED = 50
 """Most training records that are planted as copies, each under every transform."""
 
 LEAST_PATIENTS = 10
@@ -86,7 +95,7 @@ class Side:
     person : ndarray of int, shape (n,)
         Who a record belongs to, over train and holdout; patients who share a recording are one.
     signals : mapping
-        ``record`` and, where beats were given, ``beat``.
+        ``record``; ``single`` in sets of a size to search completely; ``beat`` where given.
     """
 
     ecgs: EcgSet
@@ -102,9 +111,7 @@ class Side:
 
     def only(self, rows: np.ndarray) -> Side:
         """Return the records in `rows`."""
-        signals = {
-            name: Signals(s.x[rows], s.usable[rows], s.reasons) for name, s in self.signals.items()
-        }
+        signals = {name: s.only(rows) for name, s in self.signals.items()}
         return Side(self.ecgs.select(rows), self.person[rows], signals)
 
 
@@ -129,6 +136,9 @@ class Match:
         Similarity of real records to their nearest of another person.
     found : ndarray of bool, shape (transforms, planted)
         Which planted copies the rule names, with the right partner.
+    stages : tuple of int
+        Empty where every pair was compared; else, of the range query: pairs, pairs left by either
+        bound, and pairs found.
     """
 
     detector: Detector
@@ -141,6 +151,7 @@ class Match:
     real: np.ndarray
     baseline: np.ndarray
     found: np.ndarray
+    stages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +173,8 @@ class Evidence:
     notes: tuple[str, ...] = ()
     counts: tuple[tuple[str, int, int, Mapping[str, int]], ...] = field(default=())
     alike: Alike | None = None  # train against holdout; None with too few patients
+    planted: Mapping[str, Signals] = field(default_factory=dict)  # a block of rows a transform
+    planted_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 def collect(
@@ -177,6 +190,7 @@ def collect(
     permutations: int,
     id_key: str | None,
     progress: Progress,
+    planted_records: int = PLANTED,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`."""
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
@@ -199,8 +213,11 @@ def collect(
     same = dict(zip(sets, form.sets, strict=True))
     seconds = min(s.seconds for s in form.sets)
     seen: dict[str, dict[str, Signals]] = {}
+    small = len(synth) * max(len(train), len(holdout or ())) <= COMPLETE_PAIRS
     for name, ecgs in same.items():
         seen[name] = {"record": record_signals(ecgs, leads, seconds)}
+        if small:
+            seen[name]["single"] = single_beats(seen[name]["record"])
         if beats is not None:
             ecgs_in = sets[name]
             seen[name]["beat"] = beat_signals(
@@ -233,16 +250,22 @@ def collect(
         # Farther from everything the generator learnt, it would make honest records look like
         # copies. Other training patients stand in for it.
         other = None
-    planted_rows = _to_plant(sides["train"], child_rng(seed, "privacy", "plant"))
+    planted_rows = _to_plant(sides["train"], planted_records, child_rng(seed, "privacy", "plant"))
+    given_beats = {} if beats is None else {
+        name: resample(
+            apply_leads(derive_leads(sets[name].leads, leads), np.asarray(beats[name], np.float32)),
+            beats_fs or sets[name].fs, BEAT_FS_HZ,
+        )
+        for name in ("train", "synth")
+    }  # fmt: skip
     planted = _planted(
-        sides["train"], planted_rows, None if beats is None else beats["train"],
-        beats_fs or train.fs, train.leads, leads, seconds,
+        sides["train"], planted_rows, sides["synth"], given_beats, leads, seconds, small,
         child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matches = tuple(
         _match(d, sides["train"], other, sides["synth"], planted, planted_rows, jobs, progress)
         for d in DETECTORS
-        if d.signals in seen["synth"]
+        if d.signals in seen["synth"] and (small or d.large)
     )
     exchange, flagged = None, 0
     if alike is not None:
@@ -260,7 +283,7 @@ def collect(
              _reasons(seen[name]))
             for name in sets
         ),
-        alike,
+        alike, planted, planted_rows,
     )  # fmt: skip
 
 
@@ -273,7 +296,9 @@ def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> Alike | None
     for side in sides:
         rows = [record_features(side.signals["record"].x, FS_HZ)]
         if "beat" in side.signals:  # every 28 ms; zeros for a record without one
-            rows.append(side.signals["beat"].x[:, :, ::_BEAT_STEP].reshape(len(side), -1))
+            first, stop = (round((s - BEAT_KEPT_S[0]) * BEAT_FS_HZ) for s in BEAT_CORE_S)
+            core = side.signals["beat"].x[:, :, first:stop:_BEAT_STEP]
+            rows.append(core.reshape(len(side), -1))
         features.append(np.concatenate(rows, axis=1))
     person = np.concatenate([side.person for side in sides])
     in_train = np.arange(len(person)) < len(sides[0])
@@ -306,24 +331,40 @@ def _people(patients: np.ndarray, duplicates: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][codes]
 
 
-def _to_plant(train: Side, rng: np.random.Generator) -> np.ndarray:
+def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
     usable = np.flatnonzero(np.logical_and.reduce([s.usable for s in train.signals.values()]))
-    return np.sort(rng.permutation(usable)[:PLANTED])
+    return np.sort(rng.permutation(usable)[:most])
 
 
 def _planted(
-    train: Side, rows: np.ndarray, beats: np.ndarray | None, beats_fs: float,
-    have: tuple[str, ...], leads: tuple[str, ...], seconds: float, rng: np.random.Generator,
+    train: Side, rows: np.ndarray, synth: Side, beats: Mapping[str, np.ndarray],
+    leads: tuple[str, ...], seconds: float, small: bool, rng: np.random.Generator,
 ) -> dict[str, Signals]:  # fmt: skip
-    """Return the planted copies as the detectors see them, transform by transform."""
-    source = np.asarray(train.ecgs.signals[rows])
+    """Return the planted copies as the detectors see them, transform by transform.
+
+    What a disguise brings in comes from synthetic records: a generator fills up with its own.
+    """
+    fs, fill = train.ecgs.fs, rng.integers(len(synth), size=len(rows))
+    usable = np.flatnonzero(np.logical_and.reduce([s.usable for s in synth.signals.values()]))
+    fill = usable[fill % len(usable)] if len(usable) else fill
+    source, other = (
+        np.asarray(side.ecgs.signals[at], np.float32) for side, at in ((train, rows), (synth, fill))
+    )
+    copies = [plant(source, fs, t, rng, fill=np.nan_to_num(other)) for t in TRANSFORMS]
     ids = [f"{t.id}-{row}" for t in TRANSFORMS for row in rows]
-    copies = np.concatenate([plant(source, train.ecgs.fs, t, rng) for t in TRANSFORMS])
-    table = pd.DataFrame(index=ids)
-    out = {"record": record_signals(EcgSet(copies, train.ecgs.fs, leads, table), leads, seconds)}
-    if "beat" in train.signals and beats is not None:
-        median = [plant(beats[rows], beats_fs, t, rng, beat=True) for t in TRANSFORMS]
-        out["beat"] = beat_signals(np.concatenate(median), beats_fs, have, leads)
+    ecgs = EcgSet(np.concatenate(copies), fs, leads, pd.DataFrame(index=ids))
+    out = {"record": record_signals(ecgs, leads, seconds)}
+    if small:
+        out["single"] = single_beats(out["record"])
+    if beats:
+        own, others = beats["train"][rows], np.nan_to_num(beats["synth"][fill])
+        median = [
+            resample(plant(copy, fs, t, rng, beat=True), fs, BEAT_FS_HZ)[:, :, : own.shape[2]]
+            if t.beat_of_record
+            else plant(own, BEAT_FS_HZ, t, rng, fill=others, beat=True)
+            for t, copy in zip(TRANSFORMS, copies, strict=True)
+        ]
+        out["beat"] = beat_signals(np.concatenate(median), BEAT_FS_HZ, leads, leads)
     return out
 
 
@@ -340,30 +381,117 @@ def _match(
     kind = detector.signals
     s, p = synth.signals[kind], planted[kind]
     k = 1 if holdout is not None else _OTHERS
-    to_train, from_train = nearest(s, train, k)
+    most = max(len(side) for side in (train, holdout) if side is not None)
+    stages: tuple[int, ...] = ()
+    if detector.id == "D2" and len(synth) * most > COMPLETE_PAIRS:
+        to_train, from_train, to_other, from_holdout, stages = _range_query(
+            detector, train, holdout, synth, k, jobs, progress
+        )
+    else:
+        to_train, from_train = nearest(s, train, k)
+        if holdout is not None:
+            to_other, from_holdout = nearest(s, holdout)
+        else:
+            to_other = _other(to_train, train)
     planted_train, _ = nearest(p, train, k)
     if holdout is not None:
-        to_other, from_holdout = (*nearest(s, holdout),)
         planted_other, _ = nearest(p, holdout)
-        crossed = nearest(holdout.signals[kind], train, own=holdout)
-        baseline = np.concatenate([side.similarity[:, 0] for side in crossed])
         real = np.concatenate([from_train.similarity[:, 0], from_holdout.similarity[:, 0]])
     else:
-        to_other, planted_other = (_other(found, train) for found in (to_train, planted_train))
-        baseline = nearest(train.signals[kind], train, own=train)[0].similarity[:, 0]
+        planted_other = _other(planted_train, train)
         real = from_train.similarity[:, 0]
+    baseline = _baseline(nearest, train, holdout, kind)
     rule = calibrate(baseline, int(s.usable.sum()), detector.limits)
     a, b = to_train.similarity[:, 0], to_other.similarity[:, 0]
-    partner = planted_train.partner[:, 0]
-    right = train.person[partner] == np.tile(train.person[planted_rows], len(TRANSFORMS))
-    found = rule(planted_train.similarity[:, 0], planted_other.similarity[:, 0]) & right
+    found = rule(planted_train.similarity[:, 0], planted_other.similarity[:, 0])
+    found = found.reshape(len(TRANSFORMS), len(planted_rows))
+    partner = train.person[planted_train.partner[:, 0]].reshape(found.shape)
+    person = train.person[planted_rows]
+    for row, transform in enumerate(TRANSFORMS):
+        sources = [np.roll(person, shift) for shift in range(transform.sources)]
+        found[row] &= np.logical_or.reduce([partner[row] == source for source in sources])
     return Match(
         detector, rule, a, b, to_train.partner[:, 0],
         named=rule(a, b),
         control=rule(b, a) if holdout is not None else np.zeros(len(a), bool),
-        real=real, baseline=baseline,
-        found=found.reshape(len(TRANSFORMS), len(planted_rows)),
+        real=real, baseline=baseline, found=found, stages=stages,
     )  # fmt: skip
+
+
+def _baseline(
+    nearest: Callable[..., tuple[Nearest, ...]], train: Side, holdout: Side | None, kind: str
+) -> np.ndarray:
+    """Return similarities of real records to their nearest of another person.
+
+    Of sets too large for all pairs, those of evenly spaced records to the whole training set.
+    """
+    side = train if holdout is None else holdout
+    most = max(COMPLETE_PAIRS // len(train), 1)
+    if len(side) > most:
+        side = side.only(np.linspace(0, len(side) - 1, most).round().astype(int))
+    to_train, from_train = nearest(side.signals[kind], train, own=side)
+    if holdout is None or len(side) < len(holdout):
+        return to_train.similarity[:, 0]
+    return np.concatenate([to_train.similarity[:, 0], from_train.similarity[:, 0]])
+
+
+def _range_query(
+    detector: Detector, train: Side, holdout: Side | None, synth: Side, k: int,
+    jobs: int, progress: Progress,
+) -> tuple[Nearest, Nearest, Nearest, Nearest, tuple[int, ...]]:  # fmt: skip
+    """Return partners above the floor, train and holdout treated alike; then who else is near.
+
+    The copy rule compares both sides, so where only one has a partner above the floor the other is
+    searched completely, or, with too many such records, taken to lie at the floor, which names
+    fewer.
+    """
+    kind = detector.signals
+    s = synth.signals[kind]
+    rows = np.flatnonzero(s.usable)
+    found: list[tuple[Nearest, Nearest]] = []
+    stages = np.zeros(4, int)
+    sides = [side for side in (train, holdout) if side is not None]
+    for side in sides:
+        b = side.signals[kind]
+        other = np.flatnonzero(b.usable)
+        kernel = detector.kernel(Rows(s.x, rows), b.x[other])
+        assert isinstance(kernel, Lagged)
+        lags = np.arange(kernel.max_lag + 1)
+        floors = np.where(lags <= NEAR_S * FS_HZ, *FLOORS)
+        above = search_above(
+            kernel, floors, width=round(BIN_S * FS_HZ), k=k, jobs=jobs, progress=progress,
+            band=(BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01),
+            stage=f"copy search {detector.id}",
+        )  # fmt: skip
+        stages += above.stages
+        found.append((
+            _placed(above.by_query, len(s.x), rows, other),
+            _placed(above.by_reference, len(b.x), other, rows),
+        ))  # fmt: skip
+    to_train, from_train = found[0]
+    if holdout is None:
+        to_other, from_other = _other(to_train, train), from_train
+        to_other.similarity[np.isnan(to_other.similarity)] = max(FLOORS)
+        return to_train, from_train, to_other, from_other, tuple(stages.tolist())
+    to_other, from_other = found[1]
+    for side, own, theirs in ((holdout, to_other, to_train), (train, to_train, to_other)):
+        known, alone = (~np.isnan(x.similarity[:, 0]) for x in (own, theirs))
+        alone &= ~known
+        rest = np.flatnonzero(alone)
+        own.similarity[rest] = max(FLOORS)
+        rest = rest[: COMPLETE_PAIRS // len(side)]
+        exact, _ = _search(detector, s.only(rest), side.signals[kind], 1, None, jobs, progress)
+        own.similarity[rest] = exact.similarity
+    return to_train, from_train, to_other, from_other, tuple(stages.tolist())
+
+
+def _placed(found: Nearest, n: int, rows: np.ndarray, partners: np.ndarray) -> Nearest:
+    """Return what was found among usable records, over all records."""
+    k = found.similarity.shape[1]
+    out = Nearest(np.full((n, k), np.nan), np.full((n, k), -1))
+    out.similarity[rows] = found.similarity
+    out.partner[rows] = np.where(found.partner < 0, -1, partners[found.partner])
+    return out
 
 
 def _search(
@@ -371,18 +499,30 @@ def _search(
     groups: tuple[np.ndarray, np.ndarray] | None, jobs: int, progress: Progress,
 ) -> tuple[Nearest, Nearest]:  # fmt: skip
     """Search usable records only; the others get no partner. Similarities are correlations."""
-    rows = np.flatnonzero(a.usable), np.flatnonzero(b.usable)
-    out = tuple(Nearest(np.full((len(s.x), k), np.nan), np.full((len(s.x), k), -1)) for s in (a, b))
-    if len(rows[0]) and len(rows[1]):
-        found = search(
-            detector.kernel(a.x[rows[0]], b.x[rows[1]]), k=k,
-            groups=None if groups is None else (groups[0][rows[0]], groups[1][rows[1]]),
-            jobs=jobs, stage=f"copy search {detector.id}", progress=progress,
-        )  # fmt: skip
-        for whole, part, own, other in zip(out, found, rows, rows[::-1], strict=True):
-            whole.similarity[own] = detector.correlation(part)
-            whole.partner[own] = np.where(part.partner < 0, -1, other[part.partner])
-    return out[0], out[1]
+    rows = np.flatnonzero(a.usable)
+    if b.parts is None or b.owner is None:
+        owner = np.flatnonzero(b.usable)
+        references = b.x[owner]
+    else:
+        owner, references = b.owner, b.parts
+    none = (Nearest(np.full((len(s.x), k), np.nan), np.full((len(s.x), k), -1)) for s in (a, b))
+    if not len(rows) or not len(owner):
+        return next(none), next(none)
+    by_query, by_part = search(
+        detector.kernel(Rows(a.x, rows), references), k=k,
+        groups=None if groups is None else (groups[0][rows], groups[1][owner]),
+        jobs=jobs, stage=f"copy search {detector.id}", progress=progress,
+    )  # fmt: skip
+    by_query, by_part = (Nearest(detector.correlation(f), f.partner) for f in (by_query, by_part))
+    if b.parts is not None:  # the best part of each record
+        order = np.lexsort((-np.nan_to_num(by_part.similarity[:, 0], nan=-2), owner))
+        whose, first = np.unique(owner[order], return_index=True)
+        best = order[first]
+        by_part = Nearest(by_part.similarity[best], by_part.partner[best])
+        back = _placed(by_part, len(b.x), whose, rows)
+    else:
+        back = _placed(by_part, len(b.x), owner, rows)
+    return _placed(by_query, len(a.x), rows, owner), back
 
 
 def _other(found: Nearest, train: Side) -> Nearest:
@@ -404,16 +544,50 @@ def _exchange(
     if holdout is None:
         return None, 0
     person = np.concatenate([train.person, holdout.person])
-    people, code = np.unique(person, return_inverse=True)
-    scores, counts = patient_scores(np.column_stack([m.real for m in matches]), code)
-    is_train = np.isin(people, train.person)
-    scores, is_train, counts = scores[counts > 0], is_train[counts > 0], counts[counts > 0]
-    if min(is_train.sum(), (~is_train).sum()) < LEAST_PATIENTS or np.isneginf(scores).all():
+    similarity = np.column_stack([m.real for m in matches])
+    names = tuple(m.detector.id for m in matches)
+    rng = child_rng(seed, "privacy", "exchange")
+    tested = exchange_of(
+        person, np.isin(person, train.person), similarity, names, rng, permutations
+    )
+    if tested is None:
         return None, 0
-    outcome = exchange_test(
-        scores, is_train, rng=child_rng(seed, "privacy", "exchange"), strata=counts,
-        names=tuple(m.detector.id for m in matches), permutations=permutations,
-    )  # fmt: skip
+    outcome, scores, is_train = tested
     best = np.column_stack([pd.Series(s).rank(pct=True) for s in scores.T]).max(axis=1)
     flagged = benjamini_hochberg_flags(conformal_p(best[is_train], best[~is_train]))
     return outcome, int(flagged.sum())
+
+
+def exchange_of(
+    person: np.ndarray, in_train: np.ndarray, similarity: np.ndarray, names: tuple[str, ...],
+    rng: np.random.Generator, permutations: int,
+) -> tuple[Exchange, np.ndarray, np.ndarray] | None:  # fmt: skip
+    """Return the exchangeability test of records, patients' scores, and who is in training.
+
+    Parameters
+    ----------
+    person : ndarray of int, shape (records,)
+    in_train : ndarray of bool, shape (records,)
+        The same for all records of a person.
+    similarity : ndarray, shape (records, detectors)
+        To the nearest synthetic record.
+    names : tuple of str
+        Of the detectors.
+    rng, permutations
+        As in `exchange_test`.
+
+    Returns
+    -------
+    tuple or None
+        None with too few patients on a side, or where nothing could be compared.
+    """
+    people, code = np.unique(person, return_inverse=True)
+    scores, counts = patient_scores(similarity, code)
+    is_train = np.isin(people, person[in_train])
+    scores, is_train, counts = scores[counts > 0], is_train[counts > 0], counts[counts > 0]
+    if min(is_train.sum(), (~is_train).sum()) < LEAST_PATIENTS or np.isneginf(scores).all():
+        return None
+    outcome = exchange_test(
+        scores, is_train, rng=rng, strata=counts, names=names, permutations=permutations
+    )
+    return outcome, scores, is_train

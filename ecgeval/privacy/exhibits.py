@@ -14,7 +14,7 @@ import numpy as np
 
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.privacy.copies import clopper_pearson, distance
-from ecgeval.privacy.detectors import DETECTORS, FS_HZ
+from ecgeval.privacy.detectors import COMPLETE_PAIRS, DETECTORS, FLOORS, FS_HZ, NEAR_S
 from ecgeval.privacy.search import Lagged
 from ecgeval.privacy.sensitivity import TRANSFORMS
 from ecgeval.privacy.view import View, pair
@@ -54,8 +54,7 @@ def tables(v: View) -> Iterator[Table]:
         ),
         "Limits come from the similarities between different patients; 0 records behind a "
         "limit: too few patients, the strictest limit is used."
-        + ("" if any(m.detector.id == "D4" for m in e.matches)
-           else " " + DETECTORS[2].id + " needs representative beats and did not run."), s,
+        + _not_run(v), s,
     )  # fmt: skip
     yield Table(
         v.id("sensitivity"), "Planted copies found",
@@ -88,6 +87,27 @@ def tables(v: View) -> Iterator[Table]:
         )  # fmt: skip
     if len(e.duplicates.pairs):
         yield _duplicates_table(v)
+
+
+def _not_run(v: View) -> str:
+    """Return which detectors did not run, and how D2 searched a large set."""
+    run = {m.detector.id for m in v.e.matches}
+    out = ""
+    for why, of in (
+        ("needs representative beats", [d for d in DETECTORS if d.signals == "beat"]),
+        (f"compares at most {COMPLETE_PAIRS:,} pairs", [d for d in DETECTORS if not d.large]),
+    ):
+        out += "".join(f" {d.id} {why} and did not run." for d in of if d.id not in run)
+    for m in v.e.matches:
+        if m.stages:
+            pairs, bound, second, hits = m.stages
+            out += (
+                f" {m.detector.id} looked for correlations of at least {FLOORS[0]:g} at shifts up "
+                f"to {NEAR_S:g} s and {FLOORS[1]:g} beyond, the same in training and holdout "
+                f"records, and missed none: of {pairs:,} pairs bounds left {bound:,} and "
+                f"{second:,}, and {hits:,} were found."
+            )
+    return out
 
 
 def _copies_table(v: View) -> Table:

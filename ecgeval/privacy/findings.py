@@ -34,8 +34,7 @@ LEAST_RECALL = 0.9
 
 NOT_TESTED = (
     "membership inference", "linkage to another ECG of the same patient", "attribute inference",
-    "copies of parts of a record (windows, single beats, single leads)", "re-timed copies",
-    "inverted, time-reversed and blended copies",
+    "time-reversed copies, and copies re-timed by more than 10 %",
     "the generator's weights",
 )  # fmt: skip
 
@@ -175,16 +174,18 @@ def findings(v: View) -> Iterator[Finding]:
 
 def _copies(v: View) -> Finding:
     e, n, count, swapped = v.e, v.n_synth, int(v.named.sum()), int(v.control.sum())
-    weakest = float(v.recall.min())
-    recalls = ", ".join(f"{t.label} {r:.0%}" for t, r in zip(TRANSFORMS, v.recall, strict=True))
-    sensitivity = f"Of {v.n_planted} planted training records the search found: {recalls}."
+    weakest = float(v.recall[v.promised].min())
+    sensitivity = (
+        f"Of {v.n_planted} planted training records the search found: {v.recalls()}; kinds that "
+        "are reported but not promised are in the sensitivity table."
+    )
     against = "holdout record" if v.with_holdout else "record of another patient"
     rule = (
         f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "
         "of this size has one, extrapolated from different patients) and at less than half "
         f"the distance of the nearest {against}. FAIL: any copy. PASS: none, and at "
-        f"least {LEAST_RECALL:.0%} of planted copies of every kind found, and an upper 95 % "
-        "limit on the share of copies, corrected for the copies the search misses, of at most "
+        f"least {LEAST_RECALL:.0%} of planted copies of every promised kind found, and an upper "
+        "95 % limit on the share of copies, corrected for the copies the search misses, of at most "
         f"{MOST_UNSEEN:.0%}; else INCONCLUSIVE"
     )
     if not n or not v.n_planted:

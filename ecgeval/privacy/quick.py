@@ -15,6 +15,9 @@ from ecgeval.parallel import child_rng
 from ecgeval.privacy.comparable import P_ALIKE, drawn_alike, record_features
 from ecgeval.privacy.copies import CopyRule, calibrate
 from ecgeval.privacy.detectors import (
+    BEAT_CORE_S,
+    BEAT_FS_HZ,
+    BEAT_KEPT_S,
     DETECTORS,
     FS_HZ,
     Detector,
@@ -86,10 +89,12 @@ class Memory:
         self.people, self.person = np.unique(np.concatenate(patients), return_inverse=True)
         self.n = len(train), len(other)
         self.in_train = np.isin(self.people, patients[0])
+        first, stop = (round((at - BEAT_KEPT_S[0]) * BEAT_FS_HZ) for at in BEAT_CORE_S)
+        core = slice(first, stop, _BEAT_STEP)
         features = [
             np.column_stack([
                 record_features(s["record"].x, FS_HZ),
-                s["beat"].x[:, :, ::_BEAT_STEP].reshape(len(s["beat"].x), -1),
+                s["beat"].x[:, :, core].reshape(len(s["beat"].x), -1),
             ])
             for s in self.real
         ]  # fmt: skip

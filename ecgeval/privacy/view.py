@@ -9,6 +9,7 @@ import numpy as np
 from ecgeval.privacy.comparable import P_ALIKE
 from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.evidence import Evidence, Match
+from ecgeval.privacy.sensitivity import TRANSFORMS, promised
 
 __all__ = [
     "P_FAIL",
@@ -54,8 +55,10 @@ class View:
     found : ndarray of bool, shape (transforms, planted)
         Planted copies found by any detector.
     recall : ndarray, shape (transforms,)
+    promised : ndarray of bool, shape (transforms,)
+        Which disguises the search must find with what was given.
     recall_low : float
-        Lower 97.5 % limit of the weakest recall.
+        Lower 97.5 % limit of the weakest promised recall.
     """
 
     def __init__(
@@ -71,10 +74,12 @@ class View:
         self.found = np.logical_or.reduce([m.found for m in e.matches])
         partners = [e.train.person[m.partner[m.named]] for m in e.matches]
         self.exposed = len(np.unique(np.concatenate(partners)))
+        self.promised = promised(e.synth.signals)
         hits = self.found.sum(axis=1)
         self.recall = hits / max(self.n_planted, 1)
         self.recall_low = min(
-            clopper_pearson(int(h), self.n_planted)[0] if self.n_planted else 0.0 for h in hits
+            clopper_pearson(int(h), self.n_planted)[0] if self.n_planted else 0.0
+            for h in hits[self.promised]
         )
 
     def id(self, *parts: str) -> str:
@@ -89,6 +94,11 @@ class View:
         if not n or self.recall_low <= 0:
             return 1.0
         return min(1.0, clopper_pearson(count, n)[1] / self.recall_low)
+
+    def recalls(self) -> str:
+        """Return the shares of planted copies found, of the disguises that must be."""
+        found = zip(TRANSFORMS, self.recall, self.promised, strict=True)
+        return ", ".join(f"{t.label} {share:.0%}" for t, share, asked in found if asked)
 
     @property
     def comparable(self) -> bool:

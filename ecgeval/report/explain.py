@@ -22,8 +22,9 @@ def statistic(id: str) -> Entry | None:
     """
     parts = id.split(".")
     last = parts[-1]
-    if "recall" in parts:
-        return CATALOGUE["recall"]
+    for several in ("recall", "power"):
+        if several in parts:
+            return CATALOGUE[several]
     own = re.sub(r"_d\d$", "", f"{parts[0]}_{last}")  # a section's own: sweep.epoch-00025.energy
     names = [own, "_".join(parts[-2:]), last]
     if "c2st" in parts:

@@ -114,6 +114,48 @@ def test_distance_intervals_cover_on_near_and_off_the_null(shift, sigma):
         assert coverage(results, statistic, truth) > 0.95 - tolerance(0.95, repeats)
 
 
+def test_distance_intervals_cover_with_three_records_a_patient_and_not_without_the_grouping():
+    """N(0, 1), ICC 0.5, against N(0.5, 1): D = 2 Phi(0.25) - 1, W1 = 0.5."""
+    rng = np.random.default_rng(6)
+    real, patient = clustered(rng, 80, 3, 0.5, 200)
+    synth = 0.5 + rng.normal(size=(600, 200))
+    real, synth = np.round(real / ROUND) * ROUND, np.round(synth / ROUND) * ROUND
+    alone = np.arange(600)
+    right = compare_columns(
+        Sample(real, patient), Sample(synth, alone), [False] * 200, seed=0, effort=LIGHT
+    )
+    wrong = compare_columns(
+        Sample(real, np.arange(240)), Sample(synth, alone), [False] * 200, seed=0, effort=LIGHT
+    )
+    for statistic, truth in (("ks", 0.19741), ("wasserstein", 0.5)):
+        assert coverage(right, statistic, truth) > 0.95 - tolerance(0.95, 200), statistic
+    assert coverage(wrong, "wasserstein", 0.5) < 0.95 - tolerance(0.95, 200)
+
+
+@pytest.mark.parametrize("turn", [0.0, 20.0])
+def test_circular_intervals_cover_on_and_off_the_null(turn):
+    """Wrapped N(0, 30) against the same turned: W1 is the turn, U2 by numerical integration."""
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(7)
+    n, m, repeats = 60, 200, 120
+    person = np.repeat(rng.normal(size=(n, repeats)), 3, axis=0) * np.sqrt(0.5)
+    real = 30 * (person + rng.normal(size=(3 * n, repeats)) * np.sqrt(0.5))
+    synth = turn + 30 * rng.normal(size=(m, repeats))
+    results = compare_columns(
+        Sample(real, np.repeat(np.arange(n), 3)), Sample(synth, np.arange(m)), [True] * repeats,
+        seed=0, effort=LIGHT,
+    )  # fmt: skip
+    at = np.linspace(-180, 180, 20_001)
+    gap = norm.cdf(at / 30) - norm.cdf((at - turn) / 30)
+    weight = 3 * n * norm.pdf(at / 30) + m * norm.pdf((at - turn) / 30)
+    weight /= weight.sum()
+    u2 = 3 * n * m / (3 * n + m) * (weight @ gap**2 - (weight @ gap) ** 2)
+    for statistic, truth in (("circ_wasserstein", turn), ("watson_u2", u2)):
+        assert coverage(results, statistic, truth) > 0.95 - tolerance(0.95, repeats), statistic
+    assert abs(coverage(results, "circ_mean_diff", turn) - 0.95) < tolerance(0.95, repeats)
+
+
 def test_the_plain_bootstrap_of_a_distance_would_miss_on_the_null():
     """Why `distance_changes` exists: percentiles of D and W1 themselves never reach 0."""
     from ecgeval.compare.distributions import wasserstein

@@ -12,8 +12,10 @@ from ecgeval.compare.embedding import (
     measure_space,
     waveform_space,
 )
+from ecgeval.compare.manifold import compare_manifold
 from ecgeval.delineation.base import BEAT_WINDOW_S
 from ecgeval.errors import UsageError
+from ecgeval.results import Verdict
 
 
 def table(**columns):
@@ -131,3 +133,29 @@ def test_a_beat_with_a_gap_has_no_place_and_flat_sets_no_error():
     flat = np.zeros((5, 8, 275))
     assert not np.any(waveform_space(flat, flat)[0])
     assert np.isnan(waveform_space(np.full_like(flat, np.nan), flat)[0]).all()
+
+
+def verdicts(real, synth):
+    results = compare_manifold(
+        {"beats": waveform_space(real, synth)}, quick=True,
+        patients_real=range(len(real)), patients_synth=range(len(synth)),
+    )  # fmt: skip
+    return {f.code: f.verdict for f in results.findings}
+
+
+def test_what_small_changes_and_copies_do_in_the_space_of_beats():
+    """2 % gain in a lead and 20 µV of noise a sample (a median of ten beats keeps 1/√10 of it)."""
+    real, other = beats(200), beats(200, seed=1)
+    gain = other.copy()
+    gain[:, 3] *= 1.02
+    noise = np.random.default_rng(2).normal(0, 0.02 / np.sqrt(10), other.shape)
+    for alike in (gain, other + noise):
+        assert Verdict.FAIL not in verdicts(real, alike).values()
+    copied = verdicts(real, real + noise)
+    assert copied["MANI-AUTHENTICITY"] == Verdict.FAIL
+    assert verdicts(real, real)["MANI-AUTHENTICITY"] == Verdict.FAIL
+    inverted = other.copy()
+    inverted[:, 1] *= -1
+    assert verdicts(real, inverted)["MANI-PR"] == Verdict.FAIL
+    microvolts = verdicts(real, 1000 * other)
+    assert microvolts["MANI-FRECHET"] == microvolts["MANI-PR"] == Verdict.FAIL

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ecgeval.compare.equivalence import load_margins, tost
-from ecgeval.compare.univariate import Effort, Sample, compare_columns
+from ecgeval.compare.univariate import DECIDING, Effort, Sample, compare_columns
 from ecgeval.errors import UsageError
 from ecgeval.results import Verdict
 
@@ -26,13 +26,13 @@ def test_tost(interval, verdict):
     assert tost(interval, -2, 2) == verdict
 
 
-def medians(n, shift, seed):
+def medians(n, shift, seed, curves=0):
     """Compare QRS of SD 8 ms, on a 1-ms grid, n a side, the medians `shift` apart."""
     rng = np.random.default_rng(seed)
     real, synth = (np.round(rng.normal(m, 8, (n, REPEATS))) for m in (90, 90 + shift))
     return compare_columns(
         Sample(real, np.arange(n)), Sample(synth, np.arange(n)), [False] * REPEATS,
-        seed=0, effort=Effort(400, 20, 0),
+        seed=0, effort=Effort(400, 20, 0), shift=[i < curves for i in range(REPEATS)],
     )  # fmt: skip
 
 
@@ -41,8 +41,14 @@ def pass_rate(results):
 
 
 def test_a_shift_of_the_margin_passes_at_most_one_time_in_twenty():
-    results = medians(430, 2, 0)
+    results = medians(430, 2, 0, curves=100)
     assert pass_rate(results) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / REPEATS)
+    # A shift of 2 ms is a Wasserstein distance of 2 ms and shifts every quantile by 2 ms.
+    distance = [tost(r.stats["wasserstein"].ci90, -np.inf, 2) == Verdict.PASS for r in results]
+    assert np.mean(distance) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / REPEATS)
+    for name in DECIDING:
+        passed = [tost(r.stats[name].ci90, -2, 2) == Verdict.PASS for r in results[:100]]
+        assert np.mean(passed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100), name
 
 
 def test_no_shift_passes_at_the_planned_size():
@@ -82,6 +88,25 @@ def test_own_margins_override_and_keep_the_rest(tmp_path):
     assert margins.of("hr_bpm", 70) == 5
 
 
+def test_margins_of_quantiles_and_distance(tmp_path):
+    """Those of the median, times a factor, unless a measure has its own in its unit."""
+    default = load_margins()
+    assert default.shape("quantiles", "qrs_ms", 90) == default.of("qrs_ms", 90) == 6
+    assert default.shape("wasserstein", "r_amp_V5_mv", 2.0) == pytest.approx(0.2)
+    assert default.shape("quantiles", "rmssd_ms", 30) is None
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "[quantiles]\nstrict = 1\nlenient = 2\n[measures]\n"
+        "qrs_ms = { strict = 2, lenient = 6, wasserstein = { strict = 3, lenient = 4 } }\n"
+        '"r_amp_{lead}_mv" = { strict = 1, lenient = 1, quantiles = { strict = 1, lenient = 3 } }\n'
+    )
+    own = load_margins("lenient", path)
+    assert own.shape("quantiles", "qrs_ms", 90) == 12
+    assert own.shape("wasserstein", "qrs_ms", 90) == 4
+    assert own.shape("quantiles", "r_amp_V5_mv", 1) == 3
+    assert own.of("qrs_ms", 90) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -92,6 +117,11 @@ def test_own_margins_override_and_keep_the_rest(tmp_path):
         ("[measures]\nqrs_ms = { strict = 1, lenient = -3 }", "qrs_ms.lenient is -3"),
         ("[measures]\nqrs_ms = { strict = 1 }", "expected a positive number"),
         ("[sd_ratio]\nlenient = [1.2, 0.8]", "sd_ratio.lenient"),
+        ("[quantiles]\nlenient = 0", "quantiles.lenient is 0"),
+        (
+            "[measures]\nqrs_ms = { strict = 1, lenient = 3, wasserstein = { lenient = -1 } }",
+            "qrs_ms.wasserstein.lenient is -1",
+        ),
         ("measures = 3", "expected a table"),
         ("measures = [", "cannot read the margins file"),
     ],

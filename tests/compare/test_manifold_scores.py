@@ -217,3 +217,9 @@ def test_every_score_but_kid_is_the_same_after_a_rotation_and_a_shift():
         else:
             np.testing.assert_allclose(now, was, atol=0.005)
     assert ms.kid(real @ turn, other @ turn) == pytest.approx(ms.kid(real, other))
+
+
+def test_clipped_density_by_hand():
+    """Min(12, 5) and 0 against 5 and 3: (5 + 0) / (5 + 3)."""
+    assert ms.clipped_density(np.array([12, 0]), np.array([9, 3]), 5) == 5 / 8
+    assert ms.clipped_density(np.array([1]), np.array([0]), 5) == 0

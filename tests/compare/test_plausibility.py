@@ -326,7 +326,7 @@ def test_without_waveforms_nothing_is_said_of_signals():
 
 @pytest.fixture(scope="module")
 def twelve(sim):
-    """Return 12-lead sets whose limb leads were measured apart: exact sums, then 4.88 µV rounding."""
+    """Return a maker of 12-lead sets rounded lead by lead to 4.88 µV."""
 
     def make(seed, spoil=lambda x: x):
         ecgs = sim(40, seed=seed).with_leads(STANDARD_LEADS)

@@ -36,7 +36,8 @@ def normal(n=1):
                 f"s_amp_{lead}_mv": -0.2}  # fmt: skip
     one |= {"r_amp_V1_mv": 0.2, "s_amp_V1_mv": -0.9, "r_amp_V2_mv": 0.4, "s_amp_V2_mv": -1.2,
             "r_amp_V3_mv": 0.8, "s_amp_V3_mv": -0.9, "r_amp_V4_mv": 1.2, "s_amp_V4_mv": -0.5,
-            "r_amp_V5_mv": 1.2, "s_amp_V5_mv": -0.3, "r_amp_V6_mv": 1.0, "r_amp_aVL_mv": 0.3}  # fmt: skip
+            "r_amp_V5_mv": 1.2, "s_amp_V5_mv": -0.3, "r_amp_V6_mv": 1.0,
+            "r_amp_aVL_mv": 0.3}  # fmt: skip
     return pd.DataFrame([one] * n, index=[f"r{i}" for i in range(n)], dtype=float)
 
 
@@ -64,7 +65,8 @@ EDGES = [
     ("pr", "pr_ms", 120, True, "low", 120), ("pr", "pr_ms", 200, True, "high", None),
     ("p_duration", "p_dur_ms", 120, False, "high", 142.9),
     ("qrs", "qrs_ms", 110, True, "high", 120),
-    ("axis", "qrs_axis_deg", -30, True, "low", -45), ("axis", "qrs_axis_deg", 90, True, "high", 120),
+    ("axis", "qrs_axis_deg", -30, True, "low", -45),
+    ("axis", "qrs_axis_deg", 90, True, "high", 120),
     ("st_elevation", "stj_I_mv", 0.10, False, "high", 0.10),
     ("st_elevation", "stj_V6_mv", 0.10, False, "high", 0.10),
     ("st_depression", "stj_V2_mv", -0.05, False, "low", -0.05),
@@ -137,6 +139,9 @@ def test_voltage_progression_and_q_waves_by_hand():
     assert verdict("r_progression", r_amp_V4_mv=0.2) == FAIL
     assert verdict("r_progression", s_amp_V5_mv=-1.2) == FAIL
     assert verdict("r_progression", r_amp_V1_mv=0.9) == FAIL  # R as large as S in V1 already
+    qs = {"q_amp_V1_mv": -0.9, "r_amp_V1_mv": 0.03, "s_amp_V1_mv": 0.0}
+    assert verdict("r_progression", **qs) == PASS  # a QS in V1 is no R
+    assert verdict("voltage", **qs | {"q_amp_V1_mv": -2.4}) == FAIL
     never = {f"s_amp_V{k}_mv": -1.9 for k in range(1, 7)} | {"s_amp_V2_mv": -2.0}
     assert verdict("r_progression", **never) == FAIL
     assert verdict("q_wave", q_amp_aVL_mv=-0.074) == PASS  # 24.7 % of 0.3 mV

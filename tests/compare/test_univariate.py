@@ -54,6 +54,31 @@ def test_size_with_three_records_a_patient_and_without_the_grouping(n):
     assert np.mean(by_record <= 0.05) > 0.05 + three_se(0.05, 100)
 
 
+@pytest.mark.parametrize(("n", "each", "repeats"), [(50, 3, 200), (200, 3, 120), (1000, 2, 80)])
+@pytest.mark.parametrize("circular", [False, True])
+def test_size_of_ks_and_watson_by_number_of_patients(n, each, repeats, circular):
+    rng = np.random.default_rng(n + circular)
+
+    def draw():
+        person = np.repeat(rng.normal(size=(n, repeats)), each, axis=0) * np.sqrt(0.8)
+        values = person + rng.normal(size=(each * n, repeats)) * np.sqrt(0.2)
+        return np.round(values * 5) * 6, np.repeat(np.arange(n), each)  # degrees, SD 30
+
+    def rejected(real, synth, who):
+        found = compare_columns(
+            Sample(real, who), Sample(synth, who), [circular] * real.shape[1], seed=1,
+            effort=TEST_ONLY,
+        )  # fmt: skip
+        return np.mean(np.array([r.p for r in found]) <= 0.05)
+
+    (real, patient), (synth, _) = draw(), draw()
+    assert abs(rejected(real, synth, patient) - 0.05) < three_se(0.05, repeats)
+    if n == 50:
+        few = slice(100)
+        alone = np.arange(each * n)
+        assert rejected(real[:, few], synth[:, few], alone) > 0.05 + three_se(0.05, 100)
+
+
 def test_size_where_only_the_real_set_repeats_patients():
     rng = np.random.default_rng(7)
     person = np.repeat(rng.normal(size=(100, REPEATS)), 3, axis=0) * np.sqrt(0.5)

@@ -86,7 +86,7 @@ def test_a_pair_shares_what_is_drawn(yardstick: Yardstick) -> None:
     assert high - low < apart  # the pair is surer than two runs apart
 
 
-@pytest.mark.parametrize(("patients", "reps"), [(50, 80), (200, 40)])
+@pytest.mark.parametrize(("patients", "reps"), [(50, 80), (200, 50)])
 def test_the_interval_covers_with_patients_as_the_unit_and_not_with_records(patients, reps) -> None:
     """Four records a patient; the truth is the closed form above, in the scale that was found."""
     from scipy.stats import foldnorm
@@ -97,7 +97,7 @@ def test_the_interval_covers_with_patients_as_the_unit_and_not_with_records(pati
     for _ in range(reps):
         person = rng.normal(size=patients)[who] * 0.95 + rng.normal(size=len(who)) * 0.3122
         real = pd.DataFrame({"hr_bpm": 70 + 5 * person})
-        synth = pd.DataFrame({"hr_bpm": 70 + 5 * d + 5 * rng.normal(size=2 * patients)})
+        synth = pd.DataFrame({"hr_bpm": 70 + 5 * d + 5 * rng.normal(size=4 * patients)})
         for k, unit in enumerate((who, np.arange(len(who)))):
             yardstick = Yardstick(real, unit, ONE)
             low, high = yardstick.energy(synth).ci

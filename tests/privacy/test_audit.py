@@ -11,11 +11,12 @@ import pytest
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.privacy import audit_sets, pseudonyms, split_patients
-from ecgeval.privacy.sensitivity import TRANSFORMS, plant
+from ecgeval.privacy.sensitivity import TRANSFORMS, plant, promised
 from ecgeval.report.explain import explain, statistic
 from ecgeval.results import Results, Verdict, json_schema
 
 QUICK = {"permutations": 999}
+KINDS = [t for t, asked in zip(TRANSFORMS, promised({"record"}), strict=True) if asked]
 
 
 def with_signals(ecgs: EcgSet, signals: np.ndarray) -> EcgSet:
@@ -46,7 +47,8 @@ def with_copies(synth: EcgSet, train: EcgSet, n: int, seed: int = 0) -> tuple[Ec
     source = rng.choice(len(train), n, replace=False)
     for at, row in enumerate(source):
         pair = train.signals[[row, source[at - 1]]]
-        signals[at] = plant(pair, train.fs, TRANSFORMS[at % len(TRANSFORMS)], rng)[0]
+        kind = KINDS[at % len(KINDS)]
+        signals[at] = plant(pair, train.fs, kind, rng, fill=signals[[at, at]])[0]
     named = dict(zip(synth.ids[:n], train.ids[source], strict=True))
     return with_signals(synth, signals), named
 
@@ -303,7 +305,7 @@ def test_beats_add_a_detector_and_find_what_records_cannot(sets) -> None:
     named = table(results, "copies")
     assert list(named["synthetic record"]) == [synth.ids[5]]
     assert list(named["training record"]) == [pseudonyms(train).iloc[9]]
-    assert list(named["detectors"]) == ["D4"]
+    assert list(named["detectors"]) == ["D4 D4T"]
     assert "no representative beat: 1" in table(results, "sets")["left out because"].iloc[2]
 
 

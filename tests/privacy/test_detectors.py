@@ -1,5 +1,8 @@
 """What the detectors compare: the same heart through another chain looks the same."""
 
+import gc
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,12 @@ from ecgeval.privacy.detectors import (
     beat_signals,
     independent_leads,
     record_signals,
+    single_beats,
 )
 from ecgeval.privacy.search import search
+from ecgeval.privacy.sensitivity import TRANSFORMS, plant
+
+BY_ID = {d.id: d for d in DETECTORS}
 
 
 def seen(ecgs: EcgSet) -> np.ndarray:
@@ -74,7 +81,7 @@ def test_beats_are_aligned_and_missing_ones_are_left_out(sim) -> None:
     late = np.roll(given, 8, axis=2)  # R found 16 ms too early
     a, b = (beat_signals(v, ecgs.fs, ecgs.leads, ecgs.leads) for v in (given, 2 * late + 0.1))
     assert a.usable.sum() == 5
-    detector = DETECTORS[-1]
+    detector = BY_ID["D4"]
     rows = np.flatnonzero(a.usable)
     found, _ = search(detector.kernel(b.x[rows], a.x[rows]))
     np.testing.assert_array_equal(found.partner[:, 0], np.arange(5))
@@ -91,3 +98,48 @@ def test_correlation_of_a_sample_by_sample_search() -> None:
     x = np.array([[[1.0, 0.0]], [[0.6, 0.8]]], np.float32)
     found, _ = search(DETECTORS[0].kernel(x[:1], x[1:]))
     assert DETECTORS[0].correlation(found)[0, 0] == pytest.approx(0.6)
+
+
+def test_stretched_beats_need_the_detector_that_stretches(sim) -> None:
+    ecgs = sim(8, seconds=2)
+    given = beats(ecgs)
+    rng = np.random.default_rng(0)
+    fast = plant(given, ecgs.fs, next(t for t in TRANSFORMS if t.id == "retimed"), rng, beat=True)
+    a, b = (beat_signals(v, ecgs.fs, ecgs.leads, ecgs.leads) for v in (given, fast))
+    plain, stretched = (
+        BY_ID[name].correlation(search(BY_ID[name].kernel(b.x, a.x))[0]).min()
+        for name in ("D4", "D4T")
+    )
+    assert stretched > 0.99 > plain
+
+
+def test_a_repeated_beat_is_found_among_all_beats(sim) -> None:
+    ecgs = sim(6)
+    repeat = next(t for t in TRANSFORMS if t.id == "onebeat")
+    copies = plant(ecgs.signals, ecgs.fs, repeat, np.random.default_rng(0))
+    real, fake = (
+        single_beats(record_signals(changed(ecgs, x), ecgs.leads, 10))
+        for x in (ecgs.signals, copies)
+    )
+    assert fake.usable.all()
+    assert (np.bincount(real.owner) >= 7).all()  # 10 s at 60 to 85 a minute, ends left out
+    found, _ = search(BY_ID["D5"].kernel(fake.x, real.parts))
+    np.testing.assert_array_equal(real.owner[found.partner[:, 0]], np.arange(6))
+    assert found.similarity.min() > 0.95
+    kept = real.only(np.array([4, 1]))
+    np.testing.assert_array_equal(np.unique(kept.owner), [0, 1])
+    np.testing.assert_array_equal(kept.parts[kept.owner == 0], real.parts[real.owner == 4])
+
+
+def test_large_sets_are_kept_on_disk_and_read_the_same(sim, monkeypatch) -> None:
+    ecgs = sim(3)
+    plain = record_signals(ecgs, ecgs.leads, 10)
+    monkeypatch.setattr("ecgeval.privacy.detectors._SPOOLED", 0)
+    spooled = record_signals(ecgs, ecgs.leads, 10)
+    assert isinstance(spooled.x, np.memmap)
+    np.testing.assert_array_equal(spooled.x, plain.x)
+    name = spooled.x.filename
+    assert Path(name).exists()
+    del spooled
+    gc.collect()
+    assert not Path(name).exists()

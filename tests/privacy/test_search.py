@@ -5,7 +5,17 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ecgeval.privacy.search import Euclid, Lagged, search
+from ecgeval.privacy.search import (
+    Euclid,
+    LagBound,
+    Lagged,
+    Leadwise,
+    Rows,
+    Versions,
+    Windowed,
+    search,
+    search_above,
+)
 
 
 def brute_force(similarity: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -138,3 +148,160 @@ def test_memory_is_bounded() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < limit + 4 * 2**20
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    x = x - x.mean(axis=2, keepdims=True)
+    norm = np.sqrt((x**2).sum(axis=(1, 2), keepdims=True))
+    return (x / np.where(norm > 0, norm, np.inf)).astype(np.float32)
+
+
+def waves(n: int, seed: int, samples: int = 200) -> np.ndarray:
+    """Return band-limited records of three leads with a beat, and shifted copies among them."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(samples)
+    x = 0.02 * rng.normal(size=(n, 3, samples))
+    for record in x:
+        for at in np.arange(rng.uniform(5, 40), samples, rng.uniform(35, 60)):
+            shape = np.exp(-0.5 * ((t - at) / rng.uniform(1.5, 3)) ** 2)
+            record += rng.normal(1, 0.3, (3, 1)) * shape
+    return unit(x)
+
+
+def test_leadwise_equals_brute_force_also_with_flat_leads() -> None:
+    x, y = waves(20, 0), waves(15, 1)
+    x[3, 1] = -2 * y[7, 1]  # one lead, inverted and louder
+    x[5, 0] = 0
+    y[6] = 0
+    truth = np.zeros((20, 15))
+    for lead in range(3):
+        a, b = (v[:, lead].astype(float) for v in (x, y))
+        norms = np.outer(np.sqrt((a**2).sum(1)), np.sqrt((b**2).sum(1)))
+        truth = np.maximum(truth, np.abs(a @ b.T) / np.where(norms > 0, norms, np.inf))
+    for found, expected in zip(search(Leadwise(x, y), k=2), (truth, truth.T), strict=True):
+        similarity, order = brute_force(expected, 2)
+        np.testing.assert_allclose(found.similarity, similarity, atol=1e-7)
+        same = similarity > 0  # nothing but zeros is similar to a flat record
+        np.testing.assert_array_equal(found.partner[same], order[same])
+    assert search(Leadwise(x, y))[0].partner[3, 0] == 7
+    assert Leadwise(x, y).by_lead(np.array([3]), np.array([7]))[0, 1] == pytest.approx(-1)
+
+
+def test_windowed_equals_brute_force_and_finds_a_part_of_a_record() -> None:
+    x, y = waves(12, 0), waves(10, 1)
+    x[4, :, 120:] = y[2, :, 40:120]  # the end of one is from the middle of the other
+    width, starts = 80, (0, 120)
+    truth = np.full((12, 10), -np.inf)
+    for i, a in enumerate(x.astype(float)):
+        for j, b in enumerate(y.astype(float)):
+            least = 0.25 * width / 200
+            for s in starts:
+                w = a[:, s : s + width]
+                for p in range(121):
+                    r = b[:, p : p + width]
+                    kept = [max((v**2).sum(), least * (u**2).sum()) for v, u in ((w, a), (r, b))]
+                    truth[i, j] = max(truth[i, j], (w * r).sum() / np.sqrt(kept[0] * kept[1]))
+    for found, expected in zip(
+        search(Windowed(x, y, starts, width), k=2), (truth, truth.T), strict=True
+    ):
+        similarity, order = brute_force(expected, 2)
+        np.testing.assert_allclose(found.similarity, np.minimum(similarity, 1), atol=1e-6)
+        np.testing.assert_array_equal(found.partner, order)
+    assert search(Windowed(x, y, starts, width))[0].partner[4, 0] == 2
+
+
+@pytest.mark.parametrize("rank", [None, 3])
+def test_versions_equal_brute_force_whatever_the_directions_kept(rank) -> None:
+    x, y = waves(15, 0, 40), waves(12, 1, 40)
+    move = [np.eye(40)[:, 5 + lag : 35 + lag] for lag in (0, -3, 4)]
+    maps = np.stack(move)
+    y[3] = np.roll(x[6], 4, axis=1)
+    kernel = Versions(x, y, maps, rank)
+
+    def plain(a: np.ndarray, way: np.ndarray) -> np.ndarray:
+        return unit(a.astype(float) @ way).astype(float).reshape(len(a), -1)
+
+    truth = np.max([plain(x, m) @ plain(y, maps[0]).T for m in maps], axis=0)
+    close, margin = kernel.block(slice(0, 15))
+    assert (np.abs(close - truth) <= margin).all()
+    for found, expected in zip(search(kernel, k=2), (truth, truth.T), strict=True):
+        similarity, order = brute_force(expected, 2)
+        np.testing.assert_allclose(found.similarity, similarity, atol=1e-6)
+        np.testing.assert_array_equal(found.partner, order)
+
+
+def some_pairs(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return records with copies, shifts, parts, a constant lead and a flat record among them."""
+    x, y = waves(60, seed), waves(50, seed + 1)
+    for row, lag in enumerate((0, 3, -30, 60, 100, -100)):
+        x[row] = 0.5 * np.roll(y[row], lag, axis=1)
+        fill = slice(0, lag) if lag > 0 else slice(lag, None)
+        x[row, :, fill] = x[row + 20, :, fill] if lag else x[row, :, fill]
+    x[10, 1] = 0.1
+    x[11] = 0
+    x[12, :, 30:] *= 1e-3
+    return x, y
+
+
+@pytest.mark.parametrize("width", [7, 25])
+@pytest.mark.parametrize("apart", [0, 2])
+def test_the_bounds_are_never_below_the_correlation(width: int, apart: int, monkeypatch) -> None:
+    monkeypatch.setattr(LagBound, "APART", apart)
+    x, y = some_pairs(0)
+    kernel = Lagged(x, y, 100)
+    floors = np.linspace(0.5, 0.9, 101)
+    i, j = (v.ravel() for v in np.indices((len(x), len(y))))
+    over = (kernel.correlations(i, j) / floors[np.abs(kernel.lags)]).max(axis=1)
+    bound = LagBound(kernel, floors, width, (0.02, 0.3))
+    assert (bound.over_floor(x).ravel() >= over - 1e-5).all()
+    kept = np.zeros((len(x), len(y)), bool)
+    kept[bound.correlated(x, np.ones_like(kept))] = True
+    assert kept.ravel()[over >= 1].all()
+    assert kept.mean() < 0.9
+
+
+def test_real_records_are_within_the_bounds(real_data) -> None:
+    import wfdb
+
+    folder = real_data("ptbxl")
+    names = sorted(folder.rglob("*_hr.hea"))[:24]
+    x = np.array([wfdb.rdrecord(str(n)[:-4]).p_signal.T[:, ::5] for n in names], np.float32)
+    x = unit(np.nan_to_num(x))
+    kernel = Lagged(x[:12], x[12:], 500)
+    floors = np.full(501, 0.5)
+    i, j = (v.ravel() for v in np.indices((12, 12)))
+    over = kernel.exact(i, j) / 0.5
+    bound = LagBound(kernel, floors, 50, (0.025, 0.41))
+    assert (bound.over_floor(x[:12]).ravel() >= over - 1e-5).all()
+
+
+@pytest.mark.parametrize("floors", [(0.9, 0.95), (0.6, 0.6)])
+def test_a_range_query_finds_what_brute_force_finds(floors) -> None:
+    x, y = some_pairs(3)
+    usable = np.flatnonzero((x**2).sum(axis=(1, 2)) > 0)
+    floor = np.where(np.arange(101) <= 40, *floors)
+    kernel = Lagged(Rows(x, usable), y, 100)
+    found = search_above(kernel, floor, width=25, band=(0.02, 0.3), k=3)
+    p, j = (v.ravel() for v in np.indices((len(usable), len(y))))
+    rho = kernel.correlations(p, j)
+    near = np.where(rho >= floor[np.abs(kernel.lags)], rho, -np.inf).max(axis=1)
+    for pair in np.flatnonzero(near > -np.inf)[:20]:  # the definition itself
+        expected = correlation(x[usable[p[pair]]], y[j[pair]], 100)
+        assert rho[pair].max() == pytest.approx(expected, abs=1e-9)
+    truth = near.reshape(len(usable), len(y))
+    assert (truth > -np.inf).sum() == found.stages[3] >= 5
+    assert found.stages[0] >= found.stages[1] >= found.stages[2] >= found.stages[3]
+    for one, expected in ((found.by_query, truth), (found.by_reference, truth.T)):
+        similarity, order = brute_force(expected, 3)
+        hit = similarity > -np.inf
+        np.testing.assert_allclose(one.similarity[hit], np.minimum(similarity, 1)[hit], atol=1e-12)
+        np.testing.assert_array_equal(one.partner, np.where(hit, order, -1))
+        assert np.isnan(one.similarity[~hit]).all()
+
+
+def test_rows_are_read_where_they_are_asked_for() -> None:
+    x = waves(10, 0)
+    rows = np.array([7, 2, 5])
+    direct, lazy = (search(Euclid(q, x)) for q in (x[rows], Rows(x, rows)))
+    np.testing.assert_array_equal(direct[0].partner, lazy[0].partner)
+    assert direct[0].partner[:, 0].tolist() == [7, 2, 5]

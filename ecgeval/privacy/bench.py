@@ -1,0 +1,353 @@
+"""The planted-leak bench: what the audit finds when it is known what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from ecgeval.ecgset import EcgSet
+from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
+from ecgeval.privacy.copies import clopper_pearson
+from ecgeval.privacy.detectors import DETECTORS, Detector, Signals
+from ecgeval.privacy.evidence import Evidence, Side, collect, exchange_of
+from ecgeval.privacy.search import Rows
+from ecgeval.privacy.sensitivity import TRANSFORMS, promised
+from ecgeval.privacy.view import plural
+from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
+
+__all__ = ["run_bench"]
+
+PLANTED = 200
+"""Most training records planted under each disguise."""
+LEVEL = 0.05
+POWER = 0.9
+POWER_COPIES = 20
+"""With this many copied patients the exchangeability test must reject in `POWER` of the runs."""
+SIDE = 1000
+"""Most records of a set that the repeated tests draw from."""
+PERMUTATIONS = 999
+OTHER_ECG = "same patient's other ECG"
+
+
+class _Bench(NamedTuple):
+    """Similarity of synthetic and planted records to real ones, and who is who.
+
+    Attributes
+    ----------
+    synth : ndarray, shape (detectors, synthetic, real)
+    planted : ndarray, shape (detectors, transforms, planted, real)
+    person : ndarray of int, shape (real,)
+    in_train : ndarray of bool, shape (real,)
+    names : tuple of str
+    source : ndarray of int, shape (planted,)
+        Person of each planted record.
+    kinds : ndarray of int
+        Transforms that must be found.
+    """
+
+    synth: np.ndarray
+    planted: np.ndarray
+    person: np.ndarray
+    in_train: np.ndarray
+    names: tuple[str, ...]
+    source: np.ndarray
+    kinds: np.ndarray
+
+
+def run_bench(
+    train: EcgSet,
+    holdout: EcgSet,
+    synth: EcgSet,
+    *,
+    beats: Mapping[str, np.ndarray] | None = None,
+    beats_fs: float | None = None,
+    copies: tuple[int, ...] = (1, 5, 20, 100),
+    repeats: int = 500,
+    seed: int = 0,
+    jobs: int = 1,
+    section: str = "bench",
+    assume_independent: bool = False,
+    progress: Progress = quiet,
+) -> Results:
+    """Plant copies on purpose and count what the audit finds, and what it finds without them.
+
+    Parameters
+    ----------
+    train, holdout, synth : EcgSet
+        As in `audit_sets`; `synth` should hold no copies of its own.
+    beats, beats_fs
+        As in `audit_sets`.
+    copies : tuple of int
+        Numbers of patients copied in the power runs, one record each, every one under a disguise
+        drawn from those that must be found; numbers above the records planted are left out.
+    repeats : int
+        Runs with nothing planted, each with patients dealt anew to train and holdout and half of
+        the synthetic records; a fifth as many, at least 20, for each number of copies.
+    seed, jobs, assume_independent, progress
+        As in `audit_sets`.
+    section : str
+        Slug of the section, and first part of every id.
+
+    Returns
+    -------
+    Results
+        One section: recall of each disguise by each detector, size and power of the
+        exchangeability test.
+
+    Raises
+    ------
+    UsageError
+        If a real record has no patient id and `assume_independent` is not set.
+    DataError
+        If the sets cannot be compared.
+    """
+    e = collect(
+        train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
+        permutations=PERMUTATIONS, assume_independent=assume_independent, id_key="bench",
+        progress=progress, planted_records=PLANTED,
+    )  # fmt: skip
+    estimates, rows = [], []
+    for name, accept, label, found in _recalls(e):
+        hits, n = int(found.sum()), len(found)
+        rows.append((label, name[0], n, hits, *_share(hits, n), accept))
+        estimates.append(Estimate(
+            f"{section}.recall.{name[0].lower()}.{name[1]}", hits / n if n else None,
+            clopper_pearson(hits, n) if n else None, n_real=n, n_synth=n, better="higher",
+            label=f"planted copies found, {label}, {name[0]}", seed=seed,
+            method="planted training records, right partner named; Clopper-Pearson",
+        ))  # fmt: skip
+    tables = [Table(
+        f"{section}.recall", "Planted copies found",
+        ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high", "required"),
+        tuple(rows),
+        "By the rule of the audit: a limit that an honest set of this size passes with chance .01, "
+        "and half the distance of the nearest holdout record. Required: of the union; empty: "
+        "reported only.", section,
+    )]  # fmt: skip
+    findings = [_recall_finding(rows, section)]
+    tests: list[tuple[int, np.ndarray]] = []
+    if e.holdout is not None and e.exchange is not None:
+        tests = _tests(e, copies, repeats, seed, jobs, progress)
+    for planted, p in tests:
+        reject = int((p <= LEVEL).sum())
+        estimates.append(Estimate(
+            f"{section}.size" if not planted else f"{section}.power.{planted}", reject / len(p),
+            clopper_pearson(reject, len(p)), null=LEVEL if not planted else None,
+            better="near_null" if not planted else "higher", n_real=len(e.train), seed=seed,
+            label="share of runs with p <= .05, "
+            + (f"{plural(planted, 'patient')} copied" if planted else "nothing planted"),
+            method=f"{len(p)} runs of the exchangeability test, {PERMUTATIONS} permutations each; "
+            "Clopper-Pearson",
+        ))  # fmt: skip
+    if tests:
+        tables.append(Table(
+            f"{section}.exchange", "Exchangeability test",
+            ("patients copied", "runs", "p <= .05", "ci_low", "ci_high", "p <= .01"),
+            tuple(
+                (c, len(p), *_share(int((p <= LEVEL).sum()), len(p)), float((p <= 0.01).mean()))
+                for c, p in tests
+            ),
+            "0: patients dealt anew to train and holdout in each run. Each run sees half of the "
+            "synthetic records, drawn at random.", section,
+        ))  # fmt: skip
+    findings += _test_findings(dict(tests), section)
+    summary = (
+        f"{plural(len(e.planted_rows), 'training record')} planted under {len(TRANSFORMS)} "
+        f"disguises among {plural(len(e.synth), 'synthetic record')}."
+    )
+    return Results(
+        sections=(Section(section, "Planted-leak bench", summary),),
+        estimates=tuple(estimates), findings=tuple(findings), tables=tuple(tables),
+    )  # fmt: skip
+
+
+def _share(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
+    return (hits / n, *clopper_pearson(hits, n)) if n else (None, None, None)
+
+
+def _recalls(e: Evidence) -> Iterator[tuple[tuple[str, str], float | None, str, np.ndarray]]:
+    """Yield (detector, disguise), share required of the union, label, and what was found."""
+    asked = promised(e.synth.signals)
+    for number, transform in enumerate(TRANSFORMS):
+        found = {m.detector.id: m.found[number] for m in e.matches}
+        found["any"] = np.logical_or.reduce(list(found.values()))
+        for name, hits in found.items():
+            accept = transform.accept if name == "any" and asked[number] else None
+            yield (name, transform.id), accept, transform.label, hits
+    other = _other_ecg(e)
+    if len(next(iter(other.values()))):
+        other["any"] = np.logical_or.reduce(list(other.values()))
+        for name, hits in other.items():
+            yield (name, "otherecg"), None, OTHER_ECG, hits
+
+
+def _other_ecg(e: Evidence) -> dict[str, np.ndarray]:
+    """Return which training records lead to another record of the same patient by the rule."""
+    count = np.bincount(e.train.person)[e.train.person]
+    usable = np.logical_and.reduce([s.usable for s in e.train.signals.values()])
+    rows = np.flatnonzero((count > 1) & usable)[:PLANTED]
+    out = {}
+    for m in e.matches:
+        queries = e.train.only(rows).signals[m.detector.signals]
+        to_train = similarities(m.detector, queries, e.train.signals[m.detector.signals])
+        to_train[np.arange(len(rows)), rows] = -1
+        to_other = np.full(len(rows), -1.0)
+        if e.holdout is not None:
+            others = e.holdout.signals[m.detector.signals]
+            to_other = similarities(m.detector, queries, others).max(axis=1, initial=-1)
+        same = e.train.person[to_train.argmax(axis=1)] == e.train.person[rows]
+        out[m.detector.id] = m.rule(to_train.max(axis=1, initial=-1), to_other) & same
+    return out
+
+
+def similarities(detector: Detector, a: Signals, b: Signals) -> np.ndarray:
+    """Return correlations of all pairs in float32, -1 where one is not usable, shape (n, m)."""
+    rows = np.flatnonzero(a.usable)
+    owner = np.flatnonzero(b.usable) if b.owner is None else b.owner
+    references = b.x[owner] if b.parts is None else b.parts
+    out = np.full((len(a.x), len(b.x)), -1, np.float32)
+    if not len(rows) or not len(owner):
+        return out
+    kernel = detector.kernel(Rows(a.x, rows), references)
+    for part in shards(len(rows), 256):
+        close, _ = kernel.block(part)
+        close = close if detector.id != "D1" else 1 + close / 2
+        # The best part of each record.
+        np.maximum.at(out.T, owner, _at(close, rows[part], len(a.x)))
+    return out
+
+
+def _at(close: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+    """Return similarities by reference, at the rows of all queries, -1 elsewhere."""
+    out = np.full((close.shape[1], n), -1, np.float32)
+    out[:, rows] = close.T
+    return out
+
+
+def _tests(
+    e: Evidence, copies: tuple[int, ...], repeats: int, seed: int, jobs: int, progress: Progress
+) -> list[tuple[int, np.ndarray]]:
+    """Return p-values of the exchangeability test, by number of patients copied; 0 first."""
+    assert e.holdout is not None
+    rng = child_rng(seed, "bench", "records")
+    rows = [np.sort(rng.permutation(len(s))[:SIDE]) for s in (e.holdout, e.synth)]
+    rest = np.setdiff1d(np.arange(len(e.train)), e.planted_rows)
+    more = rng.permutation(rest)[: max(SIDE - len(e.planted_rows), 0)]
+    train = e.train.only(np.sort(np.concatenate([e.planted_rows, more])))
+    holdout, synth = (side.only(r) for side, r in zip((e.holdout, e.synth), rows, strict=True))
+    real = [train, holdout]
+    detectors = [d for d in DETECTORS if d.id in {m.detector.id for m in e.matches}]
+    person = np.concatenate([side.person for side in real])
+    bench = _Bench(
+        np.stack([_all(d, synth.signals[d.signals], real) for d in detectors]),
+        np.stack([
+            _all(d, e.planted[d.signals], real).reshape(len(TRANSFORMS), -1, len(person))
+            for d in detectors
+        ]),
+        person, np.isin(person, train.person), tuple(d.id for d in detectors),
+        e.train.person[e.planted_rows], np.flatnonzero(promised(e.synth.signals)),
+    )  # fmt: skip
+    # One record a patient is copied: patients planted twice would count twice.
+    few = len(np.unique(e.train.person[e.planted_rows]))
+    counts = [0, *(c for c in copies if 0 < c <= few)]
+    runs = [(c, run) for c in counts for run in range(repeats if not c else max(repeats // 5, 20))]
+    p = map_shards(
+        partial(_p_value, bench=bench, seed=seed), runs, jobs=jobs, stage="planted-leak bench",
+        progress=progress,
+    )  # fmt: skip
+    return [(c, np.array([x for x, (n, _) in zip(p, runs, strict=True) if n == c])) for c in counts]
+
+
+def _all(detector: Detector, queries: Signals, real: list[Side]) -> np.ndarray:
+    parts = [similarities(detector, queries, side.signals[detector.signals]) for side in real]
+    return np.concatenate(parts, axis=1)
+
+
+def _p_value(which: tuple[int, int], *, bench: _Bench, seed: int) -> float:
+    """Return the p-value of one run: so many patients copied, among half of the synthetic set."""
+    copies, run = which
+    rng = child_rng(seed, "bench", copies, run)
+    half = rng.permutation(bench.synth.shape[1])[: max(bench.synth.shape[1] // 2, 1)]
+    real, in_train = bench.synth[:, half].max(axis=1), bench.in_train
+    if copies:
+        rows = rng.permutation(len(bench.source))
+        rows = rows[np.sort(np.unique(bench.source[rows], return_index=True)[1])][:copies]
+        kinds = rng.choice(bench.kinds, len(rows))
+        real = np.maximum(real, bench.planted[:, kinds, rows].max(axis=1))
+    else:
+        people = rng.permutation(np.unique(bench.person))
+        in_train = np.isin(bench.person, people[: len(np.unique(bench.person[in_train]))])
+    similarity = np.where(real > -1, real, np.nan).T.astype(float)
+    tested = exchange_of(bench.person, in_train, similarity, bench.names, rng, PERMUTATIONS)
+    return 1.0 if tested is None else tested[0].p
+
+
+def _recall_finding(rows: list[tuple], section: str) -> Finding:
+    asked = [(row[0], row[3], row[2], row[7]) for row in rows if row[7] is not None]
+    rule = (
+        "shares required of the union of detectors: PASS if every one is reached; FAIL if the "
+        "upper 97.5 % limit of one is below; else INCONCLUSIVE"
+    )
+    if not asked or not asked[0][2]:
+        return Finding(
+            "BENCH-RECALL", Verdict.NOT_ASSESSABLE, "no training record could be planted", "",
+            rule=rule, section=section,
+        )  # fmt: skip
+    missed = [x for x in asked if x[1] / x[2] < x[3]]
+    failed = [x for x in missed if clopper_pearson(x[1], x[2])[1] < x[3]]
+    named = ", ".join(f"{label} {hits}/{n} (of {share:.0%})" for label, hits, n, share in missed)
+    verdict = (
+        Verdict.FAIL if failed else Verdict.INCONCLUSIVE if missed else Verdict.PASS
+    )  # fmt: skip
+    return Finding(
+        "BENCH-RECALL", verdict,
+        f"too few planted copies found: {named}" if missed
+        else f"planted copies of all {len(asked)} required kinds found as often as required",
+        f"{plural(asked[0][2], 'training record')} planted under each disguise.",
+        tuple(f"{section}.recall.any.{t.id}" for t in TRANSFORMS if t.accept is not None),
+        rule, section,
+    )  # fmt: skip
+
+
+def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
+    size_rule = (
+        f"runs with nothing planted and p <= {LEVEL:g}: PASS if at most {LEVEL:g} plus two "
+        "standard errors; else FAIL"
+    )
+    power_rule = (
+        f"runs with {POWER_COPIES} patients copied and p <= {LEVEL:g}: PASS if at least "
+        f"{POWER:.0%}; FAIL if the upper 97.5 % limit is below; else INCONCLUSIVE"
+    )
+    if 0 not in p:
+        for code, rule in (("BENCH-SIZE", size_rule), ("BENCH-POWER", power_rule)):
+            yield Finding(
+                code, Verdict.NOT_ASSESSABLE,
+                "the exchangeability test needs a holdout drawn like the training set",
+                "", rule=rule, section=section,
+            )  # fmt: skip
+        return
+    share = float((p[0] <= LEVEL).mean())
+    most = LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(p[0]))
+    yield Finding(
+        "BENCH-SIZE", Verdict.PASS if share <= most else Verdict.FAIL,
+        f"with nothing planted {share:.1%} of {len(p[0])} runs reject at {LEVEL:.0%}", "",
+        (f"{section}.size",), size_rule, section,
+    )  # fmt: skip
+    shares = ", ".join(f"{c}: {(x <= LEVEL).mean():.0%}" for c, x in p.items() if c)
+    if POWER_COPIES not in p:
+        verdict, title = Verdict.NOT_ASSESSABLE, f"fewer than {POWER_COPIES} patients to copy"
+    else:
+        hits, n = int((p[POWER_COPIES] <= LEVEL).sum()), len(p[POWER_COPIES])
+        verdict = (
+            Verdict.PASS if hits >= POWER * n
+            else Verdict.FAIL if clopper_pearson(hits, n)[1] < POWER
+            else Verdict.INCONCLUSIVE
+        )  # fmt: skip
+        title = f"with {POWER_COPIES} patients copied {hits / n:.0%} of {n} runs reject"
+    yield Finding(
+        "BENCH-POWER", verdict, title, f"Runs that reject, by patients copied: {shares}.",
+        tuple(f"{section}.power.{c}" for c in p if c), power_rule, section,
+    )  # fmt: skip
