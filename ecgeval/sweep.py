@@ -759,16 +759,16 @@ def _score_curves(rows: Sequence[Mapping[str, Any]], best: tuple[float, Energy] 
         energy.append({"name": "confirmed", "x": [best[0]], "y": [e.value], "low": [e.ci[0]],
                        "high": [e.ci[1]], "role": "real"})  # fmt: skip
     panels: list[tuple[str, str, float | None, list[dict[str, Any]]]] = [
-        ("Energy distance of the declared measures", "energy distance", 0, energy),
-        ("Equivalent medians and spreads", f"of {rows[0]['gates_of']}" if rows else "", None,
+        ("Energy distance", "declared measures, together", 0, energy),
+        ("Equivalent measures", f"medians and spreads, of {rows[0]['gates_of']:g}", None,
          [line("passed", "gates", "synth")]),
-        ("Rule-normal records, synthetic less real", "percentage points", 0,
+        ("Rule-normal records", "synthetic less real, points", 0,
          [floor("normal_floor_low", "normal_floor_high"),
           line("strict limits", "normal_diff", "synth", "normal_low", "normal_high")]),
     ]  # fmt: skip
     if any(r.get("memory_p") is not None for r in rows):
         panels.append(
-            ("Training patients against others", "AUC", 0.5,
+            ("Memory of patients", "AUC, training against others", 0.5,
              [line("D2, record", "auc_D2", "synth"), line("D4, beat", "auc_D4", "third")])
         )  # fmt: skip
     return Figure(

@@ -159,6 +159,32 @@ def test_flat_checkpoints_are_scored_as_the_worst(folder, real, tmp_path) -> Non
     assert results.estimate("sweep.epoch-1.gates_passed").value == 0
 
 
+def test_a_checkpoint_that_repeats_its_patients_is_set_aside(folder, real, monkeypatch) -> None:
+    """Its records are nearest to people, for they are people's: only the look at memory tells."""
+    train, copied = sets.read("pulse2pulse:60", seed=78), folder / "epoch-200.pt"
+    honest = sweep.Scorer.fresh
+
+    def fresh(self, path, seed):
+        if path != copied:
+            return honest(self, path, seed)
+        rng = np.random.default_rng(seed)
+        rows = train.select(np.sort(rng.choice(len(train), self.n, replace=False)))
+        noise = rng.normal(0, 0.01, rows.signals.shape)
+        return replace(rows, signals=(rows.signals[:] + noise).astype(np.float32))
+
+    monkeypatch.setattr(sweep.Scorer, "fresh", fresh)
+    results = sweep.sweep([folder / "epoch-10.pt", copied], real, train=train, n=40, parts=())
+    energy = [results.estimate(f"sweep.epoch-{k}.energy").value for k in (200, 10)]
+    assert energy[0] < energy[1]
+    best, memory = results.findings
+    assert best.title.startswith("epoch-10 is chosen; the choice does not hold")
+    assert "Set aside for copies of training patients: epoch-200" in best.explanation
+    assert memory.verdict == Verdict.FAIL
+    assert results.estimate("sweep.epoch-200.copies_count").value > 30
+    assert results.estimate("sweep.epoch-200.memory_d2").value > 0.6
+    assert results.estimate("sweep.epoch-10.copies_count").value == 0
+
+
 def scored(name: str, energy: float, copies: int = 0, epoch: float = 0) -> sweep.Score:
     from ecgeval.compare.yardstick import Energy
     from ecgeval.privacy.quick import Look

@@ -16,7 +16,12 @@ from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, 
 __all__ = ["Change", "compare_runs", "difference_interval"]
 
 FDR = 0.05
-_SHOWN = 30  # estimates in the figure
+_SHOWN = 30  # measures in the figure
+_SIGNS = {
+    "cliffs_delta": "δ", "hedges_g": "g", "ks": "D", "wasserstein": "W₁", "log_sd_ratio": "ln SD",
+    "median_diff": "median", "missing_diff": "missing", "circ_mean_diff": "mean",
+    "pass_diff": "share", "pass_diff_alternative": "share",
+}  # fmt: skip
 _IGNORED = ("config_sha256", "sets", "ecgeval", "versions", "title", "notice", "checkpoints")
 
 
@@ -364,16 +369,20 @@ def _change_table(changes: Sequence[Change]) -> Table:
 
 
 def _figure(changes: Sequence[Change]) -> list[Figure]:
-    """Return the changes in units of the half-width of their interval, the most certain first."""
-    moved = sorted((c for c in changes if c.moved and c.ci), key=lambda c: c.p or 0)[:_SHOWN]
+    """Return the changes in units of the half-width of their interval, the most certain first.
+
+    Of a measure's several statistics the one that moved most certainly.
+    """
+    moved = sorted((c for c in changes if c.moved and c.ci), key=lambda c: c.p or 0)
+    first = {c.new.id.rpartition(".")[0]: c for c in reversed(moved)}
     rows = []
-    for c in moved:
+    for c in [c for c in moved if first[c.new.id.rpartition(".")[0]] is c][:_SHOWN]:
         assert c.ci is not None
         half = (c.ci[1] - c.ci[0]) / 2
         if half > 0:
             ends = [float(np.clip(v / half, -20, 20)) for v in (c.difference, *c.ci)]
             rows.append({
-                "label": c.new.label or c.new.id, "value": ends[0], "ci": ends[1:], "floor": None,
+                "label": _short(c.new), "value": ends[0], "ci": ends[1:], "floor": None,
                 "group": {"moved": "neither"}.get(c.direction, c.direction),
             })  # fmt: skip
     if not rows:
@@ -381,5 +390,14 @@ def _figure(changes: Sequence[Change]) -> list[Figure]:
     return [Figure(
         "diff.moved", "effects", "What moved",
         {"xlabel": "change over half its interval", "null": 0, "rows": rows},
-        f"The {len(rows)} most certain of the estimates that moved, new less old.", "diff",
+        "New less old: of each measure the statistic that moved most certainly, at most "
+        f"{_SHOWN} measures, cut at ±20.", "diff",
     )]  # fmt: skip
+
+
+def _short(e: Estimate) -> str:
+    """Return a label that a forest plot has room for: the measure and a sign for the statistic."""
+    *_, thing, statistic = e.id.split(".")
+    name = e.label.partition(":")[0] or thing
+    sign = _SIGNS.get(statistic, statistic.removesuffix("_diff").replace("_", " "))
+    return f"{name[: 22 - len(sign)].rstrip(' ,')}, {sign}"
