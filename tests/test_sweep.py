@@ -15,6 +15,9 @@ from ecgeval.config import make
 from ecgeval.errors import DataError, UsageError
 from ecgeval.pipeline import Run
 from ecgeval.results import Verdict, json_schema
+from ecgeval.sweep.choosing import choose, rivals
+from ecgeval.sweep.findings import best_finding
+from ecgeval.sweep.scoring import people_of
 
 torch = pytest.importorskip("torch")
 
@@ -112,7 +115,7 @@ def test_the_best_is_found_and_confirmed_on_other_patients(swept) -> None:
 
 def test_choosing_and_confirming_share_neither_patients_nor_noise(swept, real, folder) -> None:
     results, _ = swept
-    people = sweep._people(Run(make(seed=1)), folder / "epoch-5.pt", real)
+    people = people_of(Run(make(seed=1)), folder / "epoch-5.pt", real)
     assert not set(people.choose.patients()) & set(people.confirm.patients())
     assert sorted([*people.choose.ids, *people.confirm.ids]) == sorted(real.ids)
     told = results.manifest["sets"]
@@ -197,13 +200,13 @@ def scored(name: str, energy: float, copies: int = 0, epoch: float = 0) -> sweep
 
 def test_the_rule_sets_copies_aside_and_takes_the_earlier_of_equals() -> None:
     a, b, c = scored("a", 1.0), scored("b", 0.5, copies=2), scored("c", 0.7)
-    assert sweep._choose([a, b, c]) is c
-    assert sweep._choose([b, scored("d", 0.9, copies=3)]) is b  # none without copies
+    assert choose([a, b, c]) is c
+    assert choose([b, scored("d", 0.9, copies=3)]) is b  # none without copies
     late, early = scored("late", 1.0, epoch=9), scored("early", 1.0, epoch=3)
-    assert sweep._choose([late, early]) is early
-    assert sweep._rivals([a, b, c], c) == [a]  # the next best is a; the last is chosen itself
-    assert sweep._rivals([c, b, a, late], c) == [a, late]
-    assert sweep._rivals([a], a) == []
+    assert choose([late, early]) is early
+    assert rivals([a, b, c], c) == [a]  # the next best is a; the last is chosen itself
+    assert rivals([c, b, a, late], c) == [a, late]
+    assert rivals([a], a) == []
 
 
 def test_a_choice_that_does_not_hold_is_said_not_to() -> None:
@@ -219,7 +222,7 @@ def test_a_choice_that_does_not_hold_is_said_not_to() -> None:
         ((-0.1, 0.3), Verdict.INCONCLUSIVE, "is not told from b"),
         ((-0.3, -0.1), Verdict.PASS, "holds on other patients: closer than b"),
     ):
-        finding = sweep._best(scores, scores[0], both, {"b": (0.2, ci)})
+        finding = best_finding(scores, scores[0], both, {"b": (0.2, ci)})
         assert finding.verdict == verdict
         assert words in finding.title
     assert "made it look better than it is" in finding.explanation
@@ -277,7 +280,7 @@ def test_scores_while_training_change_no_weight_and_use_the_patients_held_out(
     table = pd.read_csv(tmp_path / "scored" / "scores.csv")
     assert table["checkpoint"].tolist() == ["epoch-00001", "epoch-00002"]
     assert (tmp_path / "scored" / "scores.svg").exists()
-    people = sweep._people(Run(make()), last, ecgs)
+    people = people_of(Run(make()), last, ecgs)
     split = trained_on(last)["split"]
     assert set(people.choose.ids) | set(people.confirm.ids) == set(split["holdout"])
     assert people.train is not None
