@@ -31,6 +31,17 @@ _RULE = (
 def report(
     scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy], scorer: Scorer
 ) -> Results:
+    """Return the section ``sweep``.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Of all checkpoints, in their order.
+    chosen : Score
+    confirmed : mapping of str to Energy
+        Distance to the confirming patients, by checkpoint, the chosen one first.
+    scorer : Scorer
+    """
     people, patients = scorer.people, scorer.patients
     estimates = [e for s in scores for e in _estimates(s, scorer)]
     best, *rivals = confirmed.items()
@@ -61,6 +72,15 @@ def best_finding(
     scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy],
     differences: Mapping[str, tuple[float, tuple[float, float]]],
 ) -> Finding:  # fmt: skip
+    """Return SWEEP-BEST: which checkpoint, and whether that holds.
+
+    Parameters
+    ----------
+    scores, chosen, confirmed
+        As in `report`.
+    differences : mapping of str to (float, (float, float))
+        Distance of the chosen checkpoint less that of each rival, and its interval.
+    """
     again = confirmed[chosen.name]
     below = [name for name, (_, ci) in differences.items() if ci[1] < 0]
     above = [name for name, (_, ci) in differences.items() if ci[0] > 0]
@@ -101,7 +121,7 @@ def best_finding(
 
 
 def memory_finding(scores: Sequence[Score], scorer: Scorer) -> Finding:
-    """Say from which checkpoint on training patients are told from others."""
+    """Return SWEEP-MEMORY: from which checkpoint on training patients are told from others."""
     from ecgeval.compare.multiplicity import benjamini_hochberg
 
     rule = (
@@ -259,7 +279,15 @@ def _table(scores: Sequence[Score], chosen: Score) -> Table:
 
 
 def score_curves(rows: Sequence[Mapping[str, Any]], best: tuple[float, Energy] | None) -> Figure:
-    """Return the scores over epochs, each beside its real-against-real floor."""
+    """Return the scores over epochs, each beside its real-against-real floor.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As `Score.row` gives them, one or more.
+    best : (float, Energy) or None
+        Epoch of the chosen checkpoint and its confirmed distance.
+    """
     x = [row["epoch"] for row in rows]
 
     def line(name: str, column: str, role: str, low: str = "", high: str = "") -> dict[str, Any]:

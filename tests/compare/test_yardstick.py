@@ -104,3 +104,19 @@ def test_the_interval_covers_with_patients_as_the_unit_and_not_with_records(pati
             missed[k] += not low <= truth * 5 / yardstick.spread[0] <= high
     most = 0.05 + 3 * np.sqrt(0.05 * 0.95 / reps)
     assert missed[0] / reps <= most < missed[1] / reps
+
+
+@pytest.mark.parametrize(("patients", "reps"), [(50, 60), (200, 60)])
+def test_two_sets_that_are_alike_differ_no_more_often_than_the_level(patients, reps) -> None:
+    """Both as far from the real patients, two records each; the verdict of SWEEP-BEST reads this."""
+    rng, wrong = np.random.default_rng(patients), 0
+    who = np.repeat(np.arange(patients), 2)
+    for _ in range(reps):
+        real = 0.8 * table(patients, rng).iloc[who].reset_index(drop=True) + 0.2 * table(
+            2 * patients, rng
+        )
+        yardstick = Yardstick(real, who, MARGINS)
+        one, other = (yardstick.energy(table(100, rng, shift=0.4)) for _ in range(2))
+        low, high = one.less(other)[1]
+        wrong += low > 0 or high < 0
+    assert wrong / reps <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / reps)
