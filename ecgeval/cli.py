@@ -539,6 +539,12 @@ def audit(
         bool, typer.Option("--show-traces", help="Show real traces, distances and clear ids.")
     ] = False,
     permutations: Annotated[int, typer.Option(min=999, help="Of the exchangeability test.")] = 9999,
+    bench: Annotated[
+        bool, typer.Option("--bench", help="Also plant leaks of every kind; count the found.")
+    ] = False,
+    bench_repeats: Annotated[
+        int, typer.Option(min=20, help="Repeats of the bench for size and power.")
+    ] = 500,
     method: Method = "ecgeval", unit: Unit = "auto", native_fs: NativeFs = None,
     labels: Labels = None, seconds: Seconds = None,
     assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1,
@@ -547,7 +553,7 @@ def audit(
     """Privacy: copies of training patients, and whether training and holdout are told apart."""
     config = _config(
         seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
-        audit={"permutations": permutations},
+        audit={"permutations": permutations, "bench": bench_repeats if bench else 0},
         train=_set(train, unit, native_fs, labels, seconds),
         holdout=holdout and _set(holdout, unit, native_fs, labels, seconds),
         synth=_set(synth, unit, native_fs, None, seconds) | {"n": n},

@@ -84,6 +84,9 @@ class AuditConfig(_Strict):
     """Privacy."""
 
     permutations: int = Field(9999, ge=999, description="permutations of the exchangeability test")
+    bench: int = Field(
+        0, ge=0, description="repeats of the planted-leak bench: what the audit would have found"
+    )
     planted: int = Field(
         0, ge=0,
         description="audit once more after this many disguised copies were planted: shows a leak",

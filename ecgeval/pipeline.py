@@ -440,6 +440,24 @@ class Run:
                 permutations=self.config.audit.permutations, progress=self.progress,
             )  # fmt: skip
 
+    def bench(self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet) -> Results:
+        """Plant leaks of every kind and count what the audit finds."""
+        from ecgeval.privacy.bench import run_bench
+
+        if holdout is None:
+            raise UsageError("the planted-leak bench needs a holdout: give `holdout`")
+        both = harmonise(train, holdout, synth,
+                         names=("the train set", "the holdout set", "the synth set"))  # fmt: skip
+        named = dict(zip(("train", "holdout", "synth"), both.sets, strict=True))
+        feats = {name: self._features(s, name) for name, s in named.items()}
+        with self.timed("bench"):
+            return run_bench(
+                *both.sets, beats={name: f.beats for name, f in feats.items()},
+                beats_fs=feats["synth"].beats_fs, repeats=self.config.audit.bench,
+                seed=self.config.seed, jobs=self.jobs,
+                assume_independent=self.config.assume_independent, progress=self.progress,
+            )  # fmt: skip
+
     def planted(self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet) -> Results:
         """Audit `synth` after copies of training records were put into it: a demonstration."""
         copies = self.config.audit.planted
@@ -649,6 +667,8 @@ def run(
                 worker.measures["real"], given["train"], given["real"]
             )
         results = results + audited
+        if config.audit.bench:
+            results = results + worker.bench(given["train"], given.get("holdout"), synth)
         if config.audit.planted:
             results = results + worker.planted(given["train"], given.get("holdout"), synth)
     if cache is not None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, quiet
+from ecgeval.privacy.attacks import attack, attackable
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.exhibits import figures, tables
 from ecgeval.privacy.findings import estimates, findings
 from ecgeval.privacy.view import View
-from ecgeval.results import Results, Section
+from ecgeval.results import Results, Section, Verdict
 
 __all__ = ["audit_sets"]
 
@@ -85,10 +87,24 @@ def audit_sets(
         assume_independent=assume_independent, id_key=id_key, progress=progress,
     )  # fmt: skip
     view = View(e, section, seed, show_traces, given_holdout=holdout is not None)
-    return Results(
+    attacked = Results()
+    if attackable(e):
+        attacked = attack(
+            e, seed=seed, section=section, permutations=permutations, jobs=jobs, progress=progress
+        )
+    found = Results(
         sections=(Section(section, "Privacy audit", view.summary()),),
         estimates=tuple(estimates(view)),
         findings=tuple(findings(view)),
         tables=tuple(tables(view)),
         figures=tuple(figures(view)),
     )
+    return _with(found, attacked)
+
+
+def _with(found: Results, attacked: Results) -> Results:
+    """Return both: what failed first, what was not tested last."""
+    every = [*found.findings, *attacked.findings]
+    order = {"PRIV-NOT-TESTED": 2}
+    every.sort(key=lambda f: 0 if f.gate and f.verdict == Verdict.FAIL else order.get(f.code, 1))
+    return replace(found + attacked, findings=tuple(every))

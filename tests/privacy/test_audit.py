@@ -277,6 +277,24 @@ def test_no_forbidden_word_is_written(honest, copied) -> None:
         assert not re.search(r"anonym|\bprivate\b|\bsafe\b", results.to_json(), re.IGNORECASE)
 
 
+def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monkeypatch):
+    """The range query names the same copies; what lies below its floor decides nothing."""
+    from ecgeval.privacy import evidence, exhibits
+
+    for module in (evidence, exhibits):
+        monkeypatch.setattr(module, "COMPLETE_PAIRS", 500)
+    train, holdout, synth = sets
+    leaky, named = with_copies(synth, train, 12)
+    large = audit_sets(train, holdout, leaky, show_traces=True, permutations=999)
+    assert verdicts(large)["PRIV-COPIES"] == "FAIL"
+    found = table(large, "copies")
+    assert set(found.iloc[:, 0]) == set(named)
+    honest = audit_sets(train, holdout, synth, permutations=999)
+    assert verdicts(honest)["PRIV-COPIES"] != "FAIL"
+    caption = next(t.caption for t in honest.tables if t.id == "privacy.detectors")
+    assert "pairs" in caption
+
+
 def test_pseudonyms_depend_on_the_data(sets) -> None:
     train = sets[0]
     names = pseudonyms(train)
