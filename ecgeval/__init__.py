@@ -10,7 +10,7 @@ The pipeline, from the bottom up (each part imports only from those above it):
     sets                        what users call a SET
     compare, privacy            fidelity; leaks of patients
     report, config              HTML, PDF, figures; a run's settings
-    pipeline, cli               the order of things; the commands
+    pipeline, sweep, cli        the order of things; the same over checkpoints; the commands
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _PUBLIC = {
     "Verdict": "results",
     "audit": "pipeline",
     "compare": "",  # the subpackage, made callable below
+    "compare_runs": "compare.changes",
     "delineate": "delineation",
     "generate": "generators",
     "info": "sets",
@@ -55,6 +56,7 @@ _PUBLIC = {
 __all__ = [*sorted(_PUBLIC), "__version__"]
 
 if TYPE_CHECKING:
+    from ecgeval.compare.changes import compare_runs
     from ecgeval.delineation import Delineation, delineate
     from ecgeval.ecgset import EcgSet
     from ecgeval.errors import DataError, EcgevalError, UsageError

@@ -159,9 +159,10 @@ def _leads(leads: str | None) -> tuple[str, ...] | None:
 def _set(source: str, unit: str, native_fs: float | None, labels: str | None,
          seconds: float | None) -> dict[str, Any]:  # fmt: skip
     """Return a set's part of a run's configuration, its paths absolute."""
-    path = Path(source)
+    from ecgeval.config import located
+
     return {
-        "source": str(path.resolve()) if path.exists() else source,
+        "source": located(source, Path.cwd()),
         "unit": unit,
         "native_fs": native_fs,
         "labels": labels and str(Path(labels).resolve()),
@@ -178,11 +179,14 @@ def _config(**settings: Any) -> Any:
 def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
              device: str = "cpu") -> None:  # fmt: skip
     """Run a configuration, write everything, print the verdict, exit with its code."""
-    from ecgeval import pipeline
+    from ecgeval import pipeline, sets
 
+    does: Any = pipeline
+    if config.synth is not None and sets.checkpoints(config.synth.source):
+        from ecgeval import sweep as does
     _writable(out)
     with _progress() as progress:
-        results, worker = pipeline.run(
+        results, worker = does.run(
             config, jobs=jobs, cache=_cache(no_cache), device=_device(device),
             notify=lambda text: print(f"ecgeval: {text}", file=sys.stderr), progress=progress,
         )  # fmt: skip
@@ -218,14 +222,14 @@ def _write(results: Results, worker: Run, out: Path) -> None:
     (out / "environment.json").write_text(environment, encoding="utf-8")
 
 
-def _print(results: Results, out: Path, as_json: bool) -> None:
+def _print(results: Results, out: Path | None, as_json: bool) -> None:
     if as_json:
         body = {
             "verdict": str(results.verdict),
             "headline": results.headline(),
             "gates": {slug: str(verdict) for slug, verdict in results.gates().items()},
             "findings": json.loads(results.findings_frame().to_json(orient="records")),
-            "report": str(out / "index.html"),
+            "report": str(out / "index.html") if out else None,
         }
         print(json.dumps(body, indent=1, ensure_ascii=False))
         return
@@ -249,7 +253,8 @@ def _print(results: Results, out: Path, as_json: bool) -> None:
         print("\nLargest effects (Cliff's delta, 95 % CI; real against real within the floor):")
         for line in largest:
             print(f"  {line}")
-    print(f"\nReport: {out / 'index.html'}")
+    if out is not None:
+        print(f"\nReport: {out / 'index.html'}")
 
 
 def _largest(results: Results, most: int = 5) -> list[str]:
@@ -387,7 +392,15 @@ def train(
     ] = 0.2,
     unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
     seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
-    device: Device = "cpu",
+    score: Annotated[
+        str | None,
+        typer.Option(help="SET of real ECGs to score checkpoints against; --data's own: its "
+                     "patients held out."),
+    ] = None,
+    score_records: Annotated[
+        int, typer.Option(min=20, help="Records of each checkpoint that are scored.")
+    ] = 500,
+    jobs: Jobs = 1, no_cache: NoCache = False, device: Device = "cpu",
 ) -> None:  # fmt: skip
     """Train a generator (WGAN-GP); the same command goes on with a run that was stopped."""
     from ecgeval import sets, sweep
@@ -407,7 +420,8 @@ def train(
         _told(ecgs)
         path = sweep.train(
             ecgs, out, settings, device=_device(device), assume_independent=assume_independent,
-            progress=progress,
+            score=ecgs if score == data else score, score_records=score_records, jobs=jobs,
+            cache=_cache(no_cache), progress=progress,
         )  # fmt: skip
     print(f"{path}; go on with `ecgeval compare REAL {path} -n 1000 --out DIR`")
 
@@ -581,6 +595,49 @@ def report(
     written = write_report(Results.load(source), folder, formats=wanted)
     for name in wanted:
         print(written[name])
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="Folder of a run, or results.json.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The run to compare with it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for a report; default: none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What changed between two runs: estimates beyond their intervals, verdicts, findings.
+
+    Exit codes: 0 no gate got worse, 1 a gate got worse, 2 bad usage, 3 a run cannot be read or the
+    two have nothing in common.
+    """
+    from ecgeval.compare.changes import compare_runs
+    from ecgeval.report import write_report
+    from ecgeval.results import Results
+
+    if out is not None:
+        if out.resolve() in {path.resolve() for path in (old, new, old.parent, new.parent)}:
+            raise UsageError(f"--out {out} holds a run that is compared; choose another folder")
+        _writable(out)
+    results = compare_runs(Results.load(old), Results.load(new))
+    if out is not None:
+        write_report(results, out)
+    _print(results, out, as_json)
+    if not as_json:
+        _print_changes(results)
+    raise typer.Exit(results.exit_code)
+
+
+def _print_changes(results: Results, most: int = 8) -> None:
+    """Print what moved most, and the verdicts that are not the same."""
+    tables = {table.id: table.frame() for table in results.tables}
+    moved = tables["diff.estimates"].query("moved != ''")
+    for row in moved.head(most).to_dict("records"):
+        unit = f" {row['unit']}" if row["unit"] else ""
+        print(f"  {row['moved']:<8} {row['estimate']}: {row['old']:.4g} -> {row['new']:.4g}{unit}")
+    for row in tables["diff.findings"].query("change != 'same'").to_dict("records"):
+        old, new = row["old"] or "absent", row["new"] or "gone"
+        print(f"  {row['change']:<8} {row['finding']}: {old} -> {new}")
 
 
 @app.command()

@@ -21,6 +21,7 @@ __all__ = [
     "RunConfig",
     "SetConfig",
     "load",
+    "located",
     "make",
 ]
 
@@ -33,13 +34,15 @@ class SetConfig(_Strict):
     """A set of ECGs. In TOML a plain string is the same as a table with only `source`."""
 
     source: str = Field(
-        min_length=1, description="file, folder, store, named data set or generator"
+        min_length=1,
+        description="file, folder, store, named data set or generator; as `synth` also a folder of "
+        "checkpoints, which are scored and compared",
     )
     unit: Literal["auto", "mV", "uV"] = Field("auto", description="unit where the format has none")
     native_fs: float | None = Field(None, gt=0, description="rate, Hz, where the format has none")
     labels: str | None = Field(None, description="CSV with one row a record")
     seconds: float | None = Field(None, gt=0, description="crop records to this length, s")
-    n: int | None = Field(None, ge=1, description="records to generate from a checkpoint")
+    n: int | None = Field(None, ge=1, description="records to generate, of each checkpoint")
 
 
 def _as_set(value: Any) -> Any:
@@ -190,16 +193,19 @@ def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
     for name in ("real", "synth", "train", "holdout"):
         part: SetConfig | None = getattr(config, name)
         if part is not None:
-            found = {key: _located(getattr(part, key), folder) for key in ("source", "labels")}
+            found = {key: located(getattr(part, key), folder) for key in ("source", "labels")}
             changes[name] = part.model_copy(update=found)
     files = ("margins", "interpreter_real", "interpreter_synth")
-    found = {key: _located(getattr(config.compare, key), folder) for key in files}
+    found = {key: located(getattr(config.compare, key), folder) for key in files}
     changes["compare"] = config.compare.model_copy(update=found)
     return config.model_copy(update=changes)
 
 
-def _located(value: str | None, folder: Path) -> str | None:
+def located(value: str | None, folder: Path) -> str | None:
     """Return a path that exists beside the file as an absolute one; names stay names."""
+    if value and value.startswith("command:"):
+        name, colon, count = value.removeprefix("command:").partition(".toml")
+        return f"command:{located(name + colon, folder)}{count}"
     if value and not Path(value).is_absolute() and (folder / value).exists():
         return str((folder / value).resolve())
     return value

@@ -332,7 +332,7 @@ def audit(
     return results.with_manifest(worker.manifest(train=train, holdout=held, synth=synth))
 
 
-def _unheard(text: str) -> None:
+def unheard(text: str) -> None:
     """Tell nobody: the default of `Run.notify`."""
 
 
@@ -350,7 +350,7 @@ class Run:
     cache: Path | None = None
     progress: Progress = quiet
     device: str = "cpu"
-    notify: Callable[[str], None] = _unheard
+    notify: Callable[[str], None] = unheard
     timings: dict[str, float] = field(default_factory=dict)
     read_sets: list[EcgSet | Reference] = field(default_factory=list)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -611,7 +611,7 @@ def run(
     jobs: int = 1,
     cache: Path | None = None,
     device: str = "cpu",
-    notify: Callable[[str], None] = _unheard,
+    notify: Callable[[str], None] = unheard,
     progress: Progress = quiet,
 ) -> tuple[Results, Run]:
     """Do what a configuration says.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.references import describe, is_reference, refuse
 
-__all__ = ["CHECKPOINT_SUFFIXES", "generate_store", "info", "is_generator", "read"]
+__all__ = ["CHECKPOINT_SUFFIXES", "checkpoints", "generate_store", "info", "is_generator", "read"]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 
@@ -38,8 +39,10 @@ def read(
     ----------
     source : str, Path or EcgSet
         A file, a folder or a store; a named data set (``ludb``, ``ptbxl-norm``,
-        ``deepfake:0-999``); a generator with a count (``pulse2pulse:1000``) or a checkpoint file
-        with `n`. An EcgSet is returned as it is, resampled and with other leads where asked.
+        ``deepfake:0-999``); a generator with a count (``pulse2pulse:1000``, or one of another
+        distribution, see `ecgeval.generators.foreign`), a checkpoint file with `n`, or a command
+        (``command:mygen.toml:1000``). An EcgSet is returned as it is, resampled and with other
+        leads where asked.
     fs : float, optional
         Resample to this rate, Hz.
     leads : sequence of str, optional
@@ -127,12 +130,29 @@ def info(
         return io.summary(ecgs, str(source), "regenerated from the published weights")
 
 
+def checkpoints(source: Any) -> list[Path]:
+    """Return the checkpoint files of a training run's folder, by epoch; none for anything else.
+
+    ``last.pt``, which a run goes on from, counts only where it is alone.
+    """
+    folder = Path(str(source))
+    if not folder.is_dir() or (folder / "records.csv").exists():
+        return []
+    files = [p for p in folder.iterdir() if p.suffix in CHECKPOINT_SUFFIXES and p.is_file()]
+    kept = [p for p in files if p.stem != "last"] or files
+    return sorted(kept, key=lambda p: ([int(n) for n in re.findall(r"\d+", p.stem)][-1:], p.name))
+
+
 def is_generator(source: Any) -> bool:
     """Whether `source` names a generator or a checkpoint file."""
     from ecgeval.generators import GENERATORS
+    from ecgeval.generators.foreign import COMMAND, installed
 
     text = str(source)
-    return text.partition(":")[0] in GENERATORS or text.endswith(CHECKPOINT_SUFFIXES)
+    if text.endswith(CHECKPOINT_SUFFIXES) or text.startswith(COMMAND):
+        return True
+    name = text.partition(":")[0]
+    return name in GENERATORS or (not Path(text).exists() and name in installed())
 
 
 def generate_store(
@@ -173,6 +193,10 @@ def generate_store(
     from ecgeval import generators, io
     from ecgeval.generators.checkpoints import load
 
+    ours = source in generators.GENERATORS or source.endswith(CHECKPOINT_SUFFIXES)
+    if checkpoint is None and not ours and is_generator(source):  # others make all in one piece
+        ecgs = read(source, n=n, seed=seed, leads=leads, progress=progress)
+        return io.read_store(io.write_store(ecgs, out, progress=progress))
     weights = load(checkpoint or source)
     if checkpoint and source in generators.GENERATORS and weights.architecture != source:
         raise UsageError(f"{checkpoint} holds a {weights.architecture} generator, not {source}")
@@ -193,15 +217,27 @@ def generate_store(
 
 def _generate(source: str, n: int | None, seed: int, device: str, progress: Progress) -> EcgSet:
     from ecgeval import generators
+    from ecgeval.generators import foreign
 
-    name, _, count = source, "", ""
-    if not source.endswith(CHECKPOINT_SUFFIXES):
+    name, count = source, ""
+    command = source.startswith(foreign.COMMAND)
+    if command:
+        name = source.removeprefix(foreign.COMMAND)
+        if not name.endswith(".toml"):
+            name, _, count = name.rpartition(":")
+    elif not source.endswith(CHECKPOINT_SUFFIXES):
         name, _, count = source.partition(":")
     if count and not count.isdigit():
         raise UsageError(f"{source!r}: expected a count after the colon, as in {name}:1000")
     total = int(count) if count else n
     if total is None or total < 1:
         raise UsageError(f"{source!r} is a generator: say how many, as in {name}:1000 or -n 1000")
+    if command:
+        from ecgeval import io
+
+        return foreign.run_command(name, total, seed, io.read)
+    if name not in generators.GENERATORS and name in foreign.installed():
+        return foreign.make(name, total, seed)
     return generators.generate(name, total, seed=seed, device=device, progress=progress)
 
 

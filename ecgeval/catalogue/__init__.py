@@ -7,6 +7,7 @@ its ``ENTRIES``. What a measure such as ``qrs_ms`` means is in `ecgeval.measures
 
 from ecgeval.catalogue import (
     attacks,
+    checkpoints,
     classifier,
     fidelity,
     joint,
@@ -32,6 +33,7 @@ _AREAS = (
     subgroups,
     privacy,
     attacks,
+    checkpoints,
 )
 
 CATALOGUE: dict[str, Entry] = {entry.code: entry for area in _AREAS for entry in area.ENTRIES}

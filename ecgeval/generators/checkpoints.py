@@ -26,7 +26,7 @@ from ecgeval.generators.layers import KERNEL, Generator, fast
 from ecgeval.generators.pulse2pulse import Pulse2Pulse
 from ecgeval.generators.wavegan import WaveGANStar
 
-__all__ = ["ARCHITECTURES", "Weights", "load"]
+__all__ = ["ARCHITECTURES", "Weights", "load", "trained_on"]
 
 ARCHITECTURES: dict[str, type[Pulse2Pulse] | type[WaveGANStar]] = {
     "pulse2pulse": Pulse2Pulse,
@@ -132,6 +132,24 @@ def load(source: str | os.PathLike[str]) -> Weights:
             "checkpoint file"
         )
     return _read(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def trained_on(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what `ecgeval.generators.training` wrote of its run into a checkpoint.
+
+    Parameters
+    ----------
+    path : path
+        A checkpoint file that `load` accepts.
+
+    Returns
+    -------
+    dict
+        ``settings``, ``data``, ``split``, ``versions``; empty for a file of another program.
+    """
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    found = content.get("training") if isinstance(content, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 @functools.cache

@@ -248,7 +248,10 @@ def describe(source: Source) -> dict[str, Any]:
         "licence": "MIT (the package's licence)",
         "trained_on": "7,233 normal ECGs, not public (doi:10.1038/s41598-021-01295-2)",
     }
-    own = {"weights_source": weights.path.name, "licence": "unknown", "trained_on": "unknown"}
+    own = {
+        "weights_source": weights.path.name, "licence": "unknown",
+        "trained_on": _training(weights),
+    }  # fmt: skip
     return {
         "name": weights.name,
         "architecture": weights.architecture,
@@ -275,6 +278,20 @@ def _load(source: Source) -> Weights:
     from ecgeval.generators.checkpoints import Weights, load
 
     return source if isinstance(source, Weights) else load(source)
+
+
+def _training(weights: Weights) -> str:
+    """Return what a checkpoint says of the data it was trained on."""
+    from ecgeval.generators.checkpoints import trained_on
+
+    record = trained_on(weights.path)
+    if not record:
+        return "unknown"
+    data, split = record["data"], record["split"]
+    return (
+        f"{len(split['train'])} of {data['records']} records of the set with fingerprint "
+        f"{data['fingerprint'][:12]}; the others were held out"
+    )
 
 
 def _note(weights: Weights) -> str:

@@ -25,7 +25,8 @@ def statistic(id: str) -> Entry | None:
     for several in ("recall", "power"):
         if several in parts:
             return CATALOGUE[several]
-    names = ["_".join(parts[-2:]), last]
+    own = re.sub(r"_d\d$", "", f"{parts[0]}_{last}")  # a section's own: sweep.epoch-00025.energy
+    names = [own, "_".join(parts[-2:]), last]
     if "c2st" in parts:
         names.append(f"c2st_{last.rpartition('_')[2]}")
     if re.fullmatch(r"topq?\d+", last):

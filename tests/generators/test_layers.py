@@ -1,5 +1,7 @@
 """The networks: shapes and sizes as published, and the fast form equal to the direct graph."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,23 @@ def test_fast_network_is_the_direct_graph(network) -> None:
     with torch.inference_mode():
         difference_uv = 6000 * (fast(model)(z) - model(z)).abs().max()
     assert difference_uv < 1e-8
+
+
+def test_of_the_published_weights_only_rounding_is_left() -> None:
+    """In double precision both forms are one function; single precision rounds either of them."""
+    from ecgeval.generators.checkpoints import load
+    from ecgeval.generators.noise import philox_noise
+
+    weights = load("pulse2pulse")
+    z = torch.from_numpy(np.stack([philox_noise(0, i, (8, 5000)) for i in range(4)]))
+    with torch.inference_mode():
+        double = copy.deepcopy(weights.model).double()
+        exact, direct = fast(double)(z.double()), double(z.double())
+        single = [6000 * (m(z) - exact).abs().max() for m in (weights.model, weights.fast)]
+        apart = 6000 * (weights.model(z) - weights.fast(z)).abs().max()
+    assert 6000 * (exact - direct).abs().max() < 1e-8  # µV
+    assert apart < 0.02
+    assert max(single) < 0.3  # what the first layers lose, alike in both
 
 
 def test_fast_leaves_the_network_trainable_and_untouched() -> None:
