@@ -279,6 +279,14 @@ ENTRIES = (
         "comparison and are set aside.",
     ),
     Entry(
+        "PRIV-RESIDUAL", "what remains",
+        "What an audit cannot take from whoever releases the data: to judge the risk that is left, "
+        "and to audit again when something changes.",
+        "",
+        "WP29 Opinion 05/2014 (WP 216); EDPB Opinion 28/2024",
+        "No number stands behind it.",
+    ),
+    Entry(
         "PRIV-NOT-TESTED", "attacks that were not run",
         "What this audit did not try. Absence of a test is not evidence of absence.",
     ),

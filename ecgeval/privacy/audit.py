@@ -105,6 +105,6 @@ def audit_sets(
 def _with(found: Results, attacked: Results) -> Results:
     """Return both: what failed first, what was not tested last."""
     every = [*found.findings, *attacked.findings]
-    order = {"PRIV-NOT-TESTED": 2}
+    order = {"PRIV-RESIDUAL": 2, "PRIV-NOT-TESTED": 2}
     every.sort(key=lambda f: 0 if f.gate and f.verdict == Verdict.FAIL else order.get(f.code, 1))
     return replace(found + attacked, findings=tuple(every))

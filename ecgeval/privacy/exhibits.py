@@ -29,6 +29,27 @@ SHOWN = 3
 """Pairs drawn."""
 
 
+def _threats(v: View) -> Table:
+    """Return who might attack, with what, and whether this audit took their part."""
+    beats = "beat" in v.e.synth.signals
+    alike = v.with_holdout
+    attacks = "membership inference, linkage, singling out and inference of attributes"
+    tried = "copy search" + (", exchangeability" if v.e.exchange is not None else "")
+    tried += f", {attacks}" if beats and alike else ""
+    rows = (
+        ("whoever downloads the synthetic records", "the records, and ECGs of the person sought",
+         "yes" if alike else "in part", tried),
+        ("whoever may query the generator", "as many records as wanted", "no",
+         "these records only; draw more and audit again"),
+        ("whoever holds the weights", "generator, perhaps critic", "no", ""),
+        ("whoever can train generators alike", "shadow models", "no", ""),
+    )  # fmt: skip
+    return Table(
+        v.id("threats"), "Threat models", ("attacker", "holds", "in scope", "tried"), rows,
+        "An attacker out of scope may succeed where those in scope did not.", v.section,
+    )  # fmt: skip
+
+
 def tables(v: View) -> Iterator[Table]:
     """Yield what was audited, with which limits and sensitivity, and what was named."""
     e, s = v.e, v.section
@@ -42,6 +63,7 @@ def tables(v: View) -> Iterator[Table]:
         "Usable: finite, and not flat. Records left out are similar to nothing. "
         + " ".join(e.notes), s,
     )  # fmt: skip
+    yield _threats(v)
     yield Table(
         v.id("detectors"), "Detectors",
         ("detector", "compares", "finds copies despite", "similarity limit",

@@ -47,14 +47,15 @@ def write_report(
     Returns
     -------
     dict of str to Path
-        What was written: ``results``, ``estimates``, ``findings``, ``junit``, ``html``, ``pdf``,
-        ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV lie beside it).
+        What was written: ``results``, ``estimates``, ``findings``, ``junit``, ``card``, ``html``,
+        ``pdf``, ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV beside it).
 
     Raises
     ------
     UsageError
         If a format is unknown.
     """
+    from ecgeval.report.card import card
     from ecgeval.report.junit import junit
     from ecgeval.report.sheets import to_csv
 
@@ -79,6 +80,7 @@ def write_report(
     write("estimates", "estimates.csv", to_csv(results.to_frame(), index=True))
     write("findings", "findings.csv", to_csv(results.findings_frame()))
     write("junit", "junit.xml", junit(results))
+    write("card", "card.md", card(results, hashlib.sha256(text.encode()).hexdigest()))
     for name, frame in (measures or {}).items():
         write(f"measures_{name}", f"measures_{slug(name)}.csv", to_csv(frame, index=True))
     for table in results.tables:
@@ -114,7 +116,7 @@ def _clear(out: Path, text: str) -> None:
         earlier = Results.load(old)
     except DataError:  # not ours, or of another version: its files cannot be told
         return
-    names = {"index.html", "report.pdf", "measures_real.csv", "measures_synth.csv"}
+    names = {"index.html", "card.md", "report.pdf", "measures_real.csv", "measures_synth.csv"}
     names |= {f"tables/{slug(table.id)}.csv" for table in earlier.tables}
     for figure in earlier.figures:
         names |= {f"figures/{slug(figure.id)}.{form}" for form in ("csv", "svg", "pdf")}

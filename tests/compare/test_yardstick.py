@@ -108,7 +108,7 @@ def test_the_interval_covers_with_patients_as_the_unit_and_not_with_records(pati
 
 @pytest.mark.parametrize(("patients", "reps"), [(50, 60), (200, 60)])
 def test_two_sets_that_are_alike_differ_no_more_often_than_the_level(patients, reps) -> None:
-    """Both as far from the patients, two records each; SWEEP-BEST rests on this."""
+    """Both as far from the real patients, two records each; SWEEP-BEST reads this."""
     rng, wrong = np.random.default_rng(patients), 0
     who = np.repeat(np.arange(patients), 2)
     for _ in range(reps):

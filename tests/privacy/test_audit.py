@@ -82,7 +82,8 @@ def copied(sets) -> tuple[Results, dict]:
 def test_an_honest_set_is_not_failed_and_not_cleared(honest) -> None:
     assert verdicts(honest) == {
         "PRIV-SCOPE": "INCONCLUSIVE", "PRIV-COPIES": "PASS", "PRIV-EXCHANGE": "INCONCLUSIVE",
-        "PRIV-DUPLICATES": "PASS", "PRIV-NOT-TESTED": "NOT_ASSESSABLE",
+        "PRIV-DUPLICATES": "PASS", "PRIV-RESIDUAL": "NOT_ASSESSABLE",
+        "PRIV-NOT-TESTED": "NOT_ASSESSABLE",
     }  # fmt: skip
     assert honest.findings[0].code == "PRIV-SCOPE"
     assert honest.verdict == Verdict.INCONCLUSIVE

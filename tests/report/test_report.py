@@ -60,7 +60,7 @@ def text_of(pdf) -> str:
 def test_every_file_is_there_and_nothing_else(written, example) -> None:
     out, paths = written
     files = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
-    wanted = {"results.json", "estimates.csv", "findings.csv", "junit.xml", "index.html",
+    wanted = {"results.json", "estimates.csv", "findings.csv", "junit.xml", "card.md", "index.html",
               "report.pdf", "measures_real.csv"}  # fmt: skip
     wanted |= {f"tables/{t.id}.csv" for t in example.tables}
     for f in example.figures:
@@ -504,3 +504,22 @@ def test_long_enumerations_become_a_list_and_what_decides_comes_first() -> None:
     assert last["explanation"] == "2 FAIL."
     assert last["points"][4] == "m4 differs (CI −1 to 2; margin 3)"
     assert len(last["points"]) == 5
+
+
+def test_a_card_says_what_is_supported_and_what_never_is(example) -> None:
+    from ecgeval.report.card import card
+
+    text = card(example, "0" * 64)
+    gates = {s.slug for s in example.sections if s.gate}
+    for f in example.findings:
+        counted = f.gate and f.section in gates
+        assert (f"(`{f.code}`)" in text) == counted or f.code in {"PRIV-COPIES"}
+    assert text.index("### Contradicted") < text.index("### Not supported, whatever the numbers")
+    assert "linked to nobody" in text
+    for word in ("anonymous", "safe "):
+        assert word not in text.lower()
+
+
+def test_a_card_is_plain_markdown(hostile) -> None:
+    text = hostile["card"].read_text()
+    assert not re.search(r"(?<!\\)<script", text)

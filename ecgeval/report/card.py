@@ -1,0 +1,81 @@
+"""A fragment for a model card or a data card: what a run supports, and what it does not."""
+
+from __future__ import annotations
+
+from ecgeval.report.text import clean
+from ecgeval.results import Finding, Results, Verdict
+
+__all__ = ["card"]
+
+_NEVER = (
+    "that the records are linked to nobody: an audit finds leaks or does not; it proves no absence",
+    "anything about attacks listed under *not tested*",
+    "anything about another checkpoint, more records of this one, or the released weights: audit "
+    "again",
+)
+_SIMILAR = (
+    "that synthetic records may replace real ones for a use that was not tested",
+    "anything about hearts or recordings that the real set does not hold",
+)
+
+
+def card(results: Results, sha256: str) -> str:
+    """Return a Markdown fragment with the claims that a run supports and those it does not.
+
+    Parameters
+    ----------
+    results : Results
+    sha256 : str
+        Digest of the `results.json` they come from.
+
+    Returns
+    -------
+    str
+        Only gates count as support; what describes is left to the report.
+    """
+    sections = [s for s in results.sections if s.gate]
+    audit = any(s.slug.startswith("privacy") for s in sections)
+    gates = [f for f in results.findings if f.gate and f.section in {s.slug for s in sections}]
+    lines = ["## Evaluation by ecgeval", "", *_sets(results), ""]
+    lines += [
+        f"Verdict: **{results.verdict}**. {_plain(results.headline().partition(': ')[2])}",
+        "",
+    ]
+    lines += _block("Supported by this run", [f for f in gates if f.verdict == Verdict.PASS])
+    lines += _block("Contradicted by this run", [f for f in gates if f.verdict == Verdict.FAIL])
+    open_ = [f for f in gates if f.verdict not in (Verdict.PASS, Verdict.FAIL)]
+    lines += _block("Not decided by this run", open_)
+    never = (_NEVER if audit else ()) + (_SIMILAR if len(sections) > 1 or not audit else ())
+    lines += ["### Not supported, whatever the numbers", "", *(f"- {text}" for text in never), ""]
+    missing = next((f for f in results.findings if f.code == "PRIV-NOT-TESTED"), None)
+    if missing is not None:
+        lines += [f"Not tested: {_plain(missing.explanation.removeprefix('Not run: '))}", ""]
+    version = results.manifest.get("ecgeval", "")
+    lines += [f"ecgeval {version}, seed {results.manifest.get('seed', '')}, results.json sha256 "
+              f"`{sha256}`."]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _block(title: str, found: list[Finding]) -> list[str]:
+    if not found:
+        return []
+    rows = [f"- {_plain(f.title)} (`{clean(f.code)}`). Rule: {_plain(f.rule)}" for f in found]
+    return [f"### {title}", "", *rows, ""]
+
+
+def _sets(results: Results) -> list[str]:
+    rows = []
+    for role, s in (results.manifest.get("sets") or {}).items():
+        rows.append(
+            f"- {role}: {_plain(str(s.get('source', '')))}, {s.get('n')} records of "
+            f"{s.get('patients')} patients, fingerprint `{str(s.get('fingerprint', ''))[:16]}`"
+        )
+    return rows
+
+
+def _plain(text: str) -> str:
+    """Return text in which nothing is Markdown."""
+    out = clean(text).replace("\\", "\\\\")
+    for mark in "`*_[]<>|#":
+        out = out.replace(mark, f"\\{mark}")
+    return out
