@@ -614,7 +614,7 @@ def _heat(data: Mapping[str, Any]) -> Cells:
             continue
         left = 0.2 + 0.065 * max(len(_short(r, 22)) for r in rows_)
         bottom = 0.2 + 0.06 * max(len(_short(c, 22)) for c in columns)
-        cell = 0.3
+        cell = 0.3 if len(columns) <= 10 else 0.22
         fig, ax = _axes(left + cell * len(columns) + 0.15, bottom + cell * len(rows_) + 0.4,
                         left=left, right=0.15, bottom=bottom, top=0.4)  # fmt: skip
         low, high = float(panel.get("low", np.nanmin(values))), float(panel.get("high", 1))
@@ -626,7 +626,7 @@ def _heat(data: Mapping[str, Any]) -> Cells:
                 strong = abs(value - middle) > 0.62 * (high - low) / 2
                 text = f"{round(value, 1) + 0:.1f}".replace("-", "−").replace("0.", ".")
                 # Not the page's ink: a light cell stays light in dark mode.
-                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", size=5.5,
+                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", size=18 * cell,
                         color="white" if strong else "#222222")  # fmt: skip
         ax.set(ylim=(len(rows_), 0), aspect="equal")
         ax.set_yticks(np.arange(len(rows_)) + 0.5, [_short(r, 22) for r in rows_])
