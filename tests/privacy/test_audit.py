@@ -296,6 +296,15 @@ def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monke
     assert "pairs" in caption
 
 
+def test_without_limits_from_other_patients_an_honest_set_is_called_copies(sets, monkeypatch):
+    """The mutation of `test_an_honest_set_is_not_failed_and_not_cleared`."""
+    from ecgeval.privacy import evidence
+    from ecgeval.privacy.copies import CopyRule
+
+    monkeypatch.setattr(evidence, "calibrate", lambda *_, **__: CopyRule(0.2, ratio=10.0))
+    assert verdicts(audit_sets(*sets, **QUICK))["PRIV-COPIES"] == "FAIL"
+
+
 def test_pseudonyms_depend_on_the_data(sets) -> None:
     train = sets[0]
     names = pseudonyms(train)

@@ -265,6 +265,7 @@ def test_real_records_are_within_the_bounds(real_data) -> None:
 
     folder = real_data("ptbxl")
     names = sorted(folder.rglob("*_hr.hea"))[:24]
+    assert len(names) == 24
     x = np.array([wfdb.rdrecord(str(n)[:-4]).p_signal.T[:, ::5] for n in names], np.float32)
     x = unit(np.nan_to_num(x))
     kernel = Lagged(x[:12], x[12:], 500)
