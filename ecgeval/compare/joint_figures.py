@@ -49,8 +49,10 @@ def lines_table(part: Part, found: dict[str, Lines | str]) -> tuple[Table, ...]:
                 row |= {
                     "real": lines.real[key], "synthetic": lines.synth[key],
                     "difference": stat.value,
-                    "95 % CI": f"{stat.ci[0]:.3g} to {stat.ci[1]:.3g}",
-                    "real against real": f"{stat.floor[0]:.3g} to {stat.floor[1]:.3g}",
+                    "95 % CI": f"{stat.ci[0]:.3g} to {stat.ci[1]:.3g}".replace("-", "−"),
+                    "real against real": f"{stat.floor[0]:.3g} to {stat.floor[1]:.3g}".replace(
+                        "-", "−"
+                    ),
                 }  # fmt: skip
             rows.append(row)
     return (
