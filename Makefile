@@ -9,12 +9,13 @@ JOBS   ?= 2
 # Compiled modules must be kept, or every command spends seconds compiling PyTorch and SciPy again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test calibrate check bench clean
 
 help:
 	@echo "make install   build .venv and install ecgeval with its development tools"
 	@echo "make demo      the whole pipeline on real or stand-in ECGs, to reports/demo/index.html"
 	@echo "make test      the test suite"
+	@echo "make calibrate size and coverage of tests and intervals at more sizes, minutes"
 	@echo "make check     ruff, ruff format, mypy, then the test suite"
 	@echo "make bench     speed, as ratios measured in one run"
 
@@ -40,6 +41,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+calibrate: $(STAMP)
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
 check: $(STAMP)
 	$(BIN)/ruff check .

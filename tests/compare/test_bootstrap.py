@@ -114,6 +114,7 @@ def test_distance_intervals_cover_on_near_and_off_the_null(shift, sigma):
         assert coverage(results, statistic, truth) > 0.95 - tolerance(0.95, repeats)
 
 
+@pytest.mark.slow
 def test_distance_intervals_cover_with_three_records_a_patient_and_not_without_the_grouping():
     """N(0, 1), ICC 0.5, against N(0.5, 1): D = 2 Phi(0.25) - 1, W1 = 0.5."""
     rng = np.random.default_rng(6)
@@ -132,7 +133,7 @@ def test_distance_intervals_cover_with_three_records_a_patient_and_not_without_t
     assert coverage(wrong, "wasserstein", 0.5) < 0.95 - tolerance(0.95, 200)
 
 
-@pytest.mark.parametrize("turn", [0.0, 20.0])
+@pytest.mark.parametrize("turn", [0.0, pytest.param(20.0, marks=pytest.mark.slow)])
 def test_circular_intervals_cover_on_and_off_the_null(turn):
     """Wrapped N(0, 30) against the same turned: W1 is the turn, U2 by numerical integration."""
     from scipy.stats import norm

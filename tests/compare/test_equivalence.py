@@ -51,6 +51,7 @@ def test_a_shift_of_the_margin_passes_at_most_one_time_in_twenty():
         assert np.mean(passed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100), name
 
 
+@pytest.mark.slow
 def test_no_shift_passes_at_the_planned_size():
     # 90 % at shift 0, with two sides to fail on: 2 (1.645 + 1.645)^2 8^2 / 2^2 = 346 a side for
     # means, and pi / 2 times as many for medians.

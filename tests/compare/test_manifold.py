@@ -188,7 +188,7 @@ def test_variance_inflation_lowers_fidelity_and_deflation_diversity(real):
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_copies_of_the_real_set_raise_an_alarm(real, noise):
-    """peers.md 2 and 3: exact copies score best on nearly everything, noisy ones as authentic."""
+    """Elsewhere exact copies score best on nearly everything, noisy ones as authentic."""
     copies = real + noise * np.random.default_rng(4).normal(size=real.shape)
     copied = compare(real, copies)
     alarm = only(copied, "MANI-AUTHENTICITY")
@@ -234,7 +234,7 @@ def test_spaces_that_disagree_are_a_finding(real):
 
 
 def test_the_floor_goes_with_n_where_the_score_does():
-    """peers.md 5: the same null gives another distance at another n; the floor says so."""
+    """The same null gives another distance at another n; the floor says so."""
     value = []
     for patients in (60, 600):
         results = compare(people(8, patients)[0], people(9, patients)[0])

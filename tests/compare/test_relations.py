@@ -96,6 +96,7 @@ def test_tost_of_slopes_at_the_margin_and_at_none():
     assert passed[0.17] / reps <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / reps)
 
 
+@pytest.mark.slow
 def test_slope_intervals_cover_by_patient_and_not_by_record():
     rng, reps = np.random.default_rng(4), 200
     covered = np.zeros(2)

@@ -173,6 +173,7 @@ def test_cochran_by_hand():
     assert cochran_q([0, 1e4], [1, 1])[1] > 0
 
 
+@pytest.mark.slow
 def test_size_of_cochran_on_bootstrap_errors_with_and_without_the_grouping():
     rng = np.random.default_rng(13)
     repeats, people = 150, 40

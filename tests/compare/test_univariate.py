@@ -38,7 +38,7 @@ def test_ties_permutation_has_the_right_size_where_the_classical_p_has_not():
     assert np.mean(classical) < 0.02
 
 
-@pytest.mark.parametrize("n", [50, 200])
+@pytest.mark.parametrize("n", [50, pytest.param(200, marks=pytest.mark.slow)])
 def test_size_with_three_records_a_patient_and_without_the_grouping(n):
     rng = np.random.default_rng(n)
 
@@ -54,7 +54,14 @@ def test_size_with_three_records_a_patient_and_without_the_grouping(n):
     assert np.mean(by_record <= 0.05) > 0.05 + three_se(0.05, 100)
 
 
-@pytest.mark.parametrize(("n", "each", "repeats"), [(50, 3, 200), (200, 3, 120), (1000, 2, 80)])
+@pytest.mark.parametrize(
+    ("n", "each", "repeats"),
+    [
+        (50, 3, 200),
+        pytest.param(200, 3, 120, marks=pytest.mark.slow),
+        pytest.param(1000, 2, 80, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("circular", [False, True])
 def test_size_of_ks_and_watson_by_number_of_patients(n, each, repeats, circular):
     rng = np.random.default_rng(n + circular)

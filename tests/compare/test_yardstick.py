@@ -86,7 +86,9 @@ def test_a_pair_shares_what_is_drawn(yardstick: Yardstick) -> None:
     assert high - low < apart  # the pair is surer than two runs apart
 
 
-@pytest.mark.parametrize(("patients", "reps"), [(50, 80), (200, 50)])
+@pytest.mark.parametrize(
+    ("patients", "reps"), [(50, 60), pytest.param(200, 50, marks=pytest.mark.slow)]
+)
 def test_the_interval_covers_with_patients_as_the_unit_and_not_with_records(patients, reps) -> None:
     """Four records a patient; the truth is the closed form above, in the scale that was found."""
     from scipy.stats import foldnorm
@@ -106,7 +108,9 @@ def test_the_interval_covers_with_patients_as_the_unit_and_not_with_records(pati
     assert missed[0] / reps <= most < missed[1] / reps
 
 
-@pytest.mark.parametrize(("patients", "reps"), [(50, 60), (200, 60)])
+@pytest.mark.parametrize(
+    ("patients", "reps"), [(50, 60), pytest.param(200, 60, marks=pytest.mark.slow)]
+)
 def test_two_sets_that_are_alike_differ_no_more_often_than_the_level(patients, reps) -> None:
     """Both as far from the real patients, two records each; SWEEP-BEST reads this."""
     rng, wrong = np.random.default_rng(patients), 0

@@ -141,7 +141,9 @@ def sizes(patients: int, runs: int, grouped: bool) -> dict[str, float]:
     return dict(zip((c.id for c in INDICATORS), size.tolist(), strict=True))
 
 
-@pytest.mark.parametrize(("patients", "runs"), [(50, 70), (200, 30)])
+@pytest.mark.parametrize(
+    ("patients", "runs"), [(50, 70), pytest.param(200, 30, marks=pytest.mark.slow)]
+)
 def test_every_p_keeps_its_size_with_several_records_a_patient(patients: int, runs: int) -> None:
     # PROOF: S ~ P independent: calibrated p.
     found = sizes(patients, runs, grouped=True)
