@@ -371,6 +371,12 @@ class Run:
         both = self._one_form(real, synth)
         found = real, synth
         real, synth = both.sets
+        unknown = [c for c in self.config.compare.by if c not in real.records.columns]
+        if unknown:
+            raise UsageError(
+                f"the real set has no label {unknown[0]!r} to go by; it has "
+                f"{', '.join(map(str, real.records.columns))}"
+            )
         independent = self.config.assume_independent
         patients = [real.patients(assume_independent=independent),
                     synth.patients(assume_independent=True)]  # fmt: skip
@@ -397,6 +403,11 @@ class Run:
             )  # fmt: skip
             if isinstance(both, Aligned):
                 results = results + without_waveforms(both)
+            if not {"fidelity", "joint", "plausibility"} & set(self.config.compare.parts):
+                # Readable records alone make no release: without a part that decides, none passes.
+                results = replace(
+                    results, sections=tuple(replace(s, gate=False) for s in results.sections)
+                )
         csv = (self.config.compare.interpreter_real, self.config.compare.interpreter_synth)
         sides = (_side(feats[0], real, patients[0], csv[0]),
                  _side(feats[1], synth, patients[1], csv[1]))  # fmt: skip

@@ -229,3 +229,28 @@ def test_timings_and_memory_go_beside_the_results(people, fakes, cache):
 def test_nothing_to_evaluate_is_refused(share):
     with pytest.raises(UsageError):
         pipeline.run(RunConfig.model_validate({"audit": {"holdout_share": share}}))
+
+
+def test_readable_records_alone_pass_nothing(people, fakes, cache):
+    run = Run(make(quick=True, compare={"parts": ["manifold"]}), cache=cache)
+    results = run.compare(people, fakes)
+    assert results.gates() == {}
+    assert (results.verdict, results.exit_code) == (Verdict.NOT_ASSESSABLE, 3)
+
+
+def test_a_label_to_go_by_must_be_there(people, fakes, cache):
+    run = Run(make(quick=True, compare={"by": ["nothere"]}), cache=cache)
+    with pytest.raises(UsageError, match="the real set has no label 'nothere' to go by"):
+        run.compare(people, fakes)
+
+
+def test_records_there_twice_decide_whatever_else_agrees(people, fakes, cache):
+    """Half copies with 1 µV of noise: equal in no digit, and far from a classifier's reach."""
+    rng = np.random.default_rng(0)
+    half = people.signals[:20] + rng.normal(0, 1e-3, people.signals[:20].shape)
+    mixed = np.concatenate([half, fakes.signals[:20]]).astype(np.float32)
+    synth = replace(fakes, signals=mixed)
+    run = Run(make(quick=True, compare={"parts": ["classifier"]}), cache=cache)
+    results = run.compare(people, synth)
+    assert results.gates() == {"classifier": Verdict.FAIL}
+    assert "20 of 40 synthetic records are real records over again" in results.headline()

@@ -541,3 +541,11 @@ def test_a_set_of_one_patient_is_still_too_little(sim):
     one = sim(2)
     with pytest.raises(DataError, match="the synthetic set holds 2 records"):
         pipeline.compare("reference:ptbxl-norm", EcgSet(one.signals, 500, LEADS8, one.records))
+
+
+def test_ages_in_years_are_compared_with_ages_in_bands(fakes):
+    """The cohort's ages are bands, a set's own are years: both are cut alike."""
+    labelled = replace(fakes, records=fakes.records.assign(age=np.linspace(20, 79, len(fakes))))
+    config = make(quick=True, compare={"parts": ["usefulness", "subgroups"], "by": ["age"]})
+    results = pipeline.Run(config).compare(load_reference("ptbxl-norm"), labelled)
+    assert {f.code for f in results.findings} >= {"USE-TSTR", "SUB-EQUIV"}

@@ -117,7 +117,8 @@ def compare_runs(old: Results, new: Results) -> Results:
         sections=(Section("diff", "What changed between the two runs", summary),),
         estimates=tuple(map(_estimate, changes)),
         findings=(
-            _gates(verdicts), _moved(changes, _same_real(old, new)), _inputs(old, new)
+            _gates(verdicts, {s.slug for s in new.sections}),
+            _moved(changes, _same_real(old, new)), _inputs(old, new),
         ),
         tables=(_verdict_table(verdicts), _change_table(changes)),
         figures=tuple(_figure(changes)),
@@ -206,33 +207,54 @@ def _ungated(f: Finding) -> Finding:
     return replace(f, gate=False)
 
 
+def _lost(old: Finding | None, new: Finding | None) -> bool:
+    """Return whether a gate that was judged cannot be judged any more, or is gone.
+
+    A failure that is gone is no loss: findings on copies, say, are there only where there are any.
+    """
+    if old is None or not old.gate or old.verdict == Verdict.NOT_ASSESSABLE:
+        return False
+    if new is None or not new.gate:
+        return old.verdict != Verdict.FAIL
+    return new.verdict == Verdict.NOT_ASSESSABLE
+
+
 def _got_worse(old: Finding | None, new: Finding | None) -> bool:
-    if new is None:
-        return old is not None and old.gate and old.verdict == Verdict.PASS
-    if not new.gate:
+    if _lost(old, new):
+        return True
+    if new is None or not new.gate:
         return False
     if old is None:
         return new.verdict == Verdict.FAIL
     return old.verdict != new.verdict and worst((old.verdict, new.verdict)) == new.verdict
 
 
-def _gates(verdicts: Pairs) -> Finding:
+def _gates(verdicts: Pairs, sections: set[str]) -> Finding:
+    """Return the finding that decides; `sections` are those of the new run."""
     gates = {
         key: pair for key, pair in verdicts.items() if any(f is not None and f.gate for f in pair)
     }
-    worse = [pair for pair in gates.values() if _got_worse(*pair)]
-    better = [(a, b) for a, b in gates.values() if a and b and _got_worse(b, a)]
+    unrun = {key for key, (_, new) in gates.items() if new is None and key[0] not in sections}
+    worse = [pair for key, pair in gates.items() if key in unrun or _got_worse(*pair)]
+    gone = [(a, b) for a, b in gates.values() if a and not b and (a, b) not in worse]
+    better = [
+        (a, b) for a, b in gates.values()
+        if a and b and not _got_worse(a, b) and _got_worse(b, a) and not _lost(b, a)
+    ]  # fmt: skip
     if worse:
         title = f"{_count(len(worse), 'gate')} got worse: {'; '.join(map(_step, worse))}"
     elif better:
         title = f"No gate got worse; {len(better)} got better: {'; '.join(map(_step, better))}"
     else:
         title = f"None of {_count(len(gates), 'gate')} changed its verdict"
+    if gone:
+        title += f"; no longer found: {'; '.join(map(_step, gone))}"
     text = "Better: " + "; ".join(map(_step, better)) + "." if worse and better else ""
     return Finding(
         "DIFF-GATES", Verdict.FAIL if worse else Verdict.PASS, title, text, (),
         "FAIL if the verdict of a gate is worse than before (PASS, NOT_ASSESSABLE, INCONCLUSIVE, "
-        "FAIL, in this order), a failing gate is new, or a passed one is gone; else PASS.", "diff",
+        "FAIL, in this order), a failing gate is new, or one that was judged is gone or cannot be "
+        "judged any more; else PASS.", "diff",
     )  # fmt: skip
 
 

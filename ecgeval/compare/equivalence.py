@@ -192,7 +192,7 @@ def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
 
 def _positive(table: Any, level: str, where: str) -> float:
     value = table.get(level) if isinstance(table, dict) else table
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise UsageError(f"{where}.{level} is {value!r}; expected a positive number")
     return float(value)
 

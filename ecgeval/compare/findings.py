@@ -13,7 +13,7 @@ from ecgeval.compare.effects import PRACTICAL, largest, too_small
 from ecgeval.compare.equivalence import Margins, tost
 from ecgeval.compare.multiplicity import benjamini_yekutieli
 from ecgeval.compare.rows import Common, Row, between, names, nothing, number, p_text
-from ecgeval.compare.univariate import DECIDING
+from ecgeval.compare.univariate import DECIDING, Stat
 from ecgeval.measures import measure_info
 from ecgeval.results import Finding, Verdict, worst
 
@@ -111,8 +111,8 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
             f"medians (mean directions for angles) inside the {margins.level} margin of "
-            f"{margins.source}. PASS if all are inside, FAIL if one lies wholly outside, else "
-            "INCONCLUSIVE.",
+            f"{margins.source}. PASS if all are inside, FAIL if one lies wholly outside "
+            f"{_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
             "FID-SPREAD", "standard deviation",
@@ -123,7 +123,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             common,
             rule="Each declared measure that is not an angle: 90 % CI of the ratio of standard "
             f"deviations inside {margins.sd_ratio[0]:g} to {margins.sd_ratio[1]:g}. PASS if all "
-            "are inside, FAIL if one lies wholly outside, else INCONCLUSIVE.",
+            f"are inside, FAIL if one lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
             "FID-SHAPE", "shape", [part[:4] for part in shapes], [part[4] for part in shapes],
@@ -132,7 +132,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             "the 5th, 25th, 75th and 95th percentiles inside the margin (not for angles), and the "
             "upper one-sided 95 % limit of the Wasserstein distance below it; "
             f"{margins.level} margins of {margins.source}. PASS if all are inside, FAIL if one "
-            "lies wholly outside, else INCONCLUSIVE.",
+            f"lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
     ]  # fmt: skip
 
@@ -144,7 +144,7 @@ def location_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, f
     margin = row.margin(margins)
     assert margin is not None  # load_margins saw to it
     stat = row.result.stats[row.location]
-    verdict = tost(stat.ci90, -margin, margin)
+    verdict = _decided(row, stat, stat.ci90, -margin, margin, margins)
     return verdict, _location_sentence(row, margin), abs(stat.value) / margin
 
 
@@ -159,7 +159,7 @@ def spread_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, flo
         return Verdict.FAIL, f"{row.info.label} is the same in every {which} record", math.inf
     if math.isnan(stat.value):
         return Verdict.NOT_ASSESSABLE, f"{row.info.label} is one constant in both sets", math.inf
-    verdict = tost(stat.ci90, math.log(low), math.log(high))
+    verdict = _decided(row, stat, stat.ci90, math.log(low), math.log(high), margins)
     edge = math.log(high) if stat.value > 0 else -math.log(low)
     return verdict, _spread_sentence(row, low, high), abs(stat.value) / edge
 
@@ -173,12 +173,12 @@ def shape_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, floa
         stat, margin = row.result.stats[name], row.shape_margin(name, margins)
         assert margin is not None  # load_margins saw to it
         if name in DECIDING:
-            verdict = tost(stat.ci90, -margin, margin)
+            verdict = _decided(row, stat, stat.ci90, -margin, margin, margins)
             what = f"the {round(100 * DECIDING[name])}th percentile of {row.info.label}"
         else:
             # The interval of an angle is one radius on both sides: its end at 95 % is one-sided.
             ends = stat.ci if row.info.circular else stat.ci90
-            verdict = tost(ends, -math.inf, margin)
+            verdict = _decided(row, stat, ends, -math.inf, margin, margins)
             what = f"the Wasserstein distance of {row.info.label}"
         parts.append((verdict, _shape_sentence(row, name, what, margin), stat.value / margin, name))
     decided = worst(part[0] for part in parts)
@@ -186,6 +186,31 @@ def shape_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, floa
         (part for part in parts if part[0] == decided), key=lambda part: abs(part[2])
     )
     return verdict, sentence, abs(off), name
+
+
+_CHANCE = "and is not 0 at 5 % over all declared tests (Bonferroni)"
+
+_TESTS = 7  # of a declared measure: median, spread, four percentiles, distance
+
+
+def _decided(
+    row: Row, stat: Stat, ends: tuple[float, float], low: float, high: float, margins: Margins
+) -> Verdict:
+    """Return PASS inside the margins, FAIL outside them and no chance, else INCONCLUSIVE.
+
+    All parts must pass, so a PASS needs no correction; one part fails the whole, so a FAIL does:
+    the interval, widened to 5 % over all declared tests (Bonferroni, Student's t for few
+    patients), must not hold 0.
+    """
+    from scipy.stats import norm, t
+
+    verdict = tost(ends, low, high)
+    if verdict != Verdict.FAIL:
+        return verdict
+    level = 1 - 0.05 / (_TESTS * len(margins.primary))
+    factor = t.ppf(level, max(min(row.result.patients) - 1, 1)) / norm.ppf(0.95)
+    lower, upper = (stat.value + factor * (end - stat.value) for end in ends)
+    return Verdict.INCONCLUSIVE if lower <= 0 <= upper else Verdict.FAIL
 
 
 def _shape_sentence(row: Row, name: str, what: str, margin: float) -> str:
@@ -228,7 +253,7 @@ def intersection(
     else:
         tail = {
             Verdict.FAIL: "outside its margin",
-            Verdict.INCONCLUSIVE: "not decided: the interval crosses the margin",
+            Verdict.INCONCLUSIVE: "not decided: the interval crosses the margin or is too wide",
             Verdict.NOT_ASSESSABLE: "not assessable",
         }[verdict]
         title = f"{sentence}: {tail}"

@@ -19,7 +19,7 @@ from ecgeval.parallel import child_rng
 
 __all__ = ["Agreement", "cohen_kappa", "join_interpreter"]
 
-NORMAL = re.compile(r"(?<!otherwise )\bnormal ecg\b", re.IGNORECASE)
+NORMAL = re.compile(r"(?<!otherwise )(?<!not )(?<!not a )(?<!no )\bnormal ecg\b", re.IGNORECASE)
 """12SL's statement of a normal ECG, and neither "otherwise normal ECG" nor "abnormal ECG"."""
 
 _YES = {"true", "yes", "y", "1", "1.0", "normal"}
@@ -169,7 +169,9 @@ def _is_normal(column: pd.Series, source: str) -> NDArray[np.float64]:
     if words <= _YES | _NO:
         values = texts.isin(_YES).to_numpy(float)
     elif any("normal" in word or "ecg" in word for word in words):
-        values = texts.map(lambda text: float(bool(NORMAL.search(text)))).to_numpy()
+        values = texts.map(
+            lambda text: float(bool(NORMAL.search(" ".join(text.split()))))
+        ).to_numpy()
     else:
         example = next(iter(sorted(words)), "")
         raise DataError(

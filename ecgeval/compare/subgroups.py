@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -76,7 +77,8 @@ def groups_of(
     numeric = all(
         pd.api.types.is_numeric_dtype(s) and not pd.api.types.is_bool_dtype(s) for s in both
     )
-    if numeric and (cuts is not None or real.nunique() > DISTINCT):
+    many = max(s.nunique() for s in both) > DISTINCT
+    if numeric and (cuts is not None or many or str(real.name).lower() in BANDS):
         values = [s.to_numpy(float, na_value=np.nan) for s in both]
         if cuts is None:
             terciles = np.nanquantile(values[0], [1 / 3, 2 / 3])
@@ -210,7 +212,10 @@ def _text(value: Any) -> str:
 
 def _slug(text: str) -> str:
     text = text.replace("<", "below ").replace("≥", "from ")
-    return re.sub(r"[^0-9a-zA-Z]+", "_", text).strip("_").lower() or "group"
+    plain = re.sub(r"[^0-9a-zA-Z]+", "_", text).strip("_").lower()
+    # What other characters said must not be lost: two groups never share an id.
+    same = re.sub(r"[\s_]+", "_", text).strip("_").lower() == plain
+    return plain if same else f"{plain or 'group'}_{zlib.crc32(text.encode()):08x}"
 
 
 @dataclass(frozen=True)

@@ -258,8 +258,12 @@ def train(
     if (folder / LAST).exists():
         run.resume(folder, manifest)
     else:
+        if (folder / MANIFEST).exists():  # stopped before anything was kept to go on from
+            _same_run(folder / MANIFEST, json.loads((folder / MANIFEST).read_text()), manifest)
         _write(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     newest = folder / f"epoch-{run.epoch:05d}.pt"
+    if run.epoch >= settings.epochs and not newest.exists():
+        run.save(newest, manifest, whole=False)
     saved = time.monotonic()
     progress("train", run.epoch, settings.epochs)
     while run.epoch < settings.epochs:
@@ -404,6 +408,8 @@ class _Run:
         path = folder / LAST
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
+            if not isinstance(state, dict) or not {"netD_state_dict", "optimizers"} <= set(state):
+                raise ValueError("no critic and optimisers in it")
         except Exception as error:
             raise DataError(
                 f"{path} is damaged or no checkpoint of a training run ({error}); move it away to "

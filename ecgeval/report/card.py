@@ -66,9 +66,10 @@ def _block(title: str, found: list[Finding]) -> list[str]:
 def _sets(results: Results) -> list[str]:
     rows = []
     for role, s in (results.manifest.get("sets") or {}).items():
+        patients = s.get("patients") or "unknown"
         rows.append(
             f"- {role}: {_plain(str(s.get('source', '')))}, {s.get('n')} records of "
-            f"{s.get('patients')} patients, fingerprint `{str(s.get('fingerprint', ''))[:16]}`"
+            f"{patients} patients, fingerprint `{str(s.get('fingerprint', ''))[:16]}`"
         )
     return rows
 

@@ -226,15 +226,20 @@ def people_of(
     unseen = holdout if holdout is not None else real
     if unseen is None:
         raise UsageError("a sweep needs `real` or `holdout`: patients that training never saw")
-    if record.get("data", {}).get("fingerprint") == unseen.fingerprint():
-        split = record["split"]
+    split = record.get("split") or {"train": [], "holdout": []}
+    whole = record.get("data", {}).get("fingerprint") == unseen.fingerprint()
+    # The same people in other leads or length have another fingerprint, but the same ids.
+    known = set(unseen.ids) & set(split["train"])
+    if whole or len(known) > 0.5 * max(len(split["train"]), 1):
         if not split["holdout"]:
             raise UsageError(
                 f"{checkpoint} was trained on all patients of this set; give `holdout`: other "
                 "patients of the same population"
             )
-        train = unseen.select(split["train"]) if train is None else train
-        unseen = unseen.select(split["holdout"])
+        here = set(unseen.ids)
+        sides = {name: [i for i in split[name] if i in here] for name in ("train", "holdout")}
+        train = unseen.select(sides["train"]) if train is None else train
+        unseen = unseen.select(sides["holdout"])
     who = np.asarray(unseen.patients(assume_independent=independent))
     if train is not None:
         shared = np.isin(who, train.patients(assume_independent=independent))

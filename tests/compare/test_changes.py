@@ -85,6 +85,8 @@ def test_p_has_its_size_and_many_estimates_do_not_add_up_to_a_change() -> None:
         ({"FID_KS": PASS}, {"FID_KS": PASS, "FID_COPIES": PASS}, PASS),
         ({"FID_KS": PASS, "FID_COPIES": FAIL}, {"FID_KS": PASS}, PASS),
         ({"FID_KS": PASS, "FID_COPIES": PASS}, {"FID_KS": PASS}, FAIL),
+        ({"FID_KS": OPEN}, {"FID_KS": NONE}, FAIL),  # what was judged cannot be judged any more
+        ({"FID_KS": NONE}, {"FID_KS": OPEN}, FAIL),
         ({"FID_KS": PASS, "FID_COPIES": NONE}, {"FID_KS": OPEN, "FID_COPIES": PASS}, FAIL),
     ],
 )

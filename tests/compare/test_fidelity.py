@@ -58,6 +58,26 @@ def only(results, code):
     return finding
 
 
+@pytest.mark.parametrize(
+    ("patients", "ends", "verdict"),
+    [
+        (30, (5.2, 14.8), Verdict.INCONCLUSIVE),  # 10 less 2.2 times 4.8 is below 0
+        (3000, (5.2, 14.8), Verdict.FAIL),  # 10 less 1.97 times 4.8 is not
+        (30, (9.0, 11.0), Verdict.FAIL),
+        (30, (4.0, 16.0), Verdict.INCONCLUSIVE),  # crosses the margin of 5
+        (30, (-1.0, 4.0), Verdict.PASS),  # a PASS needs no correction
+    ],
+)
+def test_a_fail_is_outside_the_margin_and_no_chance_among_all_tests(patients, ends, verdict):
+    """Without the second condition one of 84 intervals of an honest set will do."""
+    from ecgeval.compare.findings import _decided
+
+    stat = Stat(sum(ends) / 2, ends, ends, None)
+    result = Comparison({}, None, "", (patients, patients))
+    row = Row("qt_ms", measure_info("qt_ms"), result, None, np.zeros(0), np.zeros(0))
+    assert _decided(row, stat, ends, -5, 5, load_margins()) == verdict
+
+
 @pytest.fixture(scope="module")
 def alike():
     return compare(table(3000, 0), table(4000, 1))

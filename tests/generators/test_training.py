@@ -166,9 +166,16 @@ def test_other_settings_or_data_are_another_run(sim, tmp_path) -> None:
         train(ecgs, tmp_path, Settings(**{**vars(one), "learning_rate": 1e-3}))
     with pytest.raises(UsageError, match="other data"):
         train(sim(12, seed=1), tmp_path, one)
-    (tmp_path / "last.pt").write_bytes(b"half a file")
-    with pytest.raises(DataError, match=r"last\.pt is damaged"):
-        train(ecgs, tmp_path, one)
+    for content in (b"half a file", None):
+        if content is None:  # a kept checkpoint has no critic to go on with
+            torch.save({"netG_state_dict": {}}, tmp_path / "last.pt")
+        else:
+            (tmp_path / "last.pt").write_bytes(content)
+        with pytest.raises(DataError, match=r"last\.pt is damaged"):
+            train(ecgs, tmp_path, one)
+    (tmp_path / "last.pt").unlink()
+    with pytest.raises(UsageError, match=r"training\.json is of a run with other seed"):
+        train(ecgs, tmp_path, Settings(**{**vars(one), "seed": 9}))
 
 
 def test_fewer_batches_than_critic_steps_are_refused(sim, tmp_path) -> None:
