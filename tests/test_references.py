@@ -85,7 +85,7 @@ def test_a_cohort_holds_measures_and_coarse_labels_only(name):
     table = pd.read_csv(io.BytesIO(gzip.decompress(packed)), dtype=str, keep_default_na=False)
     assert list(table.columns) == [*LABELS, *measure_columns(LEADS8)]
     assert set(table["sex"]) <= {"F", "M", ""}
-    bands = {f"{d}-{d + 9}" for d in range(10, 90, 10)} | {"90+", ""}
+    bands = {f"{d}-{d + 9}" for d in range(20, 90, 10)} | {"10-17", "18-19", "90+", ""}
     assert set(table["age"]) <= bands
     people = table["patient"].astype(int)
     assert sorted(people.unique()) == list(range(1, people.nunique() + 1))
@@ -158,7 +158,7 @@ def test_the_order_of_the_source_leaves_no_trace(tool):
 
 
 @pytest.mark.parametrize(
-    ("age", "band"), [(17, "10-19"), (9.9, "0-9"), (89, "80-89"), (90, "90+"), (104, "90+"),
+    ("age", "band"), [(17, "10-17"), (18, "18-19"), (9.9, "0-9"), (89, "80-89"), (90, "90+"), (104, "90+"),
                       (np.nan, ""), (None, "")],
 )  # fmt: skip
 def test_age_bands(tool, age, band):

@@ -28,7 +28,7 @@ OUT = Path(ecgeval.__file__).parent / "references"
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 CHANGES = (
     "Leads I, II and V1 to V6 were delineated and measured by ecgeval; measures rounded to 1 ms, "
-    "1 bpm, 1 degree and 0.001 mV; of the labels sex and age in bands of ten years kept; order "
+    "1 bpm, 1 degree and 0.001 mV; of the labels sex and age in bands of ten years (cut at 18) kept; order "
     "changed; identifiers, dates and waveforms left out."
 )
 COHORTS: dict[str, dict[str, str]] = {
@@ -127,9 +127,14 @@ def publish(measures: pd.DataFrame, outcome: pd.Series, records: pd.DataFrame) -
 
 
 def age_band(age: Any) -> str:
-    """Return ``40-49`` for 45, ``90+`` for 90 and above, nothing for a missing age."""
+    """Return ``40-49`` for 45, ``90+`` for 90 and above, nothing for a missing age.
+
+    The second decade is cut at 18: the rules for a normal ECG are for adults.
+    """
     if pd.isna(age):
         return ""
+    if 10 <= age < 20:
+        return "10-17" if age < 18 else "18-19"
     decade = 10 * int(age // 10)
     return "90+" if decade >= 90 else f"{decade}-{decade + 9}"
 

@@ -297,8 +297,8 @@ class Criterion:
         return float(fisher_exact([[a, n - a], [c, m - c]], alternative="greater").pvalue)
 
     def upper(self, rng: np.random.Generator) -> float:
-        """Return the larger of the two upper limits."""
-        return max(self.risk.high, bootstrap_risk(self.attack, self.control, rng)[1])
+        """Return the larger of the two upper limits; no risk is above 1."""
+        return min(max(self.risk.high, bootstrap_risk(self.attack, self.control, rng)[1]), 1.0)
 
 
 def _criteria(
