@@ -394,6 +394,8 @@ class Run:
             own = self._features(real, "real")
             self._foretell(own.measures, len(synth), margins, patients[0])
             feats = [own, self._features(synth, "synthetic")]
+        if isinstance(found[0], EcgSet):
+            _enough(feats[0].outcome, patients[0], MIN_PATIENTS)
         with self.timed("compare quality"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
             results = compare_quality(
@@ -773,6 +775,19 @@ def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd
 
     names = pseudonyms(train, ecgs).loc[table.index]
     return table.set_index(pd.Index(names, name="record_id"))
+
+
+def _enough(outcome: pd.Series, patients: np.ndarray, least: int) -> None:
+    """Refuse a real set of which too little can be used: nothing could be held against it."""
+    usable = (outcome == "").to_numpy()
+    people = len(set(patients[usable]))
+    if people < least:
+        reasons = outcome[~usable].value_counts().sort_index()
+        why = ", ".join(f"{reason} {n}" for reason, n in reasons.items())
+        raise DataError(
+            f"of the real set only {int(usable.sum())} of {len(usable)} records can be used, of "
+            f"{people} patients ({why}); a comparison needs at least {least}"
+        )
 
 
 def _side(

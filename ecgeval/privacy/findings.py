@@ -179,7 +179,8 @@ def findings(v: View) -> Iterator[Finding]:
     )  # fmt: skip
     omitted = NOT_TESTED if "beat" in v.e.synth.signals else (*WITH_BEATS, *NOT_TESTED)
     yield Finding(
-        "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE, "not tested: " + omitted[0] + " and more",
+        "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE,
+        f"{plural(len(omitted), 'attack')} were not tried",
         "Not run: " + "; ".join(omitted) + ".",
         rule="listed whatever the data", section=v.section, gate=False,
     )  # fmt: skip

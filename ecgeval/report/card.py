@@ -36,7 +36,10 @@ def card(results: Results, sha256: str) -> str:
     sections = [s for s in results.sections if s.gate]
     audit = any(s.slug.startswith("privacy") for s in sections)
     gates = [f for f in results.findings if f.gate and f.section in {s.slug for s in sections}]
-    lines = ["## Evaluation by ecgeval", "", *_sets(results), ""]
+    lines = ["## Evaluation by ecgeval", ""]
+    if results.manifest.get("notice"):
+        lines += [f"**{_plain(str(results.manifest['notice']))}**", ""]
+    lines += [*_sets(results), ""]
     lines += [
         f"Verdict: **{results.verdict}**. {_plain(results.headline().partition(': ')[2])}",
         "",
