@@ -158,7 +158,8 @@ def test_the_order_of_the_source_leaves_no_trace(tool):
 
 
 @pytest.mark.parametrize(
-    ("age", "band"), [(17, "10-17"), (18, "18-19"), (9.9, "0-9"), (89, "80-89"), (90, "90+"), (104, "90+"),
+    ("age", "band"), [(17, "10-17"), (18, "18-19"), (9.9, "0-9"),
+                      (89, "80-89"), (90, "90+"), (104, "90+"),
                       (np.nan, ""), (None, "")],
 )  # fmt: skip
 def test_age_bands(tool, age, band):

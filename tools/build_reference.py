@@ -28,8 +28,8 @@ OUT = Path(ecgeval.__file__).parent / "references"
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 CHANGES = (
     "Leads I, II and V1 to V6 were delineated and measured by ecgeval; measures rounded to 1 ms, "
-    "1 bpm, 1 degree and 0.001 mV; of the labels sex and age in bands of ten years (cut at 18) kept; order "
-    "changed; identifiers, dates and waveforms left out."
+    "1 bpm, 1 degree and 0.001 mV; of the labels sex and age in bands of ten years (cut at 18) "
+    "kept; order changed; identifiers, dates and waveforms left out."
 )
 COHORTS: dict[str, dict[str, str]] = {
     "ptbxl-norm": {

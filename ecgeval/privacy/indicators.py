@@ -548,8 +548,8 @@ def _finding(found: dict[str, Outcome], permutations: int, section: str, rule: s
     return Finding(
         "PRIV-INDICATORS", Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         f"{least.label}: {o.value:.3g}, {o.expected:.3g} expected ({numbers})" if failed
-        else f"no classical indicator leaves its noise by more than chance ({numbers}: with so many, "
-        f"below {ALPHA / len(known):.2g} would)",
+        else f"no classical indicator leaves its noise by more than chance ({numbers}: with so "
+        f"many, one below {ALPHA / len(known):.2g} would)",
         "Indicators within their noise show nothing: data sets that passed such checks were found "
         "highly vulnerable to membership inference (Yao et al., arXiv 2505.01524). Out of it, on "
         "the side of the training set, they are evidence of memorisation.",
