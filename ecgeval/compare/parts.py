@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,23 +86,27 @@ class Pair:
     device: str = "cpu"
     progress: Progress = field(default=quiet)
 
+    @property
+    def usual(self) -> dict[str, Any]:
+        """The settings that every part takes."""
+        return {
+            "patients_real": self.real.patients, "patients_synth": self.synth.patients,
+            "seed": self.seed, "jobs": self.jobs, "quick": self.quick, "progress": self.progress,
+        }  # fmt: skip
+
 
 def _fidelity(pair: Pair) -> Results:
     return compare_measures(
-        pair.real.measures, pair.synth.measures,
-        patients_real=pair.real.patients, patients_synth=pair.synth.patients, seed=pair.seed,
-        jobs=pair.jobs, margins=pair.margins, quick=pair.quick, progress=pair.progress,
-    )  # fmt: skip
+        pair.real.measures, pair.synth.measures, margins=pair.margins, **pair.usual
+    )
 
 
 def _joint(pair: Pair) -> Results:
     from ecgeval.compare.joint import compare_joint
 
     return compare_joint(
-        pair.real.measures, pair.synth.measures,
-        patients_real=pair.real.patients, patients_synth=pair.synth.patients, seed=pair.seed,
-        jobs=pair.jobs, margins=pair.margins, quick=pair.quick, progress=pair.progress,
-    )  # fmt: skip
+        pair.real.measures, pair.synth.measures, margins=pair.margins, **pair.usual
+    )
 
 
 def _plausibility(pair: Pair) -> Results:
@@ -110,14 +115,11 @@ def _plausibility(pair: Pair) -> Results:
     real, synth = pair.real, pair.synth
     both = real.checks is not None and synth.checks is not None
     return compare_plausibility(
-        real.measures, synth.measures,
-        patients_real=real.patients, patients_synth=synth.patients,
-        labels_real=real.labels, labels_synth=synth.labels,
+        real.measures, synth.measures, labels_real=real.labels, labels_synth=synth.labels,
         signal_real=real.checks if both else None, signal_synth=synth.checks if both else None,
         leads_derived=pair.derived,
         interpreter_real=real.interpreter, interpreter_synth=synth.interpreter,
-        seed=pair.seed, jobs=pair.jobs, margins=pair.margins, quick=pair.quick,
-        progress=pair.progress,
+        margins=pair.margins, **pair.usual,
     )  # fmt: skip
 
 
@@ -128,10 +130,7 @@ def _manifold(pair: Pair) -> Results:
     spaces = {"measures": measure_space(pair.real.measures, pair.synth.measures)}
     if pair.real.beats is not None and pair.synth.beats is not None:
         spaces["beats"] = waveform_space(pair.real.beats, pair.synth.beats)
-    return compare_manifold(
-        spaces, patients_real=pair.real.patients, patients_synth=pair.synth.patients,
-        seed=pair.seed, jobs=pair.jobs, quick=pair.quick, progress=pair.progress,
-    )  # fmt: skip
+    return compare_manifold(spaces, **pair.usual)
 
 
 def _classifier(pair: Pair) -> Results:
@@ -142,10 +141,9 @@ def _classifier(pair: Pair) -> Results:
         return Results()
     found = compare_waveforms(
         real.ecgs.signals, synth.ecgs.signals, real.ecgs.fs, real.ecgs.leads,
-        patients_real=real.patients, patients_synth=synth.patients,
         beats_real=real.beats, beats_synth=synth.beats,
-        beats_fs=pair.beats_fs, beats_zero=pair.beats_zero, seed=pair.seed, jobs=pair.jobs,
-        quick=pair.quick, refit=pair.refit, device=pair.device, progress=pair.progress,
+        beats_fs=pair.beats_fs, beats_zero=pair.beats_zero, refit=pair.refit, device=pair.device,
+        **pair.usual,
     )  # fmt: skip
     if not any(f.code == "C2ST-LEAK" for f in found.findings):
         return found
@@ -166,9 +164,9 @@ _USUAL = ("sex", "age", "norm_only")
 
 def _labels(pair: Pair) -> list[str]:
     """Return the label columns to go by: those asked for, or the usual ones that vary."""
-    table = pair.real.labels
     if pair.by:
         return list(pair.by)
+    table = pair.real.labels
     return [c for c in _USUAL if c in table and len(table[c].dropna().unique()) > 1]
 
 
@@ -193,8 +191,7 @@ def _usefulness(pair: Pair) -> Results:
         return Results()
     return compare_usefulness(
         pair.real.measures, pair.synth.measures, tables[0], tables[1] if tables[1].size else None,
-        patients_real=pair.real.patients, patients_synth=pair.synth.patients,
-        seed=pair.seed, jobs=pair.jobs, quick=pair.quick, progress=pair.progress,
+        **pair.usual,
     )  # fmt: skip
 
 
@@ -206,9 +203,7 @@ def _subgroups(pair: Pair) -> Results:
         return Results()
     return compare_subgroups(
         pair.real.measures, pair.synth.measures, pair.real.labels, pair.synth.labels, columns,
-        patients_real=pair.real.patients, patients_synth=pair.synth.patients,
-        seed=pair.seed, jobs=pair.jobs, margins=pair.margins, quick=pair.quick,
-        progress=pair.progress,
+        margins=pair.margins, **pair.usual,
     )  # fmt: skip
 
 
