@@ -9,6 +9,9 @@ JOBS   ?= 2
 # Compiled modules must be kept, or every command spends seconds compiling PyTorch and SciPy again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Tests run JOBS at a time: threads of their own would only wait for each other.
+test calibrate check: export OMP_NUM_THREADS = 1
+
 .PHONY: help install demo test calibrate check bench clean
 
 help:
