@@ -448,7 +448,7 @@ class Run:
                 beats_fs=feats["synth"].beats_fs,
                 id_key=train.fingerprint("id-key"),
                 seed=self.config.seed, jobs=self.jobs, section=section,
-                assume_independent=self.config.assume_independent,
+                device=self.device, assume_independent=self.config.assume_independent,
                 show_traces=self.config.show_traces,
                 permutations=self.config.audit.permutations, progress=self.progress,
             )  # fmt: skip
@@ -467,7 +467,7 @@ class Run:
             return run_bench(
                 *both.sets, beats={name: f.beats for name, f in feats.items()},
                 beats_fs=feats["synth"].beats_fs, repeats=self.config.audit.bench,
-                seed=self.config.seed, jobs=self.jobs,
+                seed=self.config.seed, jobs=self.jobs, device=self.device,
                 assume_independent=self.config.assume_independent, progress=self.progress,
             )  # fmt: skip
 

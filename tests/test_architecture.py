@@ -23,7 +23,7 @@ LEVELS = {
 }  # fmt: skip
 # Heavy packages and the only places that may import them.
 ONLY_IN = {
-    "torch": ("generators/", "compare/neural.py", "privacy/search.py"),
+    "torch": ("generators/", "compare/neural.py", "privacy/accelerator.py"),
     "matplotlib": ("report/figures.py",),
     "neurokit2": ("delineation/neurokit.py",),
     "deepfakeecg": (),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +38,7 @@ class Critic(nn.Module):
     def __init__(self, width: int = 50) -> None:
         super().__init__()
         channels = [N_LEADS, *(m * width for m in _MULTIPLES)]
-        self.convs = nn.ModuleList(
+        self.convs: Sequence[nn.Conv1d] = nn.ModuleList(  # type: ignore[assignment]
             nn.Conv1d(n_in, n_out, KERNEL, stride, padding=_PAD)
             for n_in, n_out, stride in zip(channels, channels[1:], _STRIDES, strict=False)
         )
@@ -51,11 +54,59 @@ class Critic(nn.Module):
             Phase shuffle after each layer but the last (`phase_shuffle`); none by default, so
             that scores outside training depend on the ECG alone.
         """
+        if x.device.type == "cuda":
+            return self._by_products(x, shifts)
         for k, conv in enumerate(self.convs):
             x = nn.functional.leaky_relu(conv(x), 0.2)
             if shifts is not None and k < len(shifts):
                 x = phase_shuffle(x, shifts[k])
         return self.fc1(x.flatten(1))[:, 0]
+
+    def _by_products(self, x: Tensor, shifts: Tensor | None) -> Tensor:
+        """Compute the same with each convolution as one matrix product, samples before channels.
+
+        On an H100 a training step is several times as fast so: the gradient of the penalty needs
+        second derivatives, for which cuDNN has no kernels of its own and moves data about.
+        """
+        x = x.transpose(1, 2)
+        for k, conv in enumerate(self.convs):
+            x = nn.functional.pad(x, (0, 0, _PAD, _PAD))
+            windows = x.unfold(1, KERNEL, _STRIDES[k]).transpose(2, 3).flatten(2)
+            x = nn.functional.linear(windows, conv.weight.permute(0, 2, 1).flatten(1), conv.bias)
+            x = nn.functional.leaky_relu(x, 0.2)
+            if shifts is not None and k < len(shifts):
+                mirrored = (x[:, 1 : SHUFFLE + 1].flip(1), x, x[:, -SHUFFLE - 1 : -1].flip(1))
+                x = _Stretch.apply(torch.cat(mirrored, 1), SHUFFLE - shifts[k], x.shape[1])
+        x = x.transpose(1, 2).flatten(1)
+        with torch.autocast(x.device.type, enabled=False):  # a sum of 25,000 terms
+            return self.fc1(x.to(self.fc1.weight.dtype))[:, 0]
+
+    def lay_for_products(self) -> None:
+        """Store the weights in the order in which `_by_products` reads them; their values stay."""
+        for conv in self.convs:
+            weight = conv.weight.data.permute(0, 2, 1).contiguous()
+            conv.weight.data = weight.permute(0, 2, 1)
+
+
+class _Stretch(torch.autograd.Function):
+    """From each signal, `length` samples from its own `first`: (B, n, C) -> (B, length, C).
+
+    Its gradient is the same operation on a padded gradient, and no sum in random order.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, first: Tensor, length: int) -> Tensor:
+        ctx.save_for_backward(first)
+        ctx.n = x.shape[1]
+        at = first[:, None] + torch.arange(length, device=x.device)
+        return x[torch.arange(len(x), device=x.device)[:, None], at]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (first,), (grad,) = ctx.saved_tensors, grads
+        beside = ctx.n - grad.shape[1]
+        padded = nn.functional.pad(grad, (0, 0, beside, beside))
+        return _Stretch.apply(padded, beside - first, ctx.n), None, None
 
 
 def phase_shuffle(x: Tensor, shift: Tensor) -> Tensor:

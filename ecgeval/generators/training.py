@@ -71,7 +71,7 @@ class Settings:
         Parts in which a batch goes through the networks, to save memory. The batch, and so the
         result, stays the same but for rounding.
     mixed : bool
-        Compute convolutions in bfloat16.
+        Compute the critic's convolutions in bfloat16; the generator's stay in single precision.
     checkpoint_epochs : int
         Epochs between checkpoints that are kept.
     holdout : float
@@ -286,13 +286,17 @@ class _Run:
     """The networks, their optimisers, and how far they are."""
 
     def __init__(self, settings: Settings, data: np.ndarray, device: torch.device) -> None:
-        self.settings, self.data, self.device = settings, data, device
+        self.settings, self.device = settings, device
+        self.data = _near(torch.from_numpy(data), device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.generator: Generator = ARCHITECTURES[settings.architecture](settings.width)
             self.critic = Critic(settings.critic_width)
         self.generator.to(device).train()
         self.critic.to(device).train()
+        if device.type == "cuda":
+            self.critic.lay_for_products()
+            torch.backends.cuda.matmul.allow_tf32 = True  # as cuDNN does for convolutions
         adam: dict[str, Any] = {
             "lr": settings.learning_rate, "betas": (settings.beta1, settings.beta2),
         }  # fmt: skip
@@ -308,11 +312,12 @@ class _Run:
         """Pass over the training records once."""
         s, begun = self.settings, time.monotonic()
         order = child_rng(s.seed, "training", "order", self.epoch).permutation(len(self.data))
-        sums: dict[str, list[float]] = {
+        sums: dict[str, list[Tensor]] = {
             k: [] for k in ("critic_loss", "distance", "penalty", "generator_loss")
         }
         for k in range(batches):
-            real = self.data[np.sort(order[k * s.batch : (k + 1) * s.batch])]
+            rows = torch.from_numpy(np.sort(order[k * s.batch : (k + 1) * s.batch]))
+            real = self.data[rows.to(self.data.device)].to(self.device)
             self.step += 1
             rng = child_rng(s.seed, "training", "step", self.step)
             for name, value in self._critic_step(real, rng).items():
@@ -320,7 +325,8 @@ class _Run:
             if self.step % s.critic_steps == 0:
                 sums["generator_loss"].append(self._generator_step(rng))
         self.epoch += 1
-        means = {k: float(np.mean(v)) if v else math.nan for k, v in sums.items()}
+        # Read once an epoch: to read a number is to wait for the device.
+        means = {k: float(torch.stack(v).mean()) if v else math.nan for k, v in sums.items()}
         bad = [k for k, v in means.items() if sums[k] and not math.isfinite(v)]
         if bad:
             raise DataError(
@@ -331,41 +337,43 @@ class _Run:
                              "seconds": time.monotonic() - begun})  # fmt: skip
         return self.history[-1]
 
-    def _critic_step(self, real: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    def _critic_step(self, real: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         s, n = self.settings, len(real)
         noise, mix = self._noise(n, rng), rng.random((n, 1, 1), np.float32)
         shifts = [self._shifts(n, rng) for _ in range(3)]
-        total = {"critic_loss": 0.0, "distance": 0.0, "penalty": 0.0}
+        total = {k: torch.zeros((), device=self.device)
+                 for k in ("critic_loss", "distance", "penalty")}  # fmt: skip
         self.by["critic"].zero_grad(set_to_none=True)
         for part in np.array_split(np.arange(n), s.accumulate):
-            x, z, a = (self._tensor(v[part]) for v in (real, noise, mix))
+            x, z, a = real[part[0] : part[-1] + 1], *(self._tensor(v[part]) for v in (noise, mix))
             own = [shift[:, part] for shift in shifts]
-            with torch.no_grad(), self._autocast():
-                fake = self.generator(z).float()
+            with torch.no_grad():
+                fake = self.generator(z)
             between = (a * x + (1 - a) * fake).requires_grad_()
             with self._autocast():
-                distance = (self.critic(x, own[0]) - self.critic(fake, own[1])).mean()
+                scores = self.critic(torch.cat([x, fake]), torch.cat(own[:2], 1))
                 score = self.critic(between, own[2]).sum()
+            distance = scores[: len(x)].mean() - scores[len(x) :].mean()
             (slope,) = torch.autograd.grad(score, between, create_graph=True)
             penalty = ((slope.float().flatten(1).norm(dim=1) - 1) ** 2).mean()
             loss = s.penalty * penalty - distance
             (loss * (len(part) / n)).backward()
             for name, value in zip(total, (loss, distance, penalty), strict=True):
-                total[name] += value.item() * len(part) / n
+                total[name] += value.detach() * (len(part) / n)
         self.by["critic"].step()
         return total
 
-    def _generator_step(self, rng: np.random.Generator) -> float:
-        s, total = self.settings, 0.0
+    def _generator_step(self, rng: np.random.Generator) -> Tensor:
+        s, total = self.settings, torch.zeros((), device=self.device)
         noise, shifts = self._noise(s.batch, rng), self._shifts(s.batch, rng)
         self.by["generator"].zero_grad(set_to_none=True)
         self.critic.requires_grad_(False)
         for part in np.array_split(np.arange(s.batch), s.accumulate):
+            fake = self.generator(self._tensor(noise[part]))
             with self._autocast():
-                fake = self.generator(self._tensor(noise[part]))
                 loss = -self.critic(fake, shifts[:, part]).mean()
             (loss * (len(part) / s.batch)).backward()
-            total += loss.item() * len(part) / s.batch
+            total += loss.detach() * (len(part) / s.batch)
         self.critic.requires_grad_(True)
         self.by["generator"].step()
         if s.ema:
@@ -433,6 +441,14 @@ class _Run:
         writer.writeheader()
         writer.writerows(self.history)
         return text.getvalue()
+
+
+def _near(data: Tensor, device: torch.device) -> Tensor:
+    """Return the data on the device where they leave most of its memory free."""
+    if device.type != "cuda":
+        return data
+    free, _ = torch.cuda.mem_get_info(device)
+    return data.to(device) if data.nbytes < free / 3 else data
 
 
 def _on_cpu(module: nn.Module) -> dict[str, Tensor]:

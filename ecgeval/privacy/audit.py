@@ -28,6 +28,7 @@ def audit_sets(
     beats_fs: float | None = None,
     seed: int = 0,
     jobs: int = 1,
+    device: str = "cpu",
     section: str = "privacy",
     assume_independent: bool = False,
     show_traces: bool = False,
@@ -55,6 +56,8 @@ def audit_sets(
         Decides which records are planted, their disguise, and the permutations.
     jobs : int
         Worker processes; the results are the same for any number.
+    device : {"cpu", "cuda"}
+        Where the copy search compares records; the results are the same on both.
     section : str
         Slug of the section, and first part of every id.
     assume_independent : bool
@@ -83,7 +86,7 @@ def audit_sets(
     """
     e = collect(
         train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
-        permutations=permutations,
+        device=device, permutations=permutations,
         assume_independent=assume_independent, id_key=id_key, progress=progress,
     )  # fmt: skip
     view = View(e, section, seed, show_traces, given_holdout=holdout is not None)

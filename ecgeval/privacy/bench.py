@@ -68,6 +68,7 @@ def run_bench(
     repeats: int = 500,
     seed: int = 0,
     jobs: int = 1,
+    device: str = "cpu",
     section: str = "bench",
     assume_independent: bool = False,
     progress: Progress = quiet,
@@ -86,7 +87,7 @@ def run_bench(
     repeats : int
         Runs with nothing planted, each with patients dealt anew to train and holdout and half of
         the synthetic records; a fifth as many, at least 20, for each number of copies.
-    seed, jobs, assume_independent, progress
+    seed, jobs, device, assume_independent, progress
         As in `audit_sets`.
     section : str
         Slug of the section, and first part of every id.
@@ -106,8 +107,8 @@ def run_bench(
     """
     e = collect(
         train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
-        permutations=PERMUTATIONS, assume_independent=assume_independent, id_key="bench",
-        progress=progress, planted_records=PLANTED,
+        device=device, permutations=PERMUTATIONS, assume_independent=assume_independent,
+        id_key="bench", progress=progress, planted_records=PLANTED,
     )  # fmt: skip
     estimates, rows = [], []
     for name, accept, label, found in _recalls(e):

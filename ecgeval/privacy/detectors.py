@@ -100,9 +100,16 @@ class Detector:
     limits: tuple[float, float] = (0.85, 0.98)
     large: bool = True
 
-    def kernel(self, queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
+    def kernel(
+        self, queries: np.ndarray | Rows, references: np.ndarray, device: str = "cpu"
+    ) -> Kernel:
         """Return the search kernel over signals of shape (n, leads, samples)."""
-        return self.build(queries, references)
+        kernel = self.build(queries, references)
+        if device == "cpu":
+            return kernel
+        from ecgeval.privacy.accelerator import on_device
+
+        return on_device(kernel, device)
 
     def correlation(self, found: Nearest) -> np.ndarray:
         """Return what a search found as correlations, shape (n, k); NaN where there is none."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ from ecgeval.privacy.detectors import (
 )
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
 from ecgeval.privacy.hygiene import Duplicates, find_duplicates
-from ecgeval.privacy.search import Lagged, Nearest, Rows, search, search_above
+from ecgeval.privacy.search import Bound, Lagged, Nearest, Rows, search, search_above
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
@@ -186,6 +187,7 @@ def collect(
     beats_fs: float | None,
     seed: int,
     jobs: int,
+    device: str,
     assume_independent: bool,
     permutations: int,
     id_key: str | None,
@@ -193,6 +195,7 @@ def collect(
     planted_records: int = PLANTED,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`."""
+    jobs = jobs if device == "cpu" else 1  # of the searches: processes cannot share a device
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
     given = {"train": train, "holdout": holdout, "synth": synth}
     sets = {name: ecgs for name, ecgs in given.items() if ecgs is not None}
@@ -229,7 +232,7 @@ def collect(
         np.concatenate([seen[name]["record"].x for name in real]),
         np.concatenate([seen[name]["record"].usable for name in real]), {},
     )  # fmt: skip
-    duplicates = find_duplicates(merged, jobs=jobs, progress=progress)
+    duplicates = find_duplicates(merged, jobs=jobs, device=device, progress=progress)
     person = _people(np.concatenate(patients), duplicates.pairs)
     n = len(train)
     sides = {
@@ -263,7 +266,9 @@ def collect(
         child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matches = tuple(
-        _match(d, sides["train"], other, sides["synth"], planted, planted_rows, jobs, progress)
+        _match(
+            d, sides["train"], other, sides["synth"], planted, planted_rows, jobs, device, progress
+        )
         for d in DETECTORS
         if d.signals in seen["synth"] and (small or d.large)
     )
@@ -370,13 +375,14 @@ def _planted(
 
 def _match(
     detector: Detector, train: Side, holdout: Side | None, synth: Side,
-    planted: Mapping[str, Signals], planted_rows: np.ndarray, jobs: int, progress: Progress,
+    planted: Mapping[str, Signals], planted_rows: np.ndarray,
+    jobs: int, device: str, progress: Progress,
 ) -> Match:  # fmt: skip
     """Run one detector over everything it is needed for."""
 
     def nearest(a: Signals, b: Side, k: int = 1, own: Side | None = None) -> tuple[Nearest, ...]:
         groups = None if own is None else (own.person, b.person)
-        return _search(detector, a, b.signals[detector.signals], k, groups, jobs, progress)
+        return _search(detector, a, b.signals[detector.signals], k, groups, jobs, device, progress)
 
     kind = detector.signals
     s, p = synth.signals[kind], planted[kind]
@@ -385,7 +391,7 @@ def _match(
     stages: tuple[int, ...] = ()
     if detector.id == "D2" and len(synth) * most > COMPLETE_PAIRS:
         to_train, from_train, to_other, from_holdout, stages = _range_query(
-            detector, train, holdout, synth, k, jobs, progress
+            detector, train, holdout, synth, k, jobs, device, progress
         )
     else:
         to_train, from_train = nearest(s, train, k)
@@ -437,7 +443,7 @@ def _baseline(
 
 def _range_query(
     detector: Detector, train: Side, holdout: Side | None, synth: Side, k: int,
-    jobs: int, progress: Progress,
+    jobs: int, device: str, progress: Progress,
 ) -> tuple[Nearest, Nearest, Nearest, Nearest, tuple[int, ...]]:  # fmt: skip
     """Return partners above the floor, train and holdout treated alike; then who else is near.
 
@@ -454,14 +460,14 @@ def _range_query(
     for side in sides:
         b = side.signals[kind]
         other = np.flatnonzero(b.usable)
-        kernel = detector.kernel(Rows(s.x, rows), b.x[other])
-        assert isinstance(kernel, Lagged)
+        kernel = cast(Lagged, detector.kernel(Rows(s.x, rows), b.x[other], device))
         lags = np.arange(kernel.max_lag + 1)
         floors = np.where(lags <= NEAR_S * FS_HZ, *FLOORS)
         above = search_above(
             kernel, floors, width=round(BIN_S * FS_HZ), k=k, jobs=jobs, progress=progress,
             band=(BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01),
             stage=f"copy search {detector.id}",
+            bound=None if device == "cpu" else _lag_scores(kernel, floors),
         )  # fmt: skip
         stages += above.stages
         found.append((
@@ -480,9 +486,17 @@ def _range_query(
         rest = np.flatnonzero(alone)
         own.similarity[rest] = max(FLOORS)
         rest = rest[: COMPLETE_PAIRS // len(side)]
-        exact, _ = _search(detector, s.only(rest), side.signals[kind], 1, None, jobs, progress)
+        exact, _ = _search(
+            detector, s.only(rest), side.signals[kind], 1, None, jobs, device, progress
+        )
         own.similarity[rest] = exact.similarity
     return to_train, from_train, to_other, from_other, tuple(stages.tolist())
+
+
+def _lag_scores(kernel: Lagged, floors: np.ndarray) -> Bound:
+    from ecgeval.privacy.accelerator import LagScores
+
+    return LagScores(kernel, floors)
 
 
 def _placed(found: Nearest, n: int, rows: np.ndarray, partners: np.ndarray) -> Nearest:
@@ -496,7 +510,7 @@ def _placed(found: Nearest, n: int, rows: np.ndarray, partners: np.ndarray) -> N
 
 def _search(
     detector: Detector, a: Signals, b: Signals, k: int,
-    groups: tuple[np.ndarray, np.ndarray] | None, jobs: int, progress: Progress,
+    groups: tuple[np.ndarray, np.ndarray] | None, jobs: int, device: str, progress: Progress,
 ) -> tuple[Nearest, Nearest]:  # fmt: skip
     """Search usable records only; the others get no partner. Similarities are correlations."""
     rows = np.flatnonzero(a.usable)
@@ -509,7 +523,7 @@ def _search(
     if not len(rows) or not len(owner):
         return next(none), next(none)
     by_query, by_part = search(
-        detector.kernel(Rows(a.x, rows), references), k=k,
+        detector.kernel(Rows(a.x, rows), references, device), k=k,
         groups=None if groups is None else (groups[0][rows], groups[1][owner]),
         jobs=jobs, stage=f"copy search {detector.id}", progress=progress,
     )  # fmt: skip

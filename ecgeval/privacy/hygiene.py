@@ -41,7 +41,9 @@ class Duplicates:
     detector: str
 
 
-def find_duplicates(signals: Signals, *, jobs: int = 1, progress: Progress = quiet) -> Duplicates:
+def find_duplicates(
+    signals: Signals, *, jobs: int = 1, device: str = "cpu", progress: Progress = quiet
+) -> Duplicates:
     """Find recordings that occur more than once.
 
     Parameters
@@ -50,6 +52,8 @@ def find_duplicates(signals: Signals, *, jobs: int = 1, progress: Progress = qui
         From `record_signals`; unusable records are no one's duplicate.
     jobs, progress
         As in `map_shards`.
+    device : {"cpu", "cuda"}
+        Where similarities are computed.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -58,7 +62,7 @@ def find_duplicates(signals: Signals, *, jobs: int = 1, progress: Progress = qui
     detector = DETECTORS[1] if len(rows) ** 2 <= SHIFTED_PAIRS else DETECTORS[0]
     x, own = signals.x[rows], np.arange(len(rows))
     found, _ = search(
-        detector.kernel(x, x), k=3, groups=(own, own), jobs=jobs,
+        detector.kernel(x, x, device), k=3, groups=(own, own), jobs=jobs,
         stage="duplicates", progress=progress,
     )  # fmt: skip
     i, k = np.nonzero(detector.correlation(found) >= DUPLICATE)

@@ -16,8 +16,8 @@ import numpy as np
 
 from ecgeval.parallel import Progress, map_shards, quiet, shards
 
-__all__ = ["Above", "Euclid", "Kernel", "LagBound", "Lagged", "Leadwise", "Nearest", "Rows",
-           "Versions", "Windowed", "search", "search_above"]  # fmt: skip
+__all__ = ["Above", "Bound", "Euclid", "Kernel", "LagBound", "Lagged", "Leadwise", "Nearest",
+           "Rows", "Versions", "Windowed", "search", "search_above"]  # fmt: skip
 
 MEMORY = 512 * 2**20
 """Default limit on the temporary arrays of a search, bytes; the inputs themselves not counted."""
@@ -543,6 +543,18 @@ class Above(NamedTuple):
     stages: tuple[int, int, int, int]
 
 
+class Bound(Protocol):
+    """Upper bounds of a correlation over its floor, in two stages."""
+
+    def over_floor(self, x: np.ndarray) -> np.ndarray:
+        """Return a bound of these queries with all references, within 1e-4, shape (n, m)."""
+        ...
+
+    def correlated(self, x: np.ndarray, possible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of the possible pairs are left."""
+        ...
+
+
 class LagBound:
     """Two upper bounds of `Lagged` over a floor: one matrix product a bin of lags, and a part.
 
@@ -663,6 +675,7 @@ def search_above(
     width: int,
     band: tuple[float, float],
     k: int = 1,
+    bound: Bound | None = None,
     jobs: int = 1,
     stage: str = "search",
     progress: Progress = quiet,
@@ -682,11 +695,13 @@ def search_above(
         As in `LagBound`.
     k : int
         Partners a record.
+    bound : Bound, optional
+        Another first stage in the place of `LagBound`.
     jobs, stage, progress
         As in `map_shards`.
     """
     n, m = kernel.shape
-    bound = LagBound(kernel, floors, width, band)
+    bound = LagBound(kernel, floors, width, band) if bound is None else bound
     parts = shards(n, 256)
     found = map_shards(
         partial(_above_block, kernel=kernel, bound=bound, floors=floors), parts,
@@ -700,7 +715,7 @@ def search_above(
 
 
 def _above_block(
-    rows: slice, *, kernel: Lagged, bound: LagBound, floors: np.ndarray
+    rows: slice, *, kernel: Lagged, bound: Bound, floors: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]:
     """Return the hits of these queries: query, reference, correlation; and pairs after a stage."""
     x = kernel.queries[rows]

@@ -56,6 +56,28 @@ def test_phase_shuffle_moves_and_mirrors() -> None:
     assert moved.tolist() == [[2, 1, 0, 1, 2], [0, 1, 2, 3, 4], [2, 3, 4, 3, 2]]
 
 
+def test_the_critic_by_products_is_the_critic_up_to_second_derivatives() -> None:
+    """The form that runs on CUDA, here on the CPU, in double precision."""
+    critic = Critic(2).double()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(3, 8, 5000, dtype=torch.float64, generator=generator)
+    shifts = torch.randint(-2, 3, (6, 3), generator=generator)
+
+    def derivatives(score):
+        x.requires_grad_().grad = None
+        critic.zero_grad()
+        (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+        (slope.square().sum() * 1e6).backward()
+        return score, slope, x.grad, critic.convs[2].weight.grad.clone()
+
+    plain = derivatives(critic(x, shifts))
+    critic.lay_for_products()
+    critic.fc1.float()  # its sum is always in single precision
+    products = derivatives(critic._by_products(x, shifts).double())
+    for one, other in zip(plain, products, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
+
+
 def test_gradient_penalty_of_a_linear_critic_is_known(sim) -> None:
     """A critic w.x has slope w everywhere, so the penalty is (|w| - 1)^2."""
 
@@ -72,19 +94,21 @@ def test_gradient_penalty_of_a_linear_critic_is_known(sim) -> None:
     run = _Run(TINY, training_array(sim(4)), torch.device("cpu"))
     run.critic = Linear()
     run.by["critic"] = torch.optim.SGD(run.critic.parameters(), 0.0)
-    found = run._critic_step(run.data, np.random.default_rng(0))
+    found = {k: float(v) for k, v in run._critic_step(run.data, np.random.default_rng(0)).items()}
     assert found["penalty"] == pytest.approx(4, rel=1e-4)
     assert found["critic_loss"] == pytest.approx(40 - found["distance"], rel=1e-4)
 
 
 def test_parts_of_a_batch_give_the_same_gradient(sim) -> None:
-    data = training_array(sim(4))
+    data = torch.from_numpy(training_array(sim(4)))
     whole, parts = (
-        _Run(Settings(**{**vars(TINY), "accumulate": k}), data, torch.device("cpu")) for k in (1, 3)
+        _Run(Settings(**{**vars(TINY), "accumulate": k}), data.numpy(), torch.device("cpu"))
+        for k in (1, 3)
     )
     a = whole._critic_step(data, np.random.default_rng(0))
     b = parts._critic_step(data, np.random.default_rng(0))
-    assert a == pytest.approx(b, rel=1e-4, abs=1e-6)
+    for name, value in a.items():
+        assert float(value) == pytest.approx(float(b[name]), rel=1e-4, abs=1e-6)
     for one, other in zip(whole.critic.parameters(), parts.critic.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6)
 
