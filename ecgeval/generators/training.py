@@ -298,13 +298,18 @@ class _Run:
             self.critic.lay_for_products()
             torch.backends.cuda.matmul.allow_tf32 = True  # as cuDNN does for convolutions
         adam: dict[str, Any] = {
-            "lr": settings.learning_rate, "betas": (settings.beta1, settings.beta2),
+            "lr": settings.learning_rate, "betas": (settings.beta1, settings.beta2), **_adam(device)
         }  # fmt: skip
         self.by = {
             "generator": torch.optim.Adam(self.generator.parameters(), **adam),
             "critic": torch.optim.Adam(self.critic.parameters(), **adam),
         }
         self.mean = {k: v.detach().clone() for k, v in self.generator.state_dict().items()}
+        self._update_critic: _Update = self._train_critic
+        self._update_generator: _Update = self._train_generator
+        if device.type == "cuda":
+            self._update_critic = _Recorded(self._train_critic)
+            self._update_generator = _Recorded(self._train_generator)
         self.epoch = self.step = 0
         self.history: list[History] = []
 
@@ -338,49 +343,60 @@ class _Run:
         return self.history[-1]
 
     def _critic_step(self, real: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Draw what a critic step needs, and make it."""
+        n = len(real)
+        noise, mix = self._tensor(self._noise(n, rng)), self._tensor(rng.random((n, 1, 1), "f4"))
+        shifts = torch.stack([self._shifts(n, rng) for _ in range(3)])
+        return self._update_critic(real=real, noise=noise, mix=mix, shifts=shifts)
+
+    def _generator_step(self, rng: np.random.Generator) -> Tensor:
+        """Draw what a generator step needs, and make it."""
+        n = self.settings.batch
+        noise, shifts = self._tensor(self._noise(n, rng)), self._shifts(n, rng)
+        return self._update_generator(noise=noise, shifts=shifts)["generator_loss"]
+
+    def _train_critic(
+        self, real: Tensor, noise: Tensor, mix: Tensor, shifts: Tensor
+    ) -> dict[str, Tensor]:
         s, n = self.settings, len(real)
-        noise, mix = self._noise(n, rng), rng.random((n, 1, 1), np.float32)
-        shifts = [self._shifts(n, rng) for _ in range(3)]
         total = {k: torch.zeros((), device=self.device)
                  for k in ("critic_loss", "distance", "penalty")}  # fmt: skip
         self.by["critic"].zero_grad(set_to_none=True)
-        for part in np.array_split(np.arange(n), s.accumulate):
-            x, z, a = real[part[0] : part[-1] + 1], *(self._tensor(v[part]) for v in (noise, mix))
-            own = [shift[:, part] for shift in shifts]
+        for part in _parts(n, s.accumulate):
+            x, a, own = real[part], mix[part], shifts[:, :, part]
             with torch.no_grad():
-                fake = self.generator(z)
+                fake = self.generator(noise[part])
             between = (a * x + (1 - a) * fake).requires_grad_()
             with self._autocast():
-                scores = self.critic(torch.cat([x, fake]), torch.cat(own[:2], 1))
+                scores = self.critic(torch.cat([x, fake]), torch.cat([own[0], own[1]], 1))
                 score = self.critic(between, own[2]).sum()
             distance = scores[: len(x)].mean() - scores[len(x) :].mean()
             (slope,) = torch.autograd.grad(score, between, create_graph=True)
             penalty = ((slope.float().flatten(1).norm(dim=1) - 1) ** 2).mean()
             loss = s.penalty * penalty - distance
-            (loss * (len(part) / n)).backward()
+            (loss * (len(x) / n)).backward()
             for name, value in zip(total, (loss, distance, penalty), strict=True):
-                total[name] += value.detach() * (len(part) / n)
+                total[name] += value.detach() * (len(x) / n)
         self.by["critic"].step()
         return total
 
-    def _generator_step(self, rng: np.random.Generator) -> Tensor:
+    def _train_generator(self, noise: Tensor, shifts: Tensor) -> dict[str, Tensor]:
         s, total = self.settings, torch.zeros((), device=self.device)
-        noise, shifts = self._noise(s.batch, rng), self._shifts(s.batch, rng)
         self.by["generator"].zero_grad(set_to_none=True)
         self.critic.requires_grad_(False)
-        for part in np.array_split(np.arange(s.batch), s.accumulate):
-            fake = self.generator(self._tensor(noise[part]))
+        for part in _parts(s.batch, s.accumulate):
+            fake = self.generator(noise[part])
             with self._autocast():
                 loss = -self.critic(fake, shifts[:, part]).mean()
-            (loss * (len(part) / s.batch)).backward()
-            total += loss.detach() * (len(part) / s.batch)
+            (loss * (len(fake) / s.batch)).backward()
+            total += loss.detach() * (len(fake) / s.batch)
         self.critic.requires_grad_(True)
         self.by["generator"].step()
         if s.ema:
             with torch.no_grad():
                 for name, value in self.generator.state_dict().items():
                     self.mean[name].lerp_(value, 1 - s.ema)
-        return total
+        return {"generator_loss": total}
 
     def _noise(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.random((n, *self.generator.noise_shape), np.float32) * 2 - 1
@@ -392,7 +408,9 @@ class _Run:
         return torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed)
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.settings.mixed, cache_enabled=False
+        )
 
     # ---- files ---------------------------------------------------------------------------------
 
@@ -428,6 +446,8 @@ class _Run:
         self.critic.load_state_dict(state["netD_state_dict"])
         for name, optimizer in self.by.items():
             optimizer.load_state_dict(state["optimizers"][name])
+            for group in optimizer.param_groups:
+                group.update(_adam(self.device))  # the run may have begun on another device
         if self.settings.ema:
             self.mean = {k: v.to(self.device) for k, v in state["ema_state_dict"].items()}
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
@@ -441,6 +461,54 @@ class _Run:
         writer.writeheader()
         writer.writerows(self.history)
         return text.getvalue()
+
+
+_Update = Callable[..., dict[str, Tensor]]
+
+
+class _Recorded:
+    """A step on CUDA: made as written at first, then recorded and replayed as one graph.
+
+    A step is 800 small kernels, and to start them one by one takes longer than to run them.
+    """
+
+    FIRST = 3  # steps before libraries have settled what they need
+
+    def __init__(self, function: _Update) -> None:
+        self.function, self.made = function, 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.inputs: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
+
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        if self.made < self.FIRST:
+            self.made += 1
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                out = self.function(**inputs)
+            torch.cuda.current_stream().wait_stream(side)
+            return out
+        if self.graph is None:
+            self.inputs = {name: x.clone() for name, x in inputs.items()}
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.outputs = self.function(**self.inputs)
+        for name, x in inputs.items():
+            self.inputs[name].copy_(x)
+        self.graph.replay()
+        return {name: x.clone() for name, x in self.outputs.items()}
+
+
+def _adam(device: torch.device) -> dict[str, bool]:
+    """Return how Adam computes on a device: on CUDA as one kernel that can be recorded."""
+    return dict.fromkeys(("fused", "capturable"), device.type == "cuda")
+
+
+def _parts(n: int, parts: int) -> list[slice]:
+    """Return `parts` slices of n, their sizes equal or one apart, larger ones first."""
+    ends = np.cumsum([len(p) for p in np.array_split(np.arange(n), parts)]).tolist()
+    return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _near(data: Tensor, device: torch.device) -> Tensor:
