@@ -74,10 +74,10 @@ def once(seed: int, *, patients: int, each: int, kind: str, quick: bool, groupin
         sets = [alone(s) for s in sets]
     words = {"source": "simulated"}
     if kind == "compare":
-        config = make(**{"seed": seed, "quick": quick, "real": words, "synth": words})
+        config = make(seed=seed, quick=quick, real=words, synth=words)
         found = Run(config).compare(*sets, show_records=False)
     else:
-        config = make(**{"seed": seed, "train": words, "holdout": words, "synth": words})
+        config = make(seed=seed, train=words, holdout=words, synth=words)
         found = Run(config).audit(*sets)
     return {"patients": patients, "each": each, "kind": kind, "quick": quick,
             "grouping": grouping, "seed": seed, "seconds": round(time.monotonic() - begun, 1),
@@ -115,7 +115,9 @@ def show(paths: list[Path]) -> None:
             for what, values in rows.items():
                 kinds[what].append(values)
         for what, values in sorted(kinds.items()):
-            line = f"{key[0]:8}{key[1]!s:6}{key[2]!s:8}{key[3]:5}{key[4]:5} {len(values):5} {what:44}"
+            line = (
+                f"{key[0]:8}{key[1]!s:6}{key[2]!s:8}{key[3]:5}{key[4]:5} {len(values):5} {what:44}"
+            )
             for place, truth, good in ((0, 0.05, lambda p: p <= 0.05), (1, 0.95, bool)):
                 shares = [np.mean([good(v[place]) for v in run if v[place] is not None])
                           for run in values if any(v[place] is not None for v in run)]  # fmt: skip

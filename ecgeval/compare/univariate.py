@@ -453,7 +453,7 @@ class _Column:
                 intervals = [self._circular_interval(name, value, moved, q) for q in (0.95, 0.9)]
             else:
                 draws = self._draws(name, value)
-                intervals = [percentile_interval(draws, q) for q in (0.95, 0.9)]
+                intervals = [percentile_interval(draws, q, min(sizes)) for q in (0.95, 0.9)]
             halves = np.concatenate([part[name] for part in self.halves])
             # U squared is a square, and its factor n m / (n + m) is that of the full sizes.
             halves = halves * (scale**2 if name == "watson_u2" else scale)
@@ -480,8 +480,8 @@ class _Column:
         for name, p in DECIDING.items():
             k = self.quantiles.index(p)
             stats[name] = Stat(
-                value[k], percentile_interval(draws[k]), percentile_interval(draws[k], 0.9),
-                percentile_interval(null[k]),
+                value[k], percentile_interval(draws[k], 0.95, min(sizes)),
+                percentile_interval(draws[k], 0.9, min(sizes)), percentile_interval(null[k]),
             )  # fmt: skip
         band = simultaneous_band(draws, value)
         return Shift(value, *band, *simultaneous_band(null, np.zeros(len(value))))

@@ -58,7 +58,7 @@ def test_weights_are_a_resample_of_whole_patients():
         scores, np.arange(20), PAIRS[:1], [weight[:, None].astype(np.float32)]
     )
     z = np.repeat(scores, weight, axis=0).astype(float)
-    want = (z[:, 0] * z[:, 1]).sum() / np.sqrt((z[:, 0] ** 2).sum() * (z[:, 1] ** 2).sum())
+    want = np.corrcoef(z[:, 0], z[:, 1])[0, 1]
     assert drawn[0, 0] == pytest.approx(want, abs=1e-5)
 
 
@@ -134,3 +134,22 @@ def test_intervals_of_a_pair_cover():
         ci = compare_correlations(*pair, seed=rep, name="c", effort=Effort(200, 2, 1)).ci[0]
         covered += ci[0] <= truth <= ci[1]
     assert abs(covered / reps - 0.95) < 3 * np.sqrt(0.95 * 0.05 / reps) + 0.01, covered / reps
+
+
+@pytest.mark.parametrize("patients", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_size_of_the_root_mean_square_over_many_independent_pairs(patients) -> None:
+    """With many pairs it hardly varies, so a null off by 1 % is seen: .12 about fixed means."""
+    rng, small = np.random.default_rng(patients), []
+    for seed in range(60):
+        real, synth = (
+            Sample(
+                np.round(np.repeat(rng.normal(size=(patients, 45)), 2, axis=0), 1)
+                + np.round(rng.normal(0, 0.4, (2 * patients, 45)), 1),
+                np.repeat(np.arange(patients), 2),
+            )
+            for _ in range(2)
+        )
+        found = compare_correlations(real, synth, seed=seed, name="size", effort=Effort(40, 20, 99))
+        small.append(found.rms.p)
+    assert np.mean(small) == pytest.approx(0.5, abs=3 * np.sqrt(1 / 12 / len(small)))
+    assert np.mean(np.array(small) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(small))
