@@ -35,6 +35,8 @@ ARCHITECTURES: dict[str, type[Pulse2Pulse] | type[WaveGANStar]] = {
 
 PUBLISHED_PACKAGE = "deepfake-ecg"
 PUBLISHED_FILE = "deepfakeecg/checkpoints/g_stat.pt"
+SHIPPED_FILE = Path(__file__).parent / "weights" / "wavegan-star.pt"
+SHIPPED_SHA256 = "ff98cf733d9d373d37969de073703583480c4b75270debe227fc825733e6584c"
 PUBLISHED_SHA256 = "676619cb3b81ed637e5ef93fabd591220d047bc4f5e199ffce930a3affb05cba"
 
 _TRANSPOSED = tuple(
@@ -78,6 +80,8 @@ class Weights:
         Dead parameters found in the file and left out.
     published : bool
         Whether these are the weights of the reference study.
+    shipped : bool
+        Whether these are the weights of WaveGAN* that come with ecgeval.
     """
 
     model: Generator
@@ -87,7 +91,8 @@ class Weights:
     path: Path
     key: str
     dropped: tuple[str, ...]
-    published: bool
+    published: bool = False
+    shipped: bool = False
 
     @functools.cached_property
     def fast(self) -> Generator:
@@ -97,7 +102,8 @@ class Weights:
     @property
     def name(self) -> str:
         """Prefix of record ids: the architecture, and for a user's file the start of its hash."""
-        return self.architecture if self.published else f"{self.architecture}-{self.sha256[:8]}"
+        named = self.published or self.shipped
+        return self.architecture if named else f"{self.architecture}-{self.sha256[:8]}"
 
 
 def load(source: str | os.PathLike[str]) -> Weights:
@@ -106,25 +112,23 @@ def load(source: str | os.PathLike[str]) -> Weights:
     Parameters
     ----------
     source : str or path
-        ``"pulse2pulse"`` (the published weights), or a file written by ``torch.save`` holding a
+        ``"pulse2pulse"`` (the published weights), ``"wavegan-star"`` (trained for ecgeval on
+        published DeepFakes; see its model card), or a file written by ``torch.save`` holding a
         state dict of Pulse2Pulse or WaveGAN*, bare or under one of `STATE_KEYS`.
 
     Raises
     ------
     UsageError
-        If the name is unknown or has no public weights.
+        If the name is unknown.
     DataError
         If the file is missing, unsafe, damaged, or holds other parameters than expected.
     """
     if str(source) == "pulse2pulse":
         return _published()
+    if str(source) == "wavegan-star":
+        return _shipped()
     path = Path(source)
     if not path.is_file():
-        if str(source) == "wavegan-star":
-            raise UsageError(
-                "no public weights of WaveGAN* exist; pass a checkpoint file of your own "
-                "(--checkpoint FILE)"
-            )
         if path.suffix or len(path.parts) > 1:
             raise DataError(f"checkpoint {path} does not exist; expected a file from torch.save")
         raise UsageError(
@@ -177,6 +181,17 @@ def _published() -> Weights:
     return _read(path, sha256)
 
 
+@functools.cache
+def _shipped() -> Weights:
+    """Return the WaveGAN* that comes with ecgeval."""
+    found = hashlib.sha256(SHIPPED_FILE.read_bytes()).hexdigest() if SHIPPED_FILE.is_file() else ""
+    if found != SHIPPED_SHA256:
+        raise DataError(
+            f"{SHIPPED_FILE} is {'damaged' if found else 'missing'}; install ecgeval again"
+        )
+    return _read(SHIPPED_FILE, found)
+
+
 def _read(path: Path, sha256: str) -> Weights:
     """Read a checkpoint file into the architecture that its parameters name."""
     try:
@@ -214,8 +229,9 @@ def _read(path: Path, sha256: str) -> Weights:
         )
     model.load_state_dict(state)
     return Weights(
-        model, architecture, width, sha256, path, key, dropped, sha256 == PUBLISHED_SHA256
-    )
+        model, architecture, width, sha256, path, key, dropped, sha256 == PUBLISHED_SHA256,
+        sha256 == SHIPPED_SHA256,
+    )  # fmt: skip
 
 
 def _find_state(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 GENERATORS = ("pulse2pulse", "wavegan-star")
-"""Generators by name; ``wavegan-star`` has no public weights and needs a checkpoint file."""
+"""Generators by name, with weights: the published ones, and those of ecgeval."""
 
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 SAMPLES = 5000
@@ -79,7 +79,7 @@ def generate(
     Parameters
     ----------
     source : str, path or Weights
-        ``"pulse2pulse"`` (the published weights), a checkpoint file, or what
+        ``"pulse2pulse"`` (the published weights), ``"wavegan-star"``, a checkpoint file, or what
         `ecgeval.generators.checkpoints.load` returned.
     n : int
         Number of records, each 80 kB of memory; `stream` needs no memory for more.
@@ -115,7 +115,7 @@ def generate(
         weights, n, seed=seed, start=start, batch_size=batch_size, device=device, progress=progress
     )
     label = f"{weights.architecture} weights={weights.sha256[:12]} seed={seed}"
-    notes = () if weights.published else (_note(weights),)
+    notes = () if weights.published or weights.shipped else (_note(weights),)
     return _collect(batches, n, label, leads, notes)
 
 
@@ -248,6 +248,11 @@ def describe(source: Source) -> dict[str, Any]:
         "licence": "MIT (the package's licence)",
         "trained_on": "7,233 normal ECGs, not public (doi:10.1038/s41598-021-01295-2)",
     }
+    shipped = {
+        "weights_source": "ecgeval, generators/weights/wavegan-star.pt",
+        "licence": "Apache-2.0; trained on published DeepFakes (OSF 6hved, CC BY 4.0)",
+        "trained_on": f"published DeepFakes, no recording of a person: {_training(weights)}",
+    }  # fmt: skip
     own = {
         "weights_source": weights.path.name, "licence": "unknown",
         "trained_on": _training(weights),
@@ -258,7 +263,7 @@ def describe(source: Source) -> dict[str, Any]:
         "width": weights.width,
         "parameters": sum(p.numel() for p in weights.model.parameters()),
         "weights_sha256": weights.sha256,
-        **(published_weights if weights.published else own),
+        **(published_weights if weights.published else shipped if weights.shipped else own),
         "state_key": weights.key,
         "dropped_keys": list(weights.dropped),
         "noise": f"U(-1, 1), shape {weights.model.noise_shape}, Philox4x64 keyed (seed, record)",

@@ -8,7 +8,7 @@ import torch
 
 from ecgeval.errors import DataError, UsageError
 from ecgeval.generators import checkpoints
-from ecgeval.generators.checkpoints import DEAD_KEYS, STATE_KEYS, load
+from ecgeval.generators.checkpoints import DEAD_KEYS, STATE_KEYS, load, trained_on
 from ecgeval.generators.pulse2pulse import Pulse2Pulse
 from ecgeval.generators.wavegan import WaveGANStar
 
@@ -178,10 +178,37 @@ def test_code_in_a_file_is_never_run(tmp_path, dump, small) -> None:
         load(path)
 
 
+def test_wavegan_star_comes_with_weights_of_full_width_trained_on_no_patient() -> None:
+    weights = load("wavegan-star")
+    assert (weights.architecture, weights.width, weights.name) == (
+        "wavegan-star",
+        50,
+        "wavegan-star",
+    )
+    assert sum(p.numel() for p in weights.model.parameters()) == 2_777_993
+    assert weights.path.stat().st_size <= 12e6
+    split = trained_on(weights.path)["split"]
+    assert not set(split["train"]) & set(split["holdout"])
+    assert {len(split["train"]), len(split["holdout"])} == {16_000, 4_000}
+    assert all(20_000 <= int(i) < 40_000 for side in split.values() for i in side)
+
+
+def test_damaged_weights_of_wavegan_star_are_refused(tmp_path, monkeypatch) -> None:
+    from ecgeval.generators import checkpoints
+
+    content = checkpoints.SHIPPED_FILE.read_bytes()
+    (tmp_path / "w.pt").write_bytes(content[:-1])
+    checkpoints._shipped.cache_clear()
+    monkeypatch.setattr(checkpoints, "SHIPPED_FILE", tmp_path / "w.pt")
+    with pytest.raises(DataError, match="is damaged; install ecgeval again"):
+        load("wavegan-star")
+    (tmp_path / "w.pt").unlink()
+    with pytest.raises(DataError, match="is missing"):
+        load("wavegan-star")
+
+
 def test_names_that_cannot_be_loaded(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"no public weights of WaveGAN\* exist"):
-        load("wavegan-star")
     with pytest.raises(UsageError, match="unknown generator 'diffusion'; expected pulse2pulse"):
         load("diffusion")
     with pytest.raises(DataError, match=r"gone\.pt does not exist"):
