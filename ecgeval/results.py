@@ -322,8 +322,12 @@ class Results:
                 "repeat the run, or use the version that wrote it"
             )
         try:
+            manifest = body["manifest"]
+            sets = manifest.get("sets", {})
+            if not isinstance(sets, dict) or not all(isinstance(s, dict) for s in sets.values()):
+                raise TypeError(f"manifest.sets is {sets!r:.60}")
             return cls(
-                body["manifest"],
+                manifest,
                 tuple(Section(**s) for s in body["sections"]),
                 tuple(
                     Estimate(**{**e, "ci": _pair(e["ci"]), "floor": _pair(e["floor"])})
@@ -351,7 +355,7 @@ class Results:
                 ),
                 tuple(Figure(**f) for f in body["figures"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{source} does not follow {SCHEMA}: {error}") from None
 
     def save(self, path: str | Path) -> Path:
@@ -420,7 +424,10 @@ def _dump(value: Any) -> str:
 
 
 def _pair(value: Any) -> tuple[float, float] | None:
-    return None if value is None else (value[0], value[1])
+    if value is None:
+        return None
+    low, high = value
+    return (low, high)
 
 
 def _plain(value: Any) -> Any:

@@ -99,6 +99,7 @@ def test_the_schema_refuses_a_p_value_of_zero_and_unknown_keys():
         ("[]", "has schema None"),
         ('{"schema": "ecgeval.results/99"}', "has schema 'ecgeval.results/99'"),
         ('{"schema": "ecgeval.results/1"}', "does not follow"),
+        ('{"schema": "ecgeval.results/1", "manifest": {"sets": null}}', "manifest.sets is None"),
     ],
 )
 def test_other_files_are_refused_in_one_sentence(text, message):

@@ -294,3 +294,16 @@ def test_scores_while_training_change_no_weight_and_use_the_patients_held_out(
     assert again["checkpoint"].tolist() == [f"epoch-0000{k}" for k in (1, 2, 3)]
     assert again["energy"].iloc[0] == pytest.approx(table["energy"].iloc[0])
     assert again["energy"].iloc[1] == 7.0
+
+
+def test_damaged_checkpoints_are_named_and_the_others_scored(folder, real, tmp_path) -> None:
+    good = sorted(folder.glob("epoch-*.pt"))[0]
+    broken = tmp_path / "epoch-00009.pt"
+    broken.write_bytes(good.read_bytes()[:1000])
+    found = sweep.sweep([good, broken], real, n=30, parts=())
+    (finding,) = (f for f in found.findings if f.code == "SWEEP-DAMAGED")
+    assert "1 checkpoint could not be read" in finding.title
+    assert "epoch-00009.pt is damaged" in finding.explanation
+    assert not finding.gate
+    with pytest.raises(DataError, match=r"no checkpoint can be read; first: .*epoch-00009"):
+        sweep.sweep([broken], real, n=30, parts=())

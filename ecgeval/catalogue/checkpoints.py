@@ -80,6 +80,11 @@ ENTRIES = (
         "A quick look: it can find memory and never excludes it.",
     ),
     Entry(
+        "SWEEP-DAMAGED", "checkpoints that cannot be read",
+        "Checkpoint files of the folder that are damaged or hold no generator, each with the "
+        "reason; the others are scored.",
+    ),
+    Entry(
         "diff_change", "change between two runs",
         "An estimate of the new run less that of the old one.",
         "Interval: (d − √((x₂ − l₂)² + (u₁ − x₁)²), d + √((u₂ − x₂)² + (x₁ − l₁)²)) from values x "

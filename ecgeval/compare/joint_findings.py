@@ -309,6 +309,9 @@ def is_cut(edge: Edge, least: float) -> bool:
     )
 
 
+_LIKELY = "Most likely selection, not the generator"
+
+
 def truncation_finding(
     part: Part, cut: Sequence[tuple[str, Edge, Sequence[Floats]]], tested: int, least: float,
     reason: str,
@@ -347,22 +350,23 @@ def truncation_finding(
     column, edge, _ = cut[0]
     info = measure_info(column)
     title = (
-        f"Selection, not the generator: {info.label} ends hard at {number(edge.at, info.unit)} in "
-        f"the synthetic set, and {100 * edge.beyond.value:.0f} % of real patients lie "
+        f"{_LIKELY}: {info.label} ends hard at {number(edge.at, info.unit)} in the synthetic "
+        f"set, and {100 * edge.beyond.value:.0f} % of real patients lie "
         f"{'below' if edge.low else 'above'} (p {_small(edge.beyond.p or 1)})"
     )
     if len(cut) > 1:
         title += f"; likewise {len(cut) - 1} more"
     if len(cut) > 2:
-        title = title.replace("Selection, not the generator", "Selection, or a few hearts repeated")
+        title = title.replace(_LIKELY, "Selection, or a few hearts repeated")
     return part.common.finding(
         "JOINT-TRUNCATION", Verdict.FAIL, title,
         explanation="; ".join(parts) + ". A generator that learned a narrower distribution tails "
         "off; a hard edge is what a filter leaves (\"normal ECG\" asks for 60 to 100 bpm). "
         "Differences of this measure, and of those that go with it (RR, QT, r² of QT on RR), come "
         "in part from that. A generator that repeats a few hearts ends hard too, but at many ends "
-        "at once. Apply the same filter to the real set, or compare with unfiltered output of the "
-        "generator.",
+        "at once; and one trained on filtered records, or on another generator's filtered output, "
+        "learns the edge. Look up what was filtered, and where; then apply the same filter to the "
+        "real set, or compare with unfiltered output of the generator.",
         estimates=tuple(
             part.name(c, f"{kind}_{'low' if e.low else 'high'}")
             for c, e, _ in cut for kind in ("beyond", "tail")

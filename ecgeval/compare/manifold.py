@@ -625,10 +625,14 @@ def _authenticity(found: Sequence[_Space]) -> Finding:
         )
     else:
         space, scores = min(known, key=lambda item: item[1]["authenticity"].value)
-        title = f"No sign of copies in {space.name}: " + _said(
-            scores["authenticity"], "authenticity"
-        )
-        text = "That clears nothing: this alarm hears only what is near in these spaces. "
+        said = _said(scores["authenticity"], "authenticity")
+        cloud = space.clouds[1]
+        if cloud.repeated > cloud.found / 2:
+            title = f"Copies cannot be told in {space.name}, the set repeats itself: {said}"
+            text = f"Only {cloud.found - cloud.repeated:,} of {cloud.found:,} records differ. "
+        else:
+            title = f"No sign of copies in {space.name}: {said}"
+            text = "That clears nothing: this alarm hears only what is near in these spaces. "
     told = " ".join(
         f"In {space.name}: {', '.join(_said(scores[n], n) for n in names)}."
         for space, scores in known

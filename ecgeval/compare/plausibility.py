@@ -437,10 +437,13 @@ def _normal(
         for s in (strict, other)
     ]
     title = (
-        f"All rules for a normal ECG are kept by {_pair(other)} under the alternative limits, by "
-        f"{_pair(strict)} under the strict ones; margin ±{100 * margin:g} points"
-    )
-    text = "The same delineation and limits judged both sets. " + _apart(both[0], shares)
+        f"All rules for a normal ECG are kept by {other.texts[0]} of the synthetic and "
+        f"{other.texts[1]} of the real records (alternative limits; 90 % CI of the difference "
+        f"{_points(other)} points, under the strict limits {_points(strict)}; margin "
+        f"±{100 * margin:g})"
+    ).replace("-", "−")
+    text = f"Under the strict limits: {_pair(strict)}. Under the alternative ones: {_pair(other)}. "
+    text += "The same delineation and limits judged both sets. " + _apart(both[0], shares)
     if not own:
         text += (
             "Sex or age is not known in both sets: both were judged by the same limits, those of "
@@ -486,6 +489,11 @@ def _beyond(s: _Shares) -> bool:
     """Whether a difference is certain and larger than that of real against real."""
     certain = s.ci[0] > 0 or s.ci[1] < 0
     return certain and s.floor is not None and not s.floor[0] <= s.difference <= s.floor[1]
+
+
+def _points(s: _Shares) -> str:
+    low, high = percent(s.ci90)
+    return f"{low:.1f} to {high:.1f}"
 
 
 def _pair(s: _Shares) -> str:

@@ -66,7 +66,7 @@ def compare_quality(
     )
     margin = 100 * FAILURE_MARGIN
     counts = [int(f.sum()) for f in failed]
-    interval = f"95 % CI {100 * low:.1f} to {100 * high:.1f} points"
+    interval = f"95 % CI {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
     shares = f"{counts[1]} of {len(synth)} synthetic and {counts[0]} of {len(real)} real records"
     if not sum(counts):
         verdict, title = Verdict.PASS, f"Unusable: {shares}; nothing was left out"

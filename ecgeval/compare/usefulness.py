@@ -501,11 +501,15 @@ def _finding(
         text += ": the synthetic classes are easier to tell than real ones, a caricature"
     elif trts.ci[1] < trtr.ci[0]:
         text += ": the synthetic labels or what goes with them are not those of real patients"
-    text += (
-        ". Copies of real records would score well too: read this beside the audit."
-        if verdict == Verdict.PASS
-        else "."
-    )
+    text += "."
+    if loss.ci[0] > 0:
+        text += (
+            " Synthetic records teach more than as many real ones: there may be more of them, or "
+            "they are copies of the very patients tested on. Run `ecgeval audit` before this is "
+            "believed."
+        )
+    elif verdict == Verdict.PASS:
+        text += " Copies of real records would score well too: read this beside the audit."
     return Finding(
         "USE-TSTR", verdict, title + numbers, explanation=text,
         estimates=(loss.id, tstr.id, trtr.id, trts.id),

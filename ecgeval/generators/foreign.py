@@ -179,6 +179,16 @@ def _load(path: Path) -> _Command:
         raise UsageError(
             f"{path}: command holds no {{n}} or no {{out}}; expected both, and {{seed}}"
         )
+    for key, kind, expected in (
+        ("unit", str, '"mV" or "uV"'), ("native_fs", (int, float), "a rate in Hz"),
+        ("leads", list, "a list of names"), ("timeout_s", (int, float), "a number of seconds"),
+    ):  # fmt: skip
+        value = body.get(key)
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        if value is not None and not (right and (not isinstance(value, (int, float)) or value > 0)):
+            raise UsageError(f"{path}: {key} is {value!r}; expected {expected}")
+    if not all(isinstance(lead, str) for lead in body.get("leads", [])):
+        raise UsageError(f"{path}: leads is {body['leads']!r}; expected a list of names")
     about = body.get("describe", {})
     if not isinstance(about, dict):
         raise UsageError(f"{path}: describe is {about!r}; expected a table")

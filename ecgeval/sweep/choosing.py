@@ -9,7 +9,7 @@ from typing import Any
 from ecgeval import pipeline, sets
 from ecgeval.config import PART_NAMES, RunConfig, make
 from ecgeval.ecgset import EcgSet
-from ecgeval.errors import UsageError
+from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.results import Results
 from ecgeval.sweep.findings import report
@@ -130,6 +130,7 @@ def _sweep(
 ) -> Results:  # fmt: skip
     if not paths:
         raise UsageError("no checkpoint was given; expected files ending in .pt, .pth or .ckpt")
+    paths, damaged = _readable(paths)
     people = people_of(worker, paths[-1], real, train, holdout)
     scorer = Scorer(worker, people, n)
     scores = []
@@ -143,7 +144,7 @@ def _sweep(
         s.name: scorer.energy(s.path, people.confirm, worker.config.seed + 1)
         for s in (chosen, *rivals(scores, chosen))
     }
-    results = report(scores, chosen, confirmed, scorer)
+    results = report(scores, chosen, confirmed, scorer, damaged)
     fresh = scorer.fresh(chosen.path, worker.config.seed + 1)
     if worker.config.compare.parts:
         show = worker.config.show_traces or people.train is None
@@ -156,6 +157,23 @@ def _sweep(
         train=people.train, choose=people.choose, confirm=people.confirm, synth=fresh
     )
     return results.with_manifest(manifest | {"checkpoints": [_identity(s) for s in scores]})
+
+
+def _readable(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the checkpoints that can be loaded, and what is wrong with the others."""
+    from ecgeval.generators.checkpoints import load
+
+    good, bad = [], []
+    for path in paths:
+        try:
+            load(path)
+        except DataError as error:
+            bad.append(str(error))
+        else:
+            good.append(path)
+    if not good:
+        raise DataError(f"no checkpoint can be read; first: {bad[0]}")
+    return good, bad
 
 
 def _identity(score: Score) -> dict[str, Any]:

@@ -29,8 +29,9 @@ _RULE = (
 
 
 def report(
-    scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy], scorer: Scorer
-) -> Results:
+    scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy], scorer: Scorer,
+    damaged: Sequence[str] = (),
+) -> Results:  # fmt: skip
     """Return the section ``sweep``.
 
     Parameters
@@ -41,6 +42,8 @@ def report(
     confirmed : mapping of str to Energy
         Distance to the confirming patients, by checkpoint, the chosen one first.
     scorer : Scorer
+    damaged : sequence of str
+        What is wrong with each checkpoint that could not be read.
     """
     people, patients = scorer.people, scorer.patients
     estimates = [e for s in scores for e in _estimates(s, scorer)]
@@ -62,9 +65,20 @@ def report(
         estimates=tuple(estimates),
         findings=(
             best_finding(scores, chosen, confirmed, differences), memory_finding(scores, scorer),
+            *([_damaged(damaged)] if damaged else []),
         ),
         tables=(_table(scores, chosen),),
         figures=(score_curves([s.row() for s in scores], (chosen.epoch, best[1])),),
+    )  # fmt: skip
+
+
+def _damaged(reasons: Sequence[str]) -> Finding:
+    """Return SWEEP-DAMAGED: checkpoints that were left out."""
+    title = f"{len(reasons)} checkpoint{'s' * (len(reasons) > 1)} could not be read"
+    return Finding(
+        "SWEEP-DAMAGED", Verdict.INCONCLUSIVE, f"{title} and {'are' if len(reasons) > 1 else 'is'} "
+        "left out", explanation="; ".join(reasons[:5]) + ("; …" if len(reasons) > 5 else ""),
+        rule="Descriptive, no gate: named, and the others are scored.", section="sweep", gate=False,
     )  # fmt: skip
 
 

@@ -202,7 +202,9 @@ def test_a_filter_is_selection_and_the_medians_within_its_range_are_given():
     results = compare(table(300, 0), pool[pool.hr_bpm >= 60].iloc[:600])
     finding = only(results, "JOINT-TRUNCATION")
     assert finding.verdict == Verdict.FAIL
-    assert finding.title.startswith("Selection, not the generator: heart rate ends hard at 60.")
+    assert finding.title.startswith(
+        "Most likely selection, not the generator: heart rate ends hard at 60."
+    )
     assert "within the range" in finding.explanation
     assert not finding.gate
     assert results.estimate("joint.hr_bpm.beyond_low").value > 15
@@ -315,7 +317,7 @@ def test_the_published_deepfakes_are_selected_at_60_bpm(real_data):
     results = compare(*tables, patients_real=people, patients_synth=synth.ids)
     finding = only(results, "JOINT-TRUNCATION")
     assert finding.verdict == Verdict.FAIL
-    assert "Selection, not the generator: heart rate ends hard at 59" in finding.title
+    assert "Most likely selection, not the generator: heart rate ends hard at 59" in finding.title
     half = np.isin(people, np.unique(people)[::2])
     honest = compare(
         tables[0][half], tables[0][~half], patients_real=people[half], patients_synth=people[~half]

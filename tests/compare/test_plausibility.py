@@ -81,8 +81,9 @@ def test_alike_sets_of_enough_records_pass_and_every_number_has_its_company(larg
 
 
 def test_the_synthetic_share_never_stands_without_the_real_one(large):
-    title = only(large, "PLAUS-NORMAL").title
-    assert title.count("of the synthetic and") == title.count("of the real records") == 2
+    finding = only(large, "PLAUS-NORMAL")
+    for text, times in ((finding.title, 1), (finding.explanation, 2)):
+        assert text.count("of the synthetic and") == text.count("of the real records") == times
     frame = next(t for t in large.tables if t.id == "plausibility.rules").frame()
     assert {"real passing", "synthetic passing", "limit", "source", "floor low"} <= set(frame)
     assert set(frame.limits) == {"strict", "alternative"}
