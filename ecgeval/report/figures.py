@@ -27,6 +27,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ecgeval.ecgset import DERIVABLE
 from ecgeval.report.text import clean, fixed, number, places, pvalue
@@ -428,7 +429,8 @@ def _roc(data: Mapping[str, Any]) -> Cells:
     ``curves``: name, fpr, tpr, auc.
     """
     curves = list(data.get("curves", ()))
-    fig, ax = _axes(3.8, 3.6, left=0.55, right=0.15, bottom=0.5, top=0.15)
+    below = 0.17 * (len(curves) + 1) if len(curves) > 5 else 0
+    fig, ax = _axes(3.8, 3.6 + below, left=0.55, right=0.15, bottom=0.5 + below, top=0.15)
     low = 1e-3 if data.get("log") else 0.0
     guess = np.geomspace(1e-3, 1, 50) if data.get("log") else np.array([0.0, 1.0])
     ax.plot(guess, guess, color=MUTED, lw=0.8, ls=(0, (2, 2)), label="guessing (AUC 0.5)")
@@ -437,12 +439,18 @@ def _roc(data: Mapping[str, Any]) -> Cells:
         label = f"{c.get('name', '')}" + (f" (AUC {auc:.3f})" if auc is not None else "")
         fpr, tpr = np.asarray(c.get("fpr", ()), float), np.asarray(c.get("tpr", ()), float)
         ax.plot(fpr, tpr, color=_SERIES[(k + 1) % 4], ls=_DASHES[k % 4], lw=1.6, label=label)
-    if data.get("log"):
-        ax.set(xscale="log", yscale="log")
     ax.set(xlim=(low, 1), ylim=(low, 1.01), xlabel="false positive rate",
            ylabel="true positive rate", aspect="equal")  # fmt: skip
-    if curves:
+    if data.get("log"):
+        ax.set(xscale="log", yscale="log", xlim=(low, 1), ylim=(low, 1.01))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            axis.set_minor_formatter(NullFormatter())
+    if len(curves) > 5:  # below the curves, not over them
+        fig.legend(loc="lower left", bbox_to_anchor=(0.02, 0.0), ncols=1, fontsize=7)
+    elif curves:
         ax.legend(loc="lower right")
+    if curves:
         yield "ROC curves", fig
 
 
@@ -576,11 +584,17 @@ def _curves(data: Mapping[str, Any]) -> Cells:
     low and high (or null), role (real, synth, floor, third or fourth).
     """
     for panel in data.get("panels", ()):
-        fig, ax = _axes(4.4, 2.9, left=0.6, right=0.15, bottom=0.48, top=0.45)
-        names = []
-        for k, s in enumerate(panel.get("series", ())):
-            role = str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
-            colour = MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
+        series = list(panel.get("series", ()))
+        roles = [str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
+                 for k, s in enumerate(series)]  # fmt: skip
+        colours = [MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
+                   for k, role in enumerate(roles)]  # fmt: skip
+        names = [(f"{'■' if role in ('real', 'floor') else '┅'} "
+                  f"{_short(_word(s.get('name', '')), 30)}", colour)
+                 for s, role, colour in zip(series, roles, colours, strict=True)]  # fmt: skip
+        extra = 0.16 * (len(_lines(names, 3.2)) - 1)
+        fig, ax = _axes(3.2, 2.2 + extra, left=0.55, right=0.1, bottom=0.45, top=0.45 + extra)
+        for k, (s, role, colour) in enumerate(zip(series, roles, colours, strict=True)):
             style = {"real": "-", "floor": ":"}.get(role, _DASHES[k % 4])
             x, y = (np.asarray(s.get(key, ()), float) for key in "xy")
             low, high = s.get("low"), s.get("high")
@@ -589,8 +603,6 @@ def _curves(data: Mapping[str, Any]) -> Cells:
                 shade = COLOURS["floor"] if role == "floor" else colour
                 ax.fill_between(x, *band, color=shade, alpha=0.5 if role == "floor" else 0.2, lw=0)
             ax.plot(x, y, color=colour, ls=style, lw=1.4, marker="o" if len(x) < 12 else "", ms=2.8)
-            mark = "■" if role in ("real", "floor") else "┅"
-            names.append((f"{mark} {_short(_word(s.get('name', '')), 30)}", colour))
         if panel.get("null") is not None:
             ax.axhline(panel["null"], color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
         ax.set(xlabel=str(panel.get("xlabel", "")), ylabel=str(panel.get("ylabel", "")))
@@ -795,15 +807,15 @@ KINDS: dict[str, Kind] = {
     "effects": Kind(_effects, _rows_effects, 2),
     "scatter": Kind(_scatter, _rows_scatter, 1),
     "ecg_paper": Kind(_ecg_paper, _rows_ecg, 2),
-    "beats": Kind(_beats, _rows_beats, 3),
+    "beats": Kind(_beats, _rows_beats, 4),
     "roc": Kind(_roc, _rows_roc, 1),
     "null": Kind(_null, _rows_null, 1),
     "neighbours": Kind(_neighbours, _rows_neighbours, 1),
     "pairs": Kind(_pairs, _rows_pairs, 1),
     "marked_beat": Kind(_marked_beat, _rows_marked_beat, 1),
-    "curves": Kind(_curves, _rows_curves, 2),
-    "heat": Kind(_heat, _rows_heat, 2),
-    "occlusion": Kind(_occlusion, _rows_occlusion, 3),
+    "curves": Kind(_curves, _rows_curves, 3),
+    "heat": Kind(_heat, _rows_heat, 3),
+    "occlusion": Kind(_occlusion, _rows_occlusion, 4),
 }
 """Every kind of figure that can be drawn; another kind is shown as a table."""
 
@@ -843,12 +855,26 @@ def _headline(fig: Canvas, label: str, unit: str, parts: Sequence[tuple[str, str
 
 
 def _legend(fig: Canvas, y: float, parts: Sequence[tuple[str, str]]) -> None:
-    """Write coloured parts in a line, from the left."""
+    """Write coloured parts in lines, from the left."""
+    width, height = fig.get_figwidth(), fig.get_figheight()
+    for k, line in enumerate(_lines(parts, width)):
+        for x, text, colour in line:
+            fig.text(x, y - 0.16 * k / height, text, size=7.5, color=colour, va="center")
+
+
+def _lines(parts: Sequence[tuple[str, str]], width: float) -> list[list[tuple[float, str, str]]]:
+    """Return coloured parts broken into lines of `width` inches: where, what, in which colour."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
     x = 0.02
     for text, colour in parts:
+        size = (0.06 * len(text) + 0.2) / width
+        if text and lines[-1] and x + size > 1.06:  # its last 0.2 inches are a gap
+            lines.append([])
+            x = 0.02
         if text:
-            fig.text(x, y, text, size=7.5, color=colour, va="center")
-            x += (0.06 * len(text) + 0.2) / fig.get_figwidth()
+            lines[-1].append((x, text, colour))
+            x += size
+    return lines
 
 
 def _density(counts: Any, edges: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecgeval.catalogue import CATALOGUE, Entry
 from ecgeval.measures import measure_info
+from ecgeval.report.digest import deciding_number, next_steps
 from ecgeval.report.explain import statistic
 from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, slug
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
@@ -115,7 +116,9 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
         "reading": _reading(results),
         "intervals": _INTERVALS if equivalence else "",
         "headline": _prose(results.headline().partition(": ")[2]),
+        "number": _prose(deciding_number(results)),
         "sets": _sets(manifest.get("sets")),
+        "next": [{"codes": clean(codes), "text": text} for codes, text in next_steps(results)],
         "manifest": [
             {"key": clean(k), "value": clean(v)}
             for k, v in _leaves({k: v for k, v in manifest.items() if k not in _SHOWN_APART})
