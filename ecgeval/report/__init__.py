@@ -48,7 +48,8 @@ def write_report(
     -------
     dict of str to Path
         What was written: ``results``, ``estimates``, ``findings``, ``junit``, ``card``, ``html``,
-        ``pdf``, ``summary``, ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV beside it).
+        ``pdf``, ``summary``, ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV
+        beside it).
 
     Raises
     ------
@@ -120,7 +121,8 @@ def _clear(out: Path, text: str) -> None:
         earlier = Results.load(old)
     except DataError:  # not ours, or of another version: its files cannot be told
         return
-    names = {"index.html", "card.md", "report.pdf", "summary.pdf", "measures_real.csv", "measures_synth.csv"}
+    names = {"index.html", "card.md", "report.pdf", "summary.pdf"}
+    names |= {"measures_real.csv", "measures_synth.csv"}
     names |= {f"tables/{slug(table.id)}.csv" for table in earlier.tables}
     for figure in earlier.figures:
         names |= {f"figures/{slug(figure.id)}.{form}" for form in ("csv", "svg", "pdf")}

@@ -22,8 +22,8 @@ _STEPS: dict[tuple[str, Verdict], str] = {
     "before reading any other number: what was left out is in none of them.",
     ("FID-EQUIV", _FAIL): "Look at the measures outside their margins: a unit, a gain, a filter or "
     "a selection of records first, the generator then. Repeat the run with what was mended.",
-    ("FID-EQUIV", _OPEN): "Add real patients, or state a wider margin before seeing more data; more "
-    "synthetic records alone narrow the interval little.",
+    ("FID-EQUIV", _OPEN): "Add real patients: more synthetic records alone narrow an interval "
+    "little. tables/fidelity.power.csv says how many.",
     ("FID-SPREAD", _FAIL): "Look for mode collapse and for a selection of the synthetic records: "
     "compare with unfiltered output of the generator.",
     ("FID-SHAPE", _FAIL): "Look at the tails of the distributions that differ: extreme records are "
@@ -44,8 +44,8 @@ _STEPS: dict[tuple[str, Verdict], str] = {
     ("PRIV-MIA", _FAIL): "Do not release: who was trained on can be told from the records alone.",
     ("PRIV-LINK", _FAIL): "Do not release: records of one patient can be linked by them.",
     ("PRIV-WP29", _FAIL): "Do not release before the risk named is judged.",
-    ("PRIV-SCOPE", _OPEN): "Judge what remains: who would attack, with what, and what it would cost "
-    "the patients. The controller of the data decides, not this audit.",
+    ("PRIV-SCOPE", _OPEN): "Judge what remains: who would attack, with what, and what it would "
+    "cost the patients. The controller of the data decides, not this audit.",
     ("DIFF-GATES", _FAIL): "Look at the gates that got worse, and at what differs between the "
     "inputs of the two runs.",
 }  # fmt: skip
@@ -81,7 +81,8 @@ def deciding_number(results: Results) -> str:
     if re.search(r"\d", results.headline().partition("(and ")[0]):
         return ""
     gates = {s.slug for s in results.sections if s.gate}
-    told = [f for f in results.findings if f.gate and f.section in gates and re.search(r"\d", f.title)]
+    deciding = [f for f in results.findings if f.gate and f.section in gates]
+    told = [f for f in deciding if re.search(r"\d", f.title)]
     told.sort(key=lambda f: f.code != "PRIV-COPIES")
     return told[0].title if told else ""
 
@@ -112,7 +113,8 @@ def next_steps(results: Results, most: int = 5) -> list[tuple[str, str]]:
 def _step(finding: Finding) -> str:
     known = _STEPS.get((finding.code, finding.verdict))
     if known is None and finding.verdict == _MISSING and finding.section.startswith("privacy"):
-        return _NO_HOLDOUT if "holdout" in f"{finding.title} {finding.rule}" else _OTHERWISE[_MISSING]
+        if "holdout" in f"{finding.title} {finding.rule}":
+            return _NO_HOLDOUT
     return known or _OTHERWISE[finding.verdict]
 
 

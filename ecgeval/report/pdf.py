@@ -164,7 +164,8 @@ def render_summary(
     body = {
         "title": _cut(view["title"], 90), "notice": _cut(view["notice"], 300),
         "verdict": view["verdict"], "headline": _cut(view["headline"], 330),
-        "number": _cut(view["number"], 200), "meaning": view["meaning"], "audit": view["audit"], "sha256": view["sha256"],
+        "number": _cut(view["number"], 200), "meaning": view["meaning"],
+        "audit": view["audit"], "sha256": view["sha256"],
         "reading": view["reading"],
         "rated": [{**s, "short": _cut(s["short"], 40)} for s in _rated(view)[:8]],
         "gates": [

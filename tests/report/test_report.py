@@ -61,7 +61,7 @@ def test_every_file_is_there_and_nothing_else(written, example) -> None:
     out, paths = written
     files = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     wanted = {"results.json", "estimates.csv", "findings.csv", "junit.xml", "card.md", "index.html",
-              "report.pdf", "measures_real.csv"}  # fmt: skip
+              "report.pdf", "summary.pdf", "measures_real.csv"}  # fmt: skip
     wanted |= {f"tables/{t.id}.csv" for t in example.tables}
     for f in example.figures:
         kinds = ("csv",) if f.kind == "a_kind_of_tomorrow" else ("csv", "svg", "pdf")
