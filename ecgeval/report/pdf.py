@@ -93,7 +93,7 @@ def _table(t: Mapping[str, Any]) -> dict[str, Any]:
         more.append(f"without the column{'s' if len(left) > 1 else ''} {', '.join(left)}")
     text = ", ".join(more)
     return {
-        **t,
+        **{k: t[k] for k in ("title", "caption")},
         "columns": [columns[k] for k in kept],
         "numeric": [t["numeric"][k] for k in kept],
         "rows": [[row[k] for k in kept] for row in shown],

@@ -10,6 +10,7 @@ from ecgeval.catalogue import CATALOGUE, Entry
 from ecgeval.measures import measure_info
 from ecgeval.report.digest import deciding_number, next_steps
 from ecgeval.report.explain import statistic
+from ecgeval.report.sheets import to_csv
 from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, role_order, slug
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
@@ -277,6 +278,7 @@ def _table(t: Table) -> dict[str, Any]:
         ]
         or [False] * len(t.columns),
         "rows": [[number(v) for v in row] for row in t.rows],
+        "csv": to_csv(t.frame()),
     }
 
 
