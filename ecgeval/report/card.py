@@ -50,7 +50,8 @@ def card(results: Results, sha256: str) -> str:
     counts = {v: sum(f.verdict == v for f in gates) for v in Verdict}
     said = ", ".join(f"{n} {str(v).replace('_', ' ')}" for v, n in counts.items() if n)
     lines += [
-        f"Verdict: **{str(results.verdict).replace('_', ' ')}** (gates: {said or 'none'}).", ""
+        f"Verdict: **{str(results.verdict).replace('_', ' ')}** (gates: {said or 'none'}).",
+        "",
     ]
     lines += _block("Supported by this run", [f for f in gates if f.verdict == Verdict.PASS])
     lines += _block("Contradicted by this run", [f for f in gates if f.verdict == Verdict.FAIL])

@@ -112,9 +112,9 @@ def next_steps(results: Results, most: int = 5) -> list[tuple[str, str]]:
 
 def _step(finding: Finding) -> str:
     known = _STEPS.get((finding.code, finding.verdict))
-    if known is None and finding.verdict == _MISSING and finding.section.startswith("privacy"):
-        if "holdout" in f"{finding.title} {finding.rule}":
-            return _NO_HOLDOUT
+    missing = known is None and finding.verdict == _MISSING
+    if missing and "holdout" in f"{finding.title} {finding.rule}":
+        return _NO_HOLDOUT
     return known or _OTHERWISE[finding.verdict]
 
 

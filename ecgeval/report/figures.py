@@ -277,6 +277,9 @@ def _effects(data: Mapping[str, Any]) -> Cells:
         yield f"{xlabel} of each measure, {group}: estimate, interval and noise floor", fig
 
 
+_POINTS = 2000
+
+
 def _scatter(data: Mapping[str, Any]) -> Cells:
     """Points and least-squares line of each set.
 
@@ -287,15 +290,19 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
     for k, s in enumerate(sets):
         colour, marker = _colour(s.get("name", ""), k), "ox^s"[k % 4]
         x, y = np.asarray(s.get("x", ()), float), np.asarray(s.get("y", ()), float)
+        ends = np.array([np.nanmin(x), np.nanmax(x)]) if x.size else x
+        step = -(-len(x) // _POINTS) or 1  # more points than that are a blot, and megabytes
+        n, drawn = len(x), len(x[::step])
+        x, y = x[::step], y[::step]
         face, edge = (colour, "none") if marker == "o" else ("none", colour)
         alpha = float(np.clip(250 / max(len(x), 1), 0.45, 0.95))
         ax.plot(x, y, marker, mfc=face, mec=edge, ms=2.8, mew=0.7, alpha=alpha, zorder=1 + k)
-        label = [_word(s.get("name", f"set {k + 1}"))]
+        label = [_short(_word(s.get("name", f"set {k + 1}")), 40)]
         label += [f"n {s['n']:,}"] if s.get("n") is not None else []
+        label += [f"{drawn:,} drawn"] if drawn < n else []
         label += [f"r² {s['r2']:.2f}"] if s.get("r2") is not None else []
         slope, intercept = s.get("slope"), s.get("intercept")
         if slope is not None and intercept is not None and x.size:
-            ends = np.array([np.nanmin(x), np.nanmax(x)])
             ax.plot(ends, intercept + slope * ends, color="white", lw=3.2, zorder=8)
             ax.plot(ends, intercept + slope * ends, color=colour, lw=1.6, ls=_DASHES[k % 4],
                     zorder=9, label=", ".join([*label, f"slope {number(slope)}"]))  # fmt: skip
@@ -436,7 +443,7 @@ def _roc(data: Mapping[str, Any]) -> Cells:
     ax.plot(guess, guess, color=MUTED, lw=0.8, ls=(0, (2, 2)), label="guessing (AUC 0.5)")
     for k, c in enumerate(curves):
         auc = c.get("auc")
-        label = f"{c.get('name', '')}" + (f" (AUC {auc:.3f})" if auc is not None else "")
+        label = _short(c.get("name", ""), 60) + (f" (AUC {auc:.3f})" if auc is not None else "")
         fpr, tpr = np.asarray(c.get("fpr", ()), float), np.asarray(c.get("tpr", ()), float)
         ax.plot(fpr, tpr, color=_SERIES[(k + 1) % 4], ls=_DASHES[k % 4], lw=1.6, label=label)
     ax.set(xlim=(low, 1), ylim=(low, 1.01), xlabel="false positive rate",
@@ -490,7 +497,7 @@ def _neighbours(data: Mapping[str, Any]) -> Cells:
         density = _density(s.get("counts", ()), edges)
         n = int(np.sum(np.asarray(s.get("counts", ()), float)))
         ax.stairs(density, edges, color=_SERIES[k % 4], ls=_DASHES[k % 4], lw=1.5,
-                  label=f"{s.get('name', '')} (n {n:,})")  # fmt: skip
+                  label=f"{_short(s.get('name', ''), 40)} (n {n:,})")  # fmt: skip
     threshold = data.get("threshold")
     if threshold is not None:
         ax.axvline(threshold, color=INK, lw=1)
@@ -918,7 +925,7 @@ def _svg(canvas: Canvas, salt: str, title: str) -> Cell:
     out = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt}):
         canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
+    text = clean(out.getvalue())  # a label may come from a file
     body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"\s*<style.*?</style>", "", body, flags=re.DOTALL)

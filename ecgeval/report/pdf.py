@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,6 +11,7 @@ from typing import Any
 
 from ecgeval.report.digest import Picture
 from ecgeval.report.figures import Drawing, font_folder
+from ecgeval.report.text import clean
 
 __all__ = ["render_pdf", "render_summary", "svg_to_pdf"]
 
@@ -125,7 +127,9 @@ def _figure_rows(figures: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]
 
 # ---- two pages -----------------------------------------------------------------------------------
 
+_PAGES = 2
 _GATES, _SETS, _STEPS = 9, 5, 5
+_PAGE_OBJECT = re.compile(rb"/Type */Page\b")
 
 
 def render_summary(
@@ -148,54 +152,77 @@ def render_summary(
     Returns
     -------
     bytes
-        Two pages or one: what could be long is cut, with an ellipsis.
+        Two pages at most: what could be long is cut, with an ellipsis, the shorter the more
+        there is.
     """
+    for share in (1.0, 0.6, 0.35, 0.2):
+        body = _summary(view, _Cut(share))
+        body["small"] = [_picture(p, drawings) for p in small]
+        body["sheets"] = [_picture(p, drawings) for p in sheets]
+        out = _compile("summary.typ", body)
+        if len(_PAGE_OBJECT.findall(out)) <= _PAGES:
+            break
+    return out
+
+
+class _Cut:
+    """Cuts text to a share of the letters that it may have."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def __call__(self, text: str, most: int) -> str:
+        most = round(most * self.share)
+        return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _summary(view: Mapping[str, Any], cut: _Cut) -> dict[str, Any]:
     gates = [f for s in view["sections"] if s["gate"] for f in s["findings"] if f["gate"]]
     worst = ("fail", "inconclusive", "not-assessable", "pass")
     gates.sort(key=lambda f: worst.index(f["verdict"]["class"]))
-    left = gates[_GATES:]
     run = {m["key"]: m["value"] for m in view["manifest"]}
     origin = {
         "version": f"ecgeval {run['ecgeval']}" if "ecgeval" in run else "",
         "seed": run.get("seed", ""),
         "configuration": run.get("config_sha256", ""),
-        "results.json": view["sha256"],
     }
-    body = {
-        "title": _cut(view["title"], 90), "notice": _cut(view["notice"], 300),
-        "verdict": view["verdict"], "headline": _cut(view["headline"], 330),
-        "number": _cut(view["number"], 200), "meaning": view["meaning"],
-        "audit": view["audit"], "sha256": view["sha256"],
-        "reading": view["reading"],
-        "rated": [{**s, "short": _cut(s["short"], 40)} for s in _rated(view)[:8]],
+    return {
+        **{key: view[key] for key in ("verdict", "meaning", "audit", "sha256", "reading")},
+        "title": cut(view["title"], 90),
+        "notice": cut(view["notice"], 300),
+        "headline": cut(view["headline"], 330),
+        "number": cut(view["number"], 200),
+        "rated": [{**s, "short": cut(s["short"], 40)} for s in _rated(view)[:8]],
         "gates": [
-            {"verdict": f["verdict"], "code": _cut(f["code"], 30), "title": _cut(f["title"], 230)}
+            {"verdict": f["verdict"], "code": cut(f["code"], 30), "title": cut(f["title"], 230)}
             for f in gates[:_GATES]
         ],
-        "more_gates": f"{len(left)} more in the full report." if left else "",
-        "sets": [_summary_set(s) for s in view["sets"][:_SETS]],
-        "recording": _recording(view["sets"]),
+        "more_gates": f"{len(gates) - _GATES} more in the full report."
+        if len(gates) > _GATES
+        else "",
+        "sets": [_summary_set(s, cut) for s in view["sets"][:_SETS]],
+        "recording": _recording(view["sets"], cut),
         "next": [
-            {"codes": _cut(s["codes"], 60), "text": _cut(s["text"], 300)}
+            {"codes": cut(s["codes"], 60), "text": cut(s["text"], 300)}
             for s in view["next"][:_STEPS]
         ],
-        "small": [_picture(p, drawings, 90) for p in small],
-        "sheets": [_picture(p, drawings, 90) for p in sheets],
-        "origin": [{"key": k, "value": _cut(v, 90)} for k, v in origin.items() if v],
-    }  # fmt: skip
-    return _compile("summary.typ", body)
+        # A digest is given whole: half of one says nothing.
+        "origin": [
+            {"key": k, "value": v if len(v) <= 64 else cut(v, 64)} for k, v in origin.items() if v
+        ],
+    }
 
 
-def _summary_set(s: Mapping[str, Any]) -> dict[str, str]:
+def _summary_set(s: Mapping[str, Any], cut: _Cut) -> dict[str, str]:
     facts = {f["key"]: f["value"] for f in s["facts"]}
     out = {key: facts.get(key, "–") for key in ("records", "patients", "rejected")}
     return {
-        **out, "rejected": _cut(out["rejected"], 90), "role": _cut(s["role"], 20),
-        "name": _cut(s["name"], 110),
+        **out, "rejected": cut(out["rejected"], 90), "role": cut(s["role"], 20),
+        "name": cut(s["name"], 110),
     }  # fmt: skip
 
 
-def _recording(sets: Sequence[Mapping[str, Any]]) -> str:
+def _recording(sets: Sequence[Mapping[str, Any]], cut: _Cut) -> str:
     """Return rate, length and number of leads of each set, once where all are alike."""
     said: dict[str, list[str]] = {}
     for s in sets[:_SETS]:
@@ -203,22 +230,18 @@ def _recording(sets: Sequence[Mapping[str, Any]]) -> str:
         leads = facts.get("leads", "")
         parts = [facts.get("rate", ""), facts.get("length", "")]
         parts += [f"{len(leads.split())} leads"] if leads else []
-        said.setdefault(", ".join(p for p in parts if p), []).append(_cut(s["role"], 20))
+        said.setdefault(", ".join(p for p in parts if p), []).append(cut(s["role"], 20))
     if len(said) == 1:
         text = next(iter(said))
         return f"All sets: {text}." if text else ""
     return " ".join(f"{' and '.join(roles)}: {text}." for text, roles in said.items() if text)
 
 
-def _picture(p: Picture, drawings: Mapping[str, Drawing | None], most: int) -> dict[str, str]:
+def _picture(p: Picture, drawings: Mapping[str, Drawing | None]) -> dict[str, str]:
     drawing = drawings[p.figure.id]
     assert drawing is not None
-    title = _cut(p.figure.title, most)
+    title = _Cut(1)(clean(p.figure.title), 90)
     return {"svg": drawing.cells[p.cell].svg, "alt": title, "caption": title}
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 # ---- typst ---------------------------------------------------------------------------------------

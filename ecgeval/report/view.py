@@ -39,6 +39,7 @@ _INTERVALS = (
 )
 _ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS)
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
+_FACT = 60
 _SHOWN_APART = {"title", "notice"}
 
 
@@ -332,7 +333,10 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
             {
                 "role": clean(role),
                 "name": clean(name),
-                "facts": [{"key": clean(k), "value": clean(v)} for k, v in facts],
+                # What is long (licence, citation, notes) folds away: a card is read at a glance.
+                "facts": [
+                    {"key": clean(k), "value": clean(v), "long": len(v) > _FACT} for k, v in facts
+                ],
             }
         )
     return out
