@@ -25,6 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -648,9 +649,13 @@ def _heat(data: Mapping[str, Any]) -> Cells:
                 ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", size=18 * cell,
                         color="white" if strong else "#222222")  # fmt: skip
         ax.set(ylim=(len(rows_), 0), aspect="equal")
-        ax.set_yticks(np.arange(len(rows_)) + 0.5, [_short(r, 22) for r in rows_])
-        ax.set_xticks(np.arange(len(columns)) + 0.5, [_short(c, 22) for c in columns], rotation=90)
-        ax.tick_params(length=0)
+        ax.set(xticks=[], yticks=[])
+        name: dict[str, Any] = {"size": 7.5, "color": MUTED}
+        for i, text in enumerate(rows_):
+            ax.text(-0.15, i + 0.5, _short(text, 22), ha="right", va="center", **name)
+        for j, text in enumerate(columns):
+            ax.text(j + 0.5, len(rows_) + 0.15, _short(text, 22), ha="center", va="top",
+                    rotation=90, **name)  # fmt: skip
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
         title = clean(str(panel.get("title", "")))
@@ -913,6 +918,51 @@ def _short(text: Any, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+_LEFT, _DOWN = 0, 3  # matplotlib's names of the marks that are ticks
+_TICK, _PAD, _SIZE = 2.5, 3.5, 7.5  # pt: length of a tick, gap and size of its number
+
+
+def _scale(ax: Axes) -> None:
+    """Draw ticks, numbers and labels of both axes in the place of matplotlib's.
+
+    A tick there is five artists, made and laid out anew for each axis: half the time of a report.
+    """
+    box = ax.get_position()
+    inches = ax.get_figure().get_size_inches() * 72  # type: ignore[union-attr]
+    wide = 0.0
+    for axis, marker, name in ((ax.xaxis, _DOWN, "x"), (ax.yaxis, _LEFT, "y")):
+        low, high = sorted(axis.get_view_interval())
+        slack = 1e-9 * (high - low)
+        at = [v for v in axis.get_majorticklocs() if low - slack <= v <= high + slack]
+        formatter = axis.get_major_formatter()
+        texts = formatter.format_ticks(at)
+        zero = np.zeros(len(at))
+        x, y = (at, zero) if name == "x" else (zero, at)
+        within = ax.get_xaxis_transform() if name == "x" else ax.get_yaxis_transform()
+        pad = _TICK + _PAD
+        moved = (ax.get_xaxis_text1_transform if name == "x" else ax.get_yaxis_text1_transform)(pad)
+        ax.add_line(Line2D(x, y, ls="", marker=marker, ms=_TICK, mew=0.6, color=MUTED,
+                           transform=within, clip_on=False))  # fmt: skip
+        for a, b, text in zip(x, y, texts, strict=True):
+            ax.text(a, b, text, transform=moved[0], va=moved[1], ha=moved[2], size=_SIZE,
+                    color=MUTED)  # fmt: skip
+        if offset := formatter.get_offset():
+            ax.text(*((1, 0) if name == "x" else (0, 1)), offset, transform=ax.transAxes,
+                    ha="right", va="bottom", size=_SIZE, color=MUTED)  # fmt: skip
+        if name == "y":
+            wide = max((0.6 * _SIZE * len(t) for t in texts), default=0)
+        label = axis.get_label_text()
+        if label and name == "x":
+            down = (pad + 1.2 * _SIZE + 2) / inches[1]
+            ax.figure.text((box.x0 + box.x1) / 2, box.y0 - down, label, ha="center", va="top",
+                           color=MUTED)  # fmt: skip
+        elif label:
+            left = (pad + wide + 2) / inches[0]
+            ax.figure.text(box.x0 - left, (box.y0 + box.y1) / 2, label, ha="right", va="center",
+                           rotation=90, color=MUTED)  # fmt: skip
+        axis.set_visible(False)
+
+
 _NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|width|height|transform|points)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d+")
 _RUN = re.compile(r"(?:<use [^>]*/>\s*){8,}")
@@ -922,6 +972,9 @@ _STYLED = re.compile(r' style="([^"]*)"')
 def _svg(canvas: Canvas, salt: str, title: str) -> Cell:
     """Return the canvas as an SVG element: no date, no outside reference, few decimals."""
     FigureCanvasSVG(canvas)
+    for ax in canvas.axes:
+        if ax.axison:
+            _scale(ax)
     out = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt}):
         canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})

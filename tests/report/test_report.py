@@ -391,6 +391,15 @@ def test_only_an_audit_is_signed(tmp_path) -> None:
     assert "Sign-off" not in text_of(write_report(results, tmp_path, formats=["pdf"])["summary"])
 
 
+def test_summary_says_that_a_demonstration_does_not_count(tmp_path) -> None:
+    sections = (Section("a", "A"), Section("planted", "Planted", gate=False))
+    findings = (gate("A-B", "a", Verdict.PASS), gate("P-Q", "planted", Verdict.FAIL))
+    results = Results({}, sections, findings=findings)
+    text = re.sub(r"\s+", " ", text_of(write_report(results, tmp_path)["summary"]))
+    assert "Planted ✕ FAIL does not count" in text
+    assert "P-Q" not in text
+
+
 def test_pictures_are_of_what_decided_and_never_a_pair(example) -> None:
     drawings = {f.id: Drawing((Cell("", 1, 1),) * 20, 1) for f in example.figures}
     small, sheets = pictures(example, drawings)
