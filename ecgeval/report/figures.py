@@ -26,6 +26,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -918,7 +919,7 @@ def _short(text: Any, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-_LEFT, _DOWN = 0, 3  # matplotlib's names of the marks that are ticks
+_LEFT, _DOWN = MarkerStyle(0), MarkerStyle(3)  # TICKLEFT, TICKDOWN
 _TICK, _PAD, _SIZE = 2.5, 3.5, 7.5  # pt: length of a tick, gap and size of its number
 
 
