@@ -58,7 +58,8 @@ def test_compare_writes_a_report_and_runs_again_byte_for_byte(cli, stores, tmp_p
     written = {p.name for p in (tmp_path / "a").iterdir()}
     assert written >= {
         "results.json", "estimates.csv", "findings.csv", "measures_real.csv", "measures_synth.csv",
-        "figures", "index.html", "report.pdf", "run.toml", "junit.xml", "environment.json",
+        "figures", "index.html", "report.pdf", "summary.pdf", "run.toml", "junit.xml",
+        "environment.json",
     }  # fmt: skip
     first = (tmp_path / "a" / "results.json").read_bytes()
     assert cli(*args, "--out", tmp_path / "b", "--jobs", "2", "--no-cache")[0] == code

@@ -48,7 +48,8 @@ def write_report(
     -------
     dict of str to Path
         What was written: ``results``, ``estimates``, ``findings``, ``junit``, ``card``, ``html``,
-        ``pdf``, ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV beside it).
+        ``pdf``, ``summary``, ``measures_{set}``, ``table:{id}``, ``figure:{id}`` (SVG; PDF and CSV
+        beside it).
 
     Raises
     ------
@@ -87,8 +88,9 @@ def write_report(
         write(f"table:{table.id}", f"tables/{slug(table.id)}.csv", to_csv(table.frame()))
     # After the data files: a package that is missing for drawing must not lose the run.
     from ecgeval.report import figures as drawn
+    from ecgeval.report.digest import pictures
     from ecgeval.report.html import render_html
-    from ecgeval.report.pdf import render_pdf, svg_to_pdf
+    from ecgeval.report.pdf import render_pdf, render_summary, svg_to_pdf
     from ecgeval.report.view import view
 
     figures = {f.id: (f, drawn.draw(f), drawn.rows(f)) for f in results.figures}
@@ -103,7 +105,10 @@ def write_report(
     if "html" in formats:
         write("html", "index.html", render_html(page, figures))
     if "pdf" in formats:
-        write("pdf", "report.pdf", render_pdf(page, {k: v[1] for k, v in figures.items()}))
+        drawings = {k: v[1] for k, v in figures.items()}
+        write("pdf", "report.pdf", render_pdf(page, drawings))
+        small, sheets = pictures(results, drawings)
+        write("summary", "summary.pdf", render_summary(page, small, sheets, drawings))
     return paths
 
 
@@ -116,7 +121,8 @@ def _clear(out: Path, text: str) -> None:
         earlier = Results.load(old)
     except DataError:  # not ours, or of another version: its files cannot be told
         return
-    names = {"index.html", "card.md", "report.pdf", "measures_real.csv", "measures_synth.csv"}
+    names = {"index.html", "card.md", "report.pdf", "summary.pdf"}
+    names |= {"measures_real.csv", "measures_synth.csv"}
     names |= {f"tables/{slug(table.id)}.csv" for table in earlier.tables}
     for figure in earlier.figures:
         names |= {f"figures/{slug(figure.id)}.{form}" for form in ("csv", "svg", "pdf")}

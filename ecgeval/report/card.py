@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ecgeval.report.text import clean
+import re
+
+from ecgeval.report.text import clean, role_order
 from ecgeval.results import Finding, Results, Verdict
 
 __all__ = ["card"]
+
+_MOST, _LONG = 6, 180
+"""Findings under a heading, and letters of one: a card stays under a page."""
 
 _NEVER = (
     "that the records are linked to nobody: an audit finds leaks or does not; it proves no absence",
@@ -17,6 +22,8 @@ _SIMILAR = (
     "that synthetic records may replace real ones for a use that was not tested",
     "anything about hearts or recordings that the real set does not hold",
 )
+
+_CHANGE = ("anything about either run by itself: what failed in both has not changed",)
 
 
 def card(results: Results, sha256: str) -> str:
@@ -39,9 +46,11 @@ def card(results: Results, sha256: str) -> str:
     lines = ["## Evaluation by ecgeval", ""]
     if results.manifest.get("notice"):
         lines += [f"**{_plain(str(results.manifest['notice']))}**", ""]
-    lines += [*_sets(results), ""]
+    lines += [*_sets(results), ""] if results.manifest.get("sets") else []
+    counts = {v: sum(f.verdict == v for f in gates) for v in Verdict}
+    said = ", ".join(f"{n} {str(v).replace('_', ' ')}" for v, n in counts.items() if n)
     lines += [
-        f"Verdict: **{results.verdict}**. {_plain(results.headline().partition(': ')[2])}",
+        f"Verdict: **{str(results.verdict).replace('_', ' ')}** (gates: {said or 'none'}).",
         "",
     ]
     lines += _block("Supported by this run", [f for f in gates if f.verdict == Verdict.PASS])
@@ -49,11 +58,15 @@ def card(results: Results, sha256: str) -> str:
     open_ = [f for f in gates if f.verdict not in (Verdict.PASS, Verdict.FAIL)]
     lines += _block("Not decided by this run", open_)
     never = (_NEVER if audit else ()) + (_SIMILAR if len(sections) > 1 or not audit else ())
+    if any(s.slug == "diff" for s in sections):
+        never = _CHANGE
     lines += ["### Not supported, whatever the numbers", "", *(f"- {text}" for text in never), ""]
     missing = next((f for f in results.findings if f.code == "PRIV-NOT-TESTED"), None)
     if missing is not None:
         lines += [f"Not tested: {_plain(missing.explanation.removeprefix('Not run: '))}", ""]
     version = results.manifest.get("ecgeval", "")
+    lines += ["Rules, intervals and margins: findings.csv and the report. What a code means: "
+              "`ecgeval explain CODE`.", ""]  # fmt: skip
     lines += [f"ecgeval {version}, seed {results.manifest.get('seed', '')}, results.json sha256 "
               f"`{sha256}`."]  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -62,19 +75,37 @@ def card(results: Results, sha256: str) -> str:
 def _block(title: str, found: list[Finding]) -> list[str]:
     if not found:
         return []
-    rows = [f"- {_plain(f.title)} (`{clean(f.code)}`). Rule: {_plain(f.rule)}" for f in found]
+    rows = [f"- {_plain(_claim(f.title))} (`{clean(f.code)}`)" for f in found[:_MOST]]
+    if found[_MOST:]:
+        rows.append(f"- and {len(found) - _MOST} more in findings.csv")
     return [f"### {title}", "", *rows, ""]
+
+
+def _claim(title: str) -> str:
+    """Return a finding's conclusion without what stands in long parentheses, and not too long.
+
+    The first number stays; margins, intervals and rules are in the report.
+    """
+    short = re.sub(r" \([^()]{45,}\)", "", title)
+    text = short if re.search(r"\d", short) else title
+    text = text[:1].upper() + text[1:]
+    return _cut(text)
 
 
 def _sets(results: Results) -> list[str]:
     rows = []
-    for role, s in (results.manifest.get("sets") or {}).items():
+    sets = results.manifest.get("sets") or {}
+    for role, s in sorted(sets.items(), key=lambda item: role_order(item[0])):
         patients = s.get("patients") or "unknown"
         rows.append(
-            f"- {role}: {_plain(str(s.get('source', '')))}, {s.get('n')} records of "
+            f"- {role}: {_plain(_cut(str(s.get('source', ''))))}, {s.get('n')} records of "
             f"{patients} patients, fingerprint `{str(s.get('fingerprint', ''))[:16]}`"
         )
     return rows
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONG else text[: _LONG - 1].rstrip() + "…"
 
 
 def _plain(text: str) -> str:

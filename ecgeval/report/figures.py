@@ -25,8 +25,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ecgeval.ecgset import DERIVABLE
 from ecgeval.report.text import clean, fixed, number, places, pvalue
@@ -276,6 +279,9 @@ def _effects(data: Mapping[str, Any]) -> Cells:
         yield f"{xlabel} of each measure, {group}: estimate, interval and noise floor", fig
 
 
+_POINTS = 2000
+
+
 def _scatter(data: Mapping[str, Any]) -> Cells:
     """Points and least-squares line of each set.
 
@@ -286,15 +292,19 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
     for k, s in enumerate(sets):
         colour, marker = _colour(s.get("name", ""), k), "ox^s"[k % 4]
         x, y = np.asarray(s.get("x", ()), float), np.asarray(s.get("y", ()), float)
+        ends = np.array([np.nanmin(x), np.nanmax(x)]) if x.size else x
+        step = -(-len(x) // _POINTS) or 1  # more points than that are a blot, and megabytes
+        n, drawn = len(x), len(x[::step])
+        x, y = x[::step], y[::step]
         face, edge = (colour, "none") if marker == "o" else ("none", colour)
         alpha = float(np.clip(250 / max(len(x), 1), 0.45, 0.95))
         ax.plot(x, y, marker, mfc=face, mec=edge, ms=2.8, mew=0.7, alpha=alpha, zorder=1 + k)
-        label = [_word(s.get("name", f"set {k + 1}"))]
+        label = [_short(_word(s.get("name", f"set {k + 1}")), 40)]
         label += [f"n {s['n']:,}"] if s.get("n") is not None else []
+        label += [f"{drawn:,} drawn"] if drawn < n else []
         label += [f"r² {s['r2']:.2f}"] if s.get("r2") is not None else []
         slope, intercept = s.get("slope"), s.get("intercept")
         if slope is not None and intercept is not None and x.size:
-            ends = np.array([np.nanmin(x), np.nanmax(x)])
             ax.plot(ends, intercept + slope * ends, color="white", lw=3.2, zorder=8)
             ax.plot(ends, intercept + slope * ends, color=colour, lw=1.6, ls=_DASHES[k % 4],
                     zorder=9, label=", ".join([*label, f"slope {number(slope)}"]))  # fmt: skip
@@ -428,21 +438,28 @@ def _roc(data: Mapping[str, Any]) -> Cells:
     ``curves``: name, fpr, tpr, auc.
     """
     curves = list(data.get("curves", ()))
-    fig, ax = _axes(3.8, 3.6, left=0.55, right=0.15, bottom=0.5, top=0.15)
+    below = 0.17 * (len(curves) + 1) if len(curves) > 5 else 0
+    fig, ax = _axes(3.8, 3.6 + below, left=0.55, right=0.15, bottom=0.5 + below, top=0.15)
     low = 1e-3 if data.get("log") else 0.0
     guess = np.geomspace(1e-3, 1, 50) if data.get("log") else np.array([0.0, 1.0])
     ax.plot(guess, guess, color=MUTED, lw=0.8, ls=(0, (2, 2)), label="guessing (AUC 0.5)")
     for k, c in enumerate(curves):
         auc = c.get("auc")
-        label = f"{c.get('name', '')}" + (f" (AUC {auc:.3f})" if auc is not None else "")
+        label = _short(c.get("name", ""), 60) + (f" (AUC {auc:.3f})" if auc is not None else "")
         fpr, tpr = np.asarray(c.get("fpr", ()), float), np.asarray(c.get("tpr", ()), float)
         ax.plot(fpr, tpr, color=_SERIES[(k + 1) % 4], ls=_DASHES[k % 4], lw=1.6, label=label)
-    if data.get("log"):
-        ax.set(xscale="log", yscale="log")
     ax.set(xlim=(low, 1), ylim=(low, 1.01), xlabel="false positive rate",
            ylabel="true positive rate", aspect="equal")  # fmt: skip
-    if curves:
+    if data.get("log"):
+        ax.set(xscale="log", yscale="log", xlim=(low, 1), ylim=(low, 1.01))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            axis.set_minor_formatter(NullFormatter())
+    if len(curves) > 5:  # below the curves, not over them
+        fig.legend(loc="lower left", bbox_to_anchor=(0.02, 0.0), ncols=1, fontsize=7)
+    elif curves:
         ax.legend(loc="lower right")
+    if curves:
         yield "ROC curves", fig
 
 
@@ -482,7 +499,7 @@ def _neighbours(data: Mapping[str, Any]) -> Cells:
         density = _density(s.get("counts", ()), edges)
         n = int(np.sum(np.asarray(s.get("counts", ()), float)))
         ax.stairs(density, edges, color=_SERIES[k % 4], ls=_DASHES[k % 4], lw=1.5,
-                  label=f"{s.get('name', '')} (n {n:,})")  # fmt: skip
+                  label=f"{_short(s.get('name', ''), 40)} (n {n:,})")  # fmt: skip
     threshold = data.get("threshold")
     if threshold is not None:
         ax.axvline(threshold, color=INK, lw=1)
@@ -576,11 +593,17 @@ def _curves(data: Mapping[str, Any]) -> Cells:
     low and high (or null), role (real, synth, floor, third or fourth).
     """
     for panel in data.get("panels", ()):
-        fig, ax = _axes(4.4, 2.9, left=0.6, right=0.15, bottom=0.48, top=0.45)
-        names = []
-        for k, s in enumerate(panel.get("series", ())):
-            role = str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
-            colour = MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
+        series = list(panel.get("series", ()))
+        roles = [str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
+                 for k, s in enumerate(series)]  # fmt: skip
+        colours = [MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
+                   for k, role in enumerate(roles)]  # fmt: skip
+        names = [(f"{'■' if role in ('real', 'floor') else '┅'} "
+                  f"{_short(_word(s.get('name', '')), 30)}", colour)
+                 for s, role, colour in zip(series, roles, colours, strict=True)]  # fmt: skip
+        extra = 0.16 * (len(_lines(names, 3.2)) - 1)
+        fig, ax = _axes(3.2, 2.2 + extra, left=0.55, right=0.1, bottom=0.45, top=0.45 + extra)
+        for k, (s, role, colour) in enumerate(zip(series, roles, colours, strict=True)):
             style = {"real": "-", "floor": ":"}.get(role, _DASHES[k % 4])
             x, y = (np.asarray(s.get(key, ()), float) for key in "xy")
             low, high = s.get("low"), s.get("high")
@@ -589,8 +612,6 @@ def _curves(data: Mapping[str, Any]) -> Cells:
                 shade = COLOURS["floor"] if role == "floor" else colour
                 ax.fill_between(x, *band, color=shade, alpha=0.5 if role == "floor" else 0.2, lw=0)
             ax.plot(x, y, color=colour, ls=style, lw=1.4, marker="o" if len(x) < 12 else "", ms=2.8)
-            mark = "■" if role in ("real", "floor") else "┅"
-            names.append((f"{mark} {_short(_word(s.get('name', '')), 30)}", colour))
         if panel.get("null") is not None:
             ax.axhline(panel["null"], color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
         ax.set(xlabel=str(panel.get("xlabel", "")), ylabel=str(panel.get("ylabel", "")))
@@ -629,9 +650,13 @@ def _heat(data: Mapping[str, Any]) -> Cells:
                 ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", size=18 * cell,
                         color="white" if strong else "#222222")  # fmt: skip
         ax.set(ylim=(len(rows_), 0), aspect="equal")
-        ax.set_yticks(np.arange(len(rows_)) + 0.5, [_short(r, 22) for r in rows_])
-        ax.set_xticks(np.arange(len(columns)) + 0.5, [_short(c, 22) for c in columns], rotation=90)
-        ax.tick_params(length=0)
+        ax.set(xticks=[], yticks=[])
+        name: dict[str, Any] = {"size": 7.5, "color": MUTED}
+        for i, text in enumerate(rows_):
+            ax.text(-0.15, i + 0.5, _short(text, 22), ha="right", va="center", **name)
+        for j, text in enumerate(columns):
+            ax.text(j + 0.5, len(rows_) + 0.15, _short(text, 22), ha="center", va="top",
+                    rotation=90, **name)  # fmt: skip
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
         title = clean(str(panel.get("title", "")))
@@ -795,15 +820,15 @@ KINDS: dict[str, Kind] = {
     "effects": Kind(_effects, _rows_effects, 2),
     "scatter": Kind(_scatter, _rows_scatter, 1),
     "ecg_paper": Kind(_ecg_paper, _rows_ecg, 2),
-    "beats": Kind(_beats, _rows_beats, 3),
+    "beats": Kind(_beats, _rows_beats, 4),
     "roc": Kind(_roc, _rows_roc, 1),
     "null": Kind(_null, _rows_null, 1),
     "neighbours": Kind(_neighbours, _rows_neighbours, 1),
     "pairs": Kind(_pairs, _rows_pairs, 1),
     "marked_beat": Kind(_marked_beat, _rows_marked_beat, 1),
-    "curves": Kind(_curves, _rows_curves, 2),
-    "heat": Kind(_heat, _rows_heat, 2),
-    "occlusion": Kind(_occlusion, _rows_occlusion, 3),
+    "curves": Kind(_curves, _rows_curves, 3),
+    "heat": Kind(_heat, _rows_heat, 3),
+    "occlusion": Kind(_occlusion, _rows_occlusion, 4),
 }
 """Every kind of figure that can be drawn; another kind is shown as a table."""
 
@@ -843,12 +868,26 @@ def _headline(fig: Canvas, label: str, unit: str, parts: Sequence[tuple[str, str
 
 
 def _legend(fig: Canvas, y: float, parts: Sequence[tuple[str, str]]) -> None:
-    """Write coloured parts in a line, from the left."""
+    """Write coloured parts in lines, from the left."""
+    width, height = fig.get_figwidth(), fig.get_figheight()
+    for k, line in enumerate(_lines(parts, width)):
+        for x, text, colour in line:
+            fig.text(x, y - 0.16 * k / height, text, size=7.5, color=colour, va="center")
+
+
+def _lines(parts: Sequence[tuple[str, str]], width: float) -> list[list[tuple[float, str, str]]]:
+    """Return coloured parts broken into lines of `width` inches: where, what, in which colour."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
     x = 0.02
     for text, colour in parts:
+        size = (0.06 * len(text) + 0.2) / width
+        if text and lines[-1] and x + size > 1.06:  # its last 0.2 inches are a gap
+            lines.append([])
+            x = 0.02
         if text:
-            fig.text(x, y, text, size=7.5, color=colour, va="center")
-            x += (0.06 * len(text) + 0.2) / fig.get_figwidth()
+            lines[-1].append((x, text, colour))
+            x += size
+    return lines
 
 
 def _density(counts: Any, edges: np.ndarray) -> np.ndarray:
@@ -880,6 +919,51 @@ def _short(text: Any, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+_LEFT, _DOWN = MarkerStyle(0), MarkerStyle(3)  # TICKLEFT, TICKDOWN
+_TICK, _PAD, _SIZE = 2.5, 3.5, 7.5  # pt: length of a tick, gap and size of its number
+
+
+def _scale(ax: Axes) -> None:
+    """Draw ticks, numbers and labels of both axes in the place of matplotlib's.
+
+    A tick there is five artists, made and laid out anew for each axis: half the time of a report.
+    """
+    box = ax.get_position()
+    inches = ax.get_figure().get_size_inches() * 72  # type: ignore[union-attr]
+    wide = 0.0
+    for axis, marker, name in ((ax.xaxis, _DOWN, "x"), (ax.yaxis, _LEFT, "y")):
+        low, high = sorted(axis.get_view_interval())
+        slack = 1e-9 * (high - low)
+        at = [v for v in axis.get_majorticklocs() if low - slack <= v <= high + slack]
+        formatter = axis.get_major_formatter()
+        texts = formatter.format_ticks(at)
+        zero = np.zeros(len(at))
+        x, y = (at, zero) if name == "x" else (zero, at)
+        within = ax.get_xaxis_transform() if name == "x" else ax.get_yaxis_transform()
+        pad = _TICK + _PAD
+        moved = (ax.get_xaxis_text1_transform if name == "x" else ax.get_yaxis_text1_transform)(pad)
+        ax.add_line(Line2D(x, y, ls="", marker=marker, ms=_TICK, mew=0.6, color=MUTED,
+                           transform=within, clip_on=False))  # fmt: skip
+        for a, b, text in zip(x, y, texts, strict=True):
+            ax.text(a, b, text, transform=moved[0], va=moved[1], ha=moved[2], size=_SIZE,
+                    color=MUTED)  # fmt: skip
+        if offset := formatter.get_offset():
+            ax.text(*((1, 0) if name == "x" else (0, 1)), offset, transform=ax.transAxes,
+                    ha="right", va="bottom", size=_SIZE, color=MUTED)  # fmt: skip
+        if name == "y":
+            wide = max((0.6 * _SIZE * len(t) for t in texts), default=0)
+        label = axis.get_label_text()
+        if label and name == "x":
+            down = (pad + 1.2 * _SIZE + 2) / inches[1]
+            ax.figure.text((box.x0 + box.x1) / 2, box.y0 - down, label, ha="center", va="top",
+                           color=MUTED)  # fmt: skip
+        elif label:
+            left = (pad + wide + 2) / inches[0]
+            ax.figure.text(box.x0 - left, (box.y0 + box.y1) / 2, label, ha="right", va="center",
+                           rotation=90, color=MUTED)  # fmt: skip
+        axis.set_visible(False)
+
+
 _NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|width|height|transform|points)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d+")
 _RUN = re.compile(r"(?:<use [^>]*/>\s*){8,}")
@@ -889,10 +973,13 @@ _STYLED = re.compile(r' style="([^"]*)"')
 def _svg(canvas: Canvas, salt: str, title: str) -> Cell:
     """Return the canvas as an SVG element: no date, no outside reference, few decimals."""
     FigureCanvasSVG(canvas)
+    for ax in canvas.axes:
+        if ax.axison:
+            _scale(ax)
     out = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt}):
         canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
+    text = clean(out.getvalue())  # a label may come from a file
     body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"\s*<style.*?</style>", "", body, flags=re.DOTALL)

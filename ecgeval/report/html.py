@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -28,6 +28,9 @@ _TRACE_BYTES = 800_000
 _TABLE_BYTES = 800_000
 _ESTIMATE_BYTES = 700  # a row
 _INT16 = 32767
+_PLAIN = " !()*+,-./:;=?@[]^_{|}~"
+"""What a data address need not encode: spaces and commas thrice as long would fill the page."""
+
 # A figure's own colours, as variables that the style sheet sets for light, dark and print.
 _VARIABLES = {value: f"var(--{role})" for role, value in COLOURS.items()} | {
     "#ffffff": "var(--page)"
@@ -70,24 +73,20 @@ def render_html(
 
     def viewer(id: str) -> dict[str, Any] | None:
         figure = figures[id][0]
-        return _traces(figure.data, take) if figure.kind == "ecg_paper" else None
+        records = {"ecg_paper": _records, "pairs": _pairs}.get(figure.kind)
+        return None if records is None else _traces(figure.data, list(records(figure.data)), take)
 
-    def sheet(columns: list[str], rows: list[list[str]]) -> dict[str, Any]:
+    def sheet(rows: list[list[str]], csv: str) -> dict[str, Any]:
         """Return a table with as many rows as fit, and its CSV as an address."""
-        text = to_csv(pd.DataFrame(rows, columns=columns))
-        size = 3 * len(text) + 60 * sum(map(len, rows))
-        if take("table", size):
-            return {
-                "rows": rows,
-                "of": len(rows),
-                "csv": "data:text/csv;charset=utf-8," + quote(text),
-            }
+        address = "data:text/csv;charset=utf-8," + quote(csv, safe=_PLAIN)
+        if take("table", len(address) + sum(map(_cell_bytes, rows))):
+            return {"rows": rows, "of": len(rows), "csv": address}
         return {"rows": rows[:20], "of": len(rows), "csv": ""}
 
     def data_table(id: str) -> dict[str, Any]:
         frame = figures[id][2]
         body = [[clean(v) for v in row] for row in frame.itertuples(index=False)]
-        return {"columns": list(map(clean, frame.columns)), **sheet(list(frame.columns), body)}
+        return {"columns": list(map(clean, frame.columns)), **sheet(body, to_csv(frame))}
 
     template = _environment().get_template("report.html.j2")
     return template.render(
@@ -107,35 +106,66 @@ def render_html(
     )
 
 
-def _traces(data: Mapping[str, Any], take: Any) -> dict[str, Any] | None:
-    """Return the records for the viewer: int16 microvolts in base64, leads after leads.
+def _cell_bytes(row: list[str]) -> int:
+    return sum(len(cell.encode()) + 24 for cell in row)
+
+
+def _records(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for record in data.get("records", ()):
+        yield {
+            "set": "real" if record.get("set") == "real" else "synthetic",
+            "id": clean(record.get("id", "")),
+            "uv": record.get("uv", {}),
+            "marks": {clean(k): list(v) for k, v in (record.get("marks") or {}).items()},
+        }
+
+
+def _pairs(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield synthetic traces, each with the real one to draw over it and its lag."""
+    for pair in data.get("pairs", ()):
+        synth = {"set": "synthetic", "id": clean(pair.get("title", "")), "marks": {},
+                 "uv": pair.get("synth") or {}}  # fmt: skip
+        if pair.get("real"):
+            synth |= {
+                "over": {"set": "real", "id": clean(pair.get("real_title", "")), "marks": {},
+                         "uv": pair["real"]},
+                "lag_ms": float(pair.get("lag_ms") or 0),
+            }  # fmt: skip
+        yield synth
+
+
+def _traces(
+    data: Mapping[str, Any], records: list[dict[str, Any]], take: Callable[[str, int], bool]
+) -> dict[str, Any] | None:
+    """Return as many records for the viewer as fit, traces packed."""
+    shown = []
+    for record in records:
+        sides = [packed for r in (record, record.get("over")) if r and (packed := _packed(r))]
+        if not sides:
+            continue
+        if not take("trace", sum(len(side["uv"]) for side in sides)):
+            break
+        if len(sides) == 2:
+            sides[0]["over"] = sides[1]
+        shown.append(sides[0])
+    if not shown:
+        return None
+    return {"fs": float(data.get("fs", 500)), "records": shown, "of": len(records)}
+
+
+def _packed(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a record with its traces as int16 microvolts in base64, leads after leads.
 
     Limb leads that follow from I and II are left out; the viewer derives them.
     """
-    records: list[dict[str, Any]] = []
-    total = len(data.get("records", ()))
-    for record in data.get("records", ()):
-        uv = dict(record.get("uv", {}))
-        if "I" in uv and "II" in uv:
-            uv = {k: v for k, v in uv.items() if k not in ("III", "aVR", "aVL", "aVF")}
-        if not uv:
-            continue
-        block = np.array([np.clip(v, -_INT16, _INT16) for v in uv.values()], dtype="<i2")
-        text = base64.b64encode(block.tobytes()).decode()
-        if not take("trace", len(text)):
-            break
-        records.append(
-            {
-                "id": clean(record.get("id", "")),
-                "set": "real" if record.get("set") == "real" else "synthetic",
-                "leads": list(map(clean, uv)),
-                "uv": text,
-                "marks": {clean(k): list(v) for k, v in (record.get("marks") or {}).items()},
-            }
-        )
-    if not records:
+    uv = dict(record["uv"])
+    if "I" in uv and "II" in uv:
+        uv = {k: v for k, v in uv.items() if k not in ("III", "aVR", "aVL", "aVF")}
+    if not uv:
         return None
-    return {"fs": float(data.get("fs", 500)), "records": records, "of": total}
+    block = np.array([np.clip(v, -_INT16, _INT16) for v in uv.values()], dtype="<i2")
+    text = base64.b64encode(block.tobytes()).decode()
+    return {**record, "leads": list(map(clean, uv)), "uv": text}
 
 
 def _themed(svg: str) -> str:

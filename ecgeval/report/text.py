@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["clean", "fixed", "interval", "number", "places", "pvalue", "slug"]
+__all__ = ["clean", "fixed", "interval", "number", "places", "pvalue", "role_order", "slug"]
 
 # Control characters break XML and PDF/A; bidirectional overrides can make an id read as another.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -78,3 +78,9 @@ def pvalue(p: float | None) -> str:
 def slug(text: str) -> str:
     """Return `text` as a file name: letters, digits, dot, dash and underscore."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "item"
+
+
+def role_order(role: str) -> int:
+    """Return where a set stands: results.json sorts its keys, people read real ones first."""
+    roles = ("real", "train", "holdout", "synth")
+    return roles.index(role) if role in roles else len(roles)

@@ -8,8 +8,10 @@ from typing import Any
 
 from ecgeval.catalogue import CATALOGUE, Entry
 from ecgeval.measures import measure_info
+from ecgeval.report.digest import deciding_number, next_steps
 from ecgeval.report.explain import statistic
-from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, slug
+from ecgeval.report.sheets import to_csv
+from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, role_order, slug
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
 __all__ = ["view"]
@@ -29,6 +31,7 @@ _MEANING = {
 _UNDECIDED = (
     "The audit found no leak and can exclude none: a test that finds nothing shows nothing."
 )
+_CHANGE = "Nothing got worse. A gate that failed in both runs has not changed, and fails still."
 _INTERVALS = (
     "Intervals are at 95 %, except that equivalence is read off the 90 % interval, given in its "
     "findings: two one-sided tests at 5 % both reject exactly where the 90 % interval lies inside "
@@ -36,6 +39,7 @@ _INTERVALS = (
 )
 _ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS)
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
+_FACT = 60
 _SHOWN_APART = {"title", "notice"}
 
 
@@ -106,6 +110,7 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
     audit = any(s.slug.startswith("privacy") for s in results.sections)
     alone = audit and "fidelity" not in known
     title = "Privacy audit of synthetic ECGs" if alone else "Synthetic ECGs against real ECGs"
+    title = "What changed between two runs" if "diff" in known else title
     equivalence = any(f.code in ("FID-EQUIV", "FID-SPREAD") for f in results.findings)
     return {
         "title": clean(manifest.get("title") or title),
@@ -115,7 +120,9 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
         "reading": _reading(results),
         "intervals": _INTERVALS if equivalence else "",
         "headline": _prose(results.headline().partition(": ")[2]),
-        "sets": _sets(manifest.get("sets")),
+        "number": _prose(deciding_number(results)),
+        "sets": _all_sets(manifest),
+        "next": [{"codes": clean(codes), "text": text} for codes, text in next_steps(results)],
         "manifest": [
             {"key": clean(k), "value": clean(v)}
             for k, v in _leaves({k: v for k, v in manifest.items() if k not in _SHOWN_APART})
@@ -131,6 +138,8 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
 def _meaning(results: Results) -> str:
     """Return what the verdict says; an audit has no margins that an interval could cross."""
     gates = {s.slug for s in results.sections if s.gate}
+    if "diff" in gates:
+        return _CHANGE if results.verdict == Verdict.PASS else ""
     leaks = {
         f.section.startswith("privacy") for f in results.findings
         if f.gate and f.section in gates and f.verdict == results.verdict
@@ -142,6 +151,8 @@ def _meaning(results: Results) -> str:
 
 def _reading(results: Results) -> str:
     """Return how to read the numbers of this run."""
+    if any(s.slug == "diff" for s in results.sections):
+        return "Differences are new less old, with intervals that take the runs as independent."
     floor = (
         "Every effect size stands beside its noise floor: the same statistic on real against real "
         "at the same size. "
@@ -268,6 +279,7 @@ def _table(t: Table) -> dict[str, Any]:
         ]
         or [False] * len(t.columns),
         "rows": [[number(v) for v in row] for row in t.rows],
+        "csv": to_csv(t.frame()),
     }
 
 
@@ -275,15 +287,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_ROLES = ("real", "train", "holdout", "synth")
+def _all_sets(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sets of a run, or of the two runs that are compared."""
+    if "sets" in manifest:
+        return _sets(manifest["sets"])
+    both = {side: (manifest.get(side) or {}).get("sets") for side in ("old", "new")}
+    return [{**s, "role": f"{side} run, {s['role']}"} for side in both for s in _sets(both[side])]
 
 
 def _sets(sets: Any) -> list[dict[str, Any]]:
     """Return what was compared; `sets` maps a role to a description, or lists descriptions."""
     if isinstance(sets, Mapping):
         items = [(role, dict(d)) for role, d in sets.items() if isinstance(d, Mapping)]
-        # results.json sorts its keys; people read real sets before synthetic ones.
-        items.sort(key=lambda item: _ROLES.index(item[0]) if item[0] in _ROLES else len(_ROLES))
+        items.sort(key=lambda item: role_order(item[0]))
     else:
         items = [(d.get("role", ""), dict(d)) for d in sets or () if isinstance(d, Mapping)]
     out = []
@@ -317,7 +333,10 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
             {
                 "role": clean(role),
                 "name": clean(name),
-                "facts": [{"key": clean(k), "value": clean(v)} for k, v in facts],
+                # What is long (licence, citation, notes) folds away: a card is read at a glance.
+                "facts": [
+                    {"key": clean(k), "value": clean(v), "long": len(v) > _FACT} for k, v in facts
+                ],
             }
         )
     return out

@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -152,8 +153,13 @@ def test_viewer_keys(browser, page) -> None:
     first, width = browser.js(label), browser.js(f"{canvas}.clientWidth")
     assert first.startswith("real ECG")
     assert first.endswith("12 leads, 10.0 s")
+    other = "document.querySelectorAll('.viewer canvas')[1]"
+    beside = browser.js(f"{other}.ariaLabel")
+    assert beside.startswith("synthetic ECG")
+    assert browser.js(f"{other}.getBoundingClientRect().left") > width
     browser.key("ArrowRight")
-    assert browser.js(label).startswith("synthetic ECG")
+    assert browser.js(label) != first
+    assert browser.js(f"{other}.ariaLabel") != beside
     browser.key("ArrowLeft")
     assert browser.js(label) == first
     browser.key("+")
@@ -165,7 +171,85 @@ def test_viewer_keys(browser, page) -> None:
     before = browser.js(f"{canvas}.toDataURL()")
     browser.key("m")
     assert browser.js(f"{canvas}.toDataURL()") != before
+    browser.key("s")
+    assert browser.js(f"{other}.checkVisibility()") is False
+    assert browser.js(f"{canvas}.clientWidth") > 1.5 * width
+    browser.key("ArrowRight")
+    assert browser.js(label).startswith("synthetic ECG")
     assert browser.complaints() == []
+
+
+def test_viewer_lays_a_pair_over_each_other_at_its_lag(browser, make, tmp_path) -> None:
+    """The synthetic trace has a spike at 4 s, the real one at 3.5 s, moved by 400 ms."""
+    results = make(records=1)
+    figure = next(f for f in results.figures if f.kind == "pairs")
+    spike = {at: [1500 * (abs(k - 500 * at) < 5) for k in range(5000)] for at in (3.5, 4.0)}
+    pair = {"synth": {"II": spike[4.0]}, "real": {"II": spike[3.5]}, "lag_ms": 400}
+    figure.data["pairs"][:] = [pair | {"title": "s", "real_title": "r"}]
+    keep = tuple(f for f in results.figures if f.kind == "pairs")
+    results = replace(results, figures=keep)
+    browser.open(write_report(results, tmp_path, formats=["html"])["html"])
+    blue = """(() => {
+      const c = document.querySelector('.viewer canvas'), mm = c.width / (16 + 250 + 4);
+      const p = c.getContext('2d').getImageData(0, Math.round(12 * mm), c.width, 1).data;
+      const at = []; for (let x = 0; x < c.width; x++)
+        if (p[4 * x + 2] - p[4 * x] > 60) at.push((x / mm - 16) / 25);
+      return at;
+    })()"""
+    aligned = browser.js(blue)
+    browser.js("document.querySelector('.viewer canvas').focus()")
+    browser.key("l")
+    moved = browser.js(blue)
+    assert aligned == pytest.approx([3.9] * len(aligned), abs=0.03)
+    assert moved == pytest.approx([3.5] * len(moved), abs=0.03)
+    assert min(len(aligned), len(moved)) > 0
+    label = browser.js("document.querySelector('.viewer canvas').ariaLabel")
+    assert label == "synthetic ECG s over real ECG r, 1 leads, 10.0 s"
+
+
+def test_a_number_says_what_it_is_on_focus_and_on_hover(browser, page) -> None:
+    browser("Emulation.setFocusEmulationEnabled", enabled=True)
+    browser.open(page)
+    browser.js("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    value = "document.querySelector('#fidelity details.all table.estimates b')"
+    browser.js(f"{value}.focus()")
+    shown = browser.js("document.getElementById('tip').innerText")
+    for words in ("Cliff's δ", "interval: ", "95 % confidence interval", "real against real: ",
+                  "n real / synth: 238 / 400", "patient bootstrap, 2,000 draws",
+                  "source: "):  # fmt: skip
+        assert words in shown, words
+    assert browser.js(f"{value}.getAttribute('aria-describedby')") == "tip"
+    browser.key("Escape")
+    assert browser.js("document.getElementById('tip').checkVisibility()") is False
+    browser.js(
+        "document.activeElement.blur(); "
+        "document.querySelector('a.code').scrollIntoView({ behavior: 'instant' })"
+    )
+    at = browser.js("(() => { const r = document.querySelector('a.code').getBoundingClientRect();"
+                    " return [r.left + 4, r.top + 4]; })()")  # fmt: skip
+    browser("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1])
+    assert "equivalence of the primary measures" in browser.js(
+        "document.getElementById('tip').innerText"
+    )
+    browser("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    assert browser.complaints() == []
+
+
+def test_every_table_can_be_taken_away(browser, page) -> None:
+    browser.open(page)
+    tables = browser.js("document.querySelectorAll('table.data').length")
+    links = "[...document.querySelectorAll('table.data')].map((t) => t.closest('.scroll')"
+    assert browser.js(
+        f"{links}.nextElementSibling.querySelectorAll('a.csv[download]').length)"
+    ) == ([1] * tables)
+    text = browser.js(
+        "(() => { const t = document.createElement('table'); t.innerHTML = '<tr><th>a</th>"
+        "<th>b</th></tr><tr><td>−1,234.5</td><td>=x\"y</td></tr>'; return csv(t); })()"
+    )
+    assert text == '"a","b"\r\n-1234.5,"\'=x""y"'
+    browser.js("document.querySelector('a.csv[href=\"#\"]').click()")
+    assert browser.complaints() == []
+    assert all(url.startswith("blob:") for url in browser.requests())
 
 
 def test_viewer_draws_the_samples(browser, make, tmp_path) -> None:
