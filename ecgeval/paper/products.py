@@ -496,10 +496,9 @@ def normal(setting: Setting) -> Results:
                  **dict(zip(("ci_low", "ci_high", "floor_low", "floor_high"), ends, strict=True))}
             )  # fmt: skip
         (conclusion,) = (f for f in found.findings if f.code == "PLAUS-NORMAL")
-        (wide,) = (d for d in differences[-2:] if d["limits"] == "alternative")
         out += Results(
             findings=(
-                _finding("PAPER-NORMAL", conclusion.verdict, _difference(wide), "normal",
+                _finding("PAPER-NORMAL", conclusion.verdict, _difference(differences[-2:]), "normal",
                          estimates=tuple(ids), rule=conclusion.rule),
             )
         )  # fmt: skip
@@ -532,14 +531,16 @@ def normal(setting: Setting) -> Results:
     )  # fmt: skip
 
 
-def _difference(row: Mapping[str, Any]) -> str:
-    if row["difference"] is None:
-        return f"{row['set']} against {row['against']}: too few records to compare shares"
-    return (
-        f"{row['set']} against {row['against']}, {row['limits']} limits: "
-        f"{fixed(row['difference'], 1)} ({interval((row['ci_low'], row['ci_high']), 1)}) "
-        "percentage points of rule-normal ECGs"
-    )
+def _difference(rows: Sequence[Mapping[str, Any]]) -> str:
+    title = f"{rows[0]['set']} against {rows[0]['against']}"
+    if rows[0]["difference"] is None:
+        return f"{title}: too few records to compare shares"
+    parts = [
+        f"{fixed(r['difference'], 1)} ({interval((r['ci_low'], r['ci_high']), 1)}) under the "
+        f"{r['limits']} limits"
+        for r in rows
+    ]
+    return f"{title}, percentage points of rule-normal ECGs: {' and '.join(parts)}"
 
 
 def _share(
