@@ -441,12 +441,15 @@ class Results:
         left: list[str] = []
         for figure in self.figures:
             drawn = figure._repr_html_() if len(shown) < _FIGURES else None
-            if drawn and len(drawn) <= _FIGURE_BYTES:
+            if drawn and sum(map(len, [*shown, drawn])) <= _FIGURE_BYTES:
                 shown.append(drawn)
             else:
                 left.append(figure.id)
+        head = f"<b>{escape(str(self.manifest.get('title', '')))}</b> (describes; nothing gates)"
+        if self.gates():
+            head = f"{_badge(self.verdict)} {escape(self.headline().partition(': ')[2])}"
         parts = [
-            f"<p>{_badge(self.verdict)} {escape(self.headline().partition(': ')[2])}</p>",
+            f"<p>{head}</p>",
             f'<table class="ecgeval">{"".join(rows)}</table>',
             f"<p>{len(self.estimates):,} estimates (<code>.to_frame()</code>), "
             f"{len(self.tables)} tables, {len(self.figures)} figures.</p>",
@@ -459,7 +462,7 @@ class Results:
         return "".join(parts)
 
 
-_FIGURES, _FIGURE_BYTES = 6, 300_000  # what one cell of a notebook shows
+_FIGURES, _FIGURE_BYTES = 6, 300_000  # what one cell of a notebook shows in all
 _COLOURS = {"PASS": "#00735a", "FAIL": "#b3261e", "INCONCLUSIVE": "#8a5a00"}
 
 

@@ -498,8 +498,10 @@ def normal(setting: Setting) -> Results:
         (conclusion,) = (f for f in found.findings if f.code == "PLAUS-NORMAL")
         out += Results(
             findings=(
-                _finding("PAPER-NORMAL", conclusion.verdict, _difference(differences[-2:]), "normal",
-                         estimates=tuple(ids), rule=conclusion.rule),
+                _finding(
+                    "PAPER-NORMAL", conclusion.verdict, _difference(differences[-2:]), "normal",
+                    estimates=tuple(ids), rule=conclusion.rule,
+                ),
             )
         )  # fmt: skip
     caption = (
