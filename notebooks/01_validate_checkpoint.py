@@ -27,7 +27,7 @@ try:
     real = ee.read(REAL or f"deepfake:0-{RECORDS - 1}")
 except ee.DataError:
     real = ee.read(f"deepfake:0-{RECORDS - 1}")
-real
+real.records["source"].iloc[0], real
 
 # %% [markdown]
 # `generate` takes a name or a checkpoint file of your own. Record *i* of a seed is the same however
