@@ -100,12 +100,22 @@ class _Compare(ModuleType):
         return pipeline.compare(*args, **kwargs)
 
 
+def _figure_html(figure: Figure) -> str | None:
+    from ecgeval.report.notebook import figure_html
+
+    return figure_html(figure)
+
+
 class _Package(ModuleType):
     # Importing a submodule sets it as an attribute of its package. `compare` names both a
     # subpackage and a public function; whichever comes first, `ecgeval.compare(...)` must work.
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "compare" and isinstance(value, ModuleType):
             value.__class__ = _Compare
+        if name == "results" and isinstance(value, ModuleType):
+            # Results come from below, and figures are drawn above: the package joins the two, and
+            # nothing that draws is imported before a notebook shows a figure.
+            value.draw_figures_with(_figure_html)
         super().__setattr__(name, value)
 
 

@@ -236,8 +236,19 @@ def _print(results: Results, out: Path | None, as_json: bool) -> None:
     if "notice" in results.manifest:
         print(results.manifest["notice"])
     print(results.headline())
-    titles = {section.slug: section for section in results.sections}
-    for slug, section in titles.items():
+    _print_sections(results)
+    largest = _largest(results)
+    if largest:
+        print("\nLargest effects (Cliff's delta, 95 % CI; real against real within the floor):")
+        for line in largest:
+            print(f"  {line}")
+    if out is not None:
+        print(f"\nReport: {out / 'index.html'}")
+
+
+def _print_sections(results: Results) -> None:
+    """Print every section's verdict and findings."""
+    for slug, section in {section.slug: section for section in results.sections}.items():
         if results.describes(slug):
             print(f"\n{section.title} (describes; does not count)")
         else:
@@ -246,15 +257,8 @@ def _print(results: Results, out: Path | None, as_json: bool) -> None:
         for finding in results.findings:
             if finding.section == slug:
                 word = str(finding.verdict).replace("_", " ")
-                aside = "" if finding.gate else " (does not count)"
+                aside = "" if finding.gate or results.describes(slug) else " (does not count)"
                 print(f"  {word:<14} {finding.code:<16} {finding.title}{aside}")
-    largest = _largest(results)
-    if largest:
-        print("\nLargest effects (Cliff's delta, 95 % CI; real against real within the floor):")
-        for line in largest:
-            print(f"  {line}")
-    if out is not None:
-        print(f"\nReport: {out / 'index.html'}")
 
 
 def _largest(results: Results, most: int = 5) -> list[str]:
@@ -638,6 +642,50 @@ def _print_changes(results: Results, most: int = 8) -> None:
     for row in tables["diff.findings"].query("change != 'same'").to_dict("records"):
         old, new = row["old"] or "absent", row["new"] or "gone"
         print(f"  {row['change']:<8} {row['finding']}: {old} -> {new}")
+
+
+@app.command()
+def paper(
+    out: Out,
+    real: Annotated[
+        list[str] | None,
+        typer.Option(help="SET of real ECGs or reference:NAME; give it again for more. Default: "
+                     "the first normal records of PTB-XL, and LUDB, where they can be had."),
+    ] = None,
+    generator: Annotated[
+        list[str] | None,
+        typer.Option(help="pulse2pulse, wavegan-star or a checkpoint file; again for more."),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=20, help="Records of each generator; default 1000.")
+    ] = None,
+    margins: Annotated[
+        str, typer.Option(help="Equivalence margins: lenient, strict or a TOML file.")
+    ] = "lenient",
+    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1, quick: Quick = False,
+    device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """The evaluation of Thambawita et al. 2021: its figures and tables, for a manuscript.
+
+    Exit code 0 when it ran: it describes, and nothing in it gates.
+    """
+    from ecgeval import paper as study
+
+    _writable(out)
+    with _progress() as progress:
+        results = study.paper(
+            real, generator or study.GENERATED, n=n, seed=seed, quick=quick,
+            article=out / study.ARTICLE, margins=margins, assume_independent=assume_independent,
+            jobs=jobs, cache=_cache(no_cache), device=_device(device), progress=progress,
+        )  # fmt: skip
+        written = study.write_paper(results, out)
+    if as_json:
+        findings = json.loads(results.findings_frame().to_json(orient="records"))
+        body = {"index": str(written["index"]), "findings": findings}
+        print(json.dumps(body, indent=1, ensure_ascii=False))
+        return
+    _print_sections(results)
+    print(f"\nWritten: {written['index']}; slots for the article's figures: {written['article']}")
 
 
 @app.command()

@@ -596,7 +596,7 @@ class Run:
             rng = child_rng(self.config.seed, "pictures", name)
             usable = np.flatnonzero(f.outcome == "")
             for row in np.sort(rng.permutation(usable)[:_PICTURES]):
-                records.append(_trace(ecgs, int(row), name))
+                records.append(trace(ecgs, int(row), name))
         return Figure(
             "fidelity.paper", "ecg_paper", "On ECG paper",
             {"fs": min(synth.fs, _BEAT_FS), "leads": list(synth.leads), "records": records},
@@ -812,7 +812,7 @@ def _outcomes(
     return outcome, who.astype(object)
 
 
-def _trace(ecgs: EcgSet, row: int, name: str) -> dict[str, Any]:
+def trace(ecgs: EcgSet, row: int, name: str) -> dict[str, Any]:
     block = np.asarray(ecgs.signals[row])
     if ecgs.fs > _BEAT_FS:
         block = resample(block, ecgs.fs, _BEAT_FS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ __all__ = [
     "Section",
     "Table",
     "Verdict",
+    "draw_figures_with",
     "json_schema",
     "worst",
 ]
@@ -197,6 +199,21 @@ class Figure:
     data: Mapping[str, Any]
     caption: str = ""
     section: str = ""
+
+    def _repr_html_(self) -> str | None:
+        """Return the drawing with its caption, for a notebook; None where nothing can draw it."""
+        return _drawers[-1](self) if _drawers else None
+
+
+_drawers: list[Callable[[Figure], str | None]] = []
+
+
+def draw_figures_with(draw: Callable[[Figure], str | None]) -> None:
+    """Register what draws a figure as HTML when a notebook shows it.
+
+    Drawing is a part far above this one; whoever has it hands it down.
+    """
+    _drawers.append(draw)
 
 
 @dataclass(frozen=True)
@@ -405,18 +422,64 @@ class Results:
             f"{len(self.findings)} findings>"
         )
 
-    def _repr_html_(self) -> str:
-        import html
+    def figure(self, id: str) -> Figure:
+        """Return the figure with this id (KeyError where there is none); a notebook draws it."""
+        for figure in self.figures:
+            if figure.id == id:
+                return figure
+        raise KeyError(id)
 
-        rows = "".join(
-            f"<tr><td><b>{f.verdict}</b></td><td>{html.escape(f.code)}</td>"
-            f"<td>{html.escape(f.title)}</td></tr>"
-            for f in self.findings
-        )
-        return (
-            f"<p><b>{html.escape(self.headline())}</b></p>"
-            f"<table><tr><th>verdict</th><th>code</th><th>finding</th></tr>{rows}</table>"
-        )
+    def _repr_html_(self) -> str:
+        """Return verdicts by section, and the first figures folded away, for a notebook."""
+        titles = {s.slug: s.title for s in self.sections}
+        slugs = dict.fromkeys([*titles, *(f.section for f in self.findings)])
+        rows = []
+        for slug in slugs:
+            found = [f for f in self.findings if f.section == slug]
+            word = "" if self.describes(slug) else str(self.section_verdict(slug))
+            if titles.get(slug) or found:
+                rows.append(_row("th", _badge(word), titles.get(slug, slug), ""))
+            for f in found:
+                rows.append(_row("td", _badge(f.verdict), f.title, f.code, faint=not f.gate))
+        shown: list[str] = []
+        left: list[str] = []
+        for figure in self.figures:
+            drawn = figure._repr_html_() if len(shown) < _FIGURES else None
+            if drawn and sum(map(len, [*shown, drawn])) <= _FIGURE_BYTES:
+                shown.append(drawn)
+            else:
+                left.append(figure.id)
+        head = f"<b>{escape(str(self.manifest.get('title', '')))}</b> (describes; nothing gates)"
+        if self.gates():
+            head = f"{_badge(self.verdict)} {escape(self.headline().partition(': ')[2])}"
+        parts = [
+            f"<p>{head}</p>",
+            f'<table class="ecgeval">{"".join(rows)}</table>',
+            f"<p>{len(self.estimates):,} estimates (<code>.to_frame()</code>), "
+            f"{len(self.tables)} tables, {len(self.figures)} figures.</p>",
+        ]
+        if shown:
+            parts.append(f"<details><summary>Figures</summary>{''.join(shown)}</details>")
+        if left:
+            listed = ", ".join(f"<code>{escape(id)}</code>" for id in left)
+            parts.append(f"<p>One at a time, as in <code>.figure(ID)</code>: {listed}</p>")
+        return "".join(parts)
+
+
+_FIGURES, _FIGURE_BYTES = 6, 300_000  # what one cell of a notebook shows in all
+_COLOURS = {"PASS": "#00735a", "FAIL": "#b3261e", "INCONCLUSIVE": "#8a5a00"}
+
+
+def _badge(verdict: str) -> str:
+    colour = _COLOURS.get(str(verdict), "#5c6472")
+    word = escape(str(verdict).replace("_", " "))
+    return f'<b style="color:{colour};white-space:nowrap">{word}</b>'
+
+
+def _row(kind: str, badge: str, text: str, code: str, *, faint: bool = False) -> str:
+    left = "text-align:left" + (";opacity:0.75" if faint else "")
+    cells = (badge, escape(text), f"<code>{escape(code)}</code>" if code else "")
+    return "<tr>" + "".join(f'<{kind} style="{left}">{c}</{kind}>' for c in cells) + "</tr>"
 
 
 def _dump(value: Any) -> str:

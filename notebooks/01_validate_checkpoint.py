@@ -21,12 +21,13 @@ import os
 import ecgeval as ee
 
 RECORDS = int(os.environ.get("ECGEVAL_NOTEBOOK_RECORDS", "200"))
+REAL = os.environ.get("ECGEVAL_NOTEBOOK_REAL", "ptbxl-norm:1-400")  # empty: the stand-ins
 
 try:
-    real = ee.read("ptbxl-norm:1-400")
+    real = ee.read(REAL or f"deepfake:0-{RECORDS - 1}")
 except ee.DataError:
     real = ee.read(f"deepfake:0-{RECORDS - 1}")
-real
+real.records["source"].iloc[0], real
 
 # %% [markdown]
 # `generate` takes a name or a checkpoint file of your own. Record *i* of a seed is the same however
@@ -51,6 +52,12 @@ ee.measure(synth)[columns].describe().round(2)
 results = ee.compare(real, synth, seed=0)
 results
 
+# %% [markdown]
+# Any figure of the report by its id.
+
+# %%
+results.figure("fidelity.effects")
+
 # %%
 frame = results.to_frame()
 deltas = frame[frame.index.str.endswith(".cliffs_delta")]
@@ -62,4 +69,6 @@ deltas.loc[order, ["label", "value", "ci_low", "ci_high", "floor_low", "floor_hi
 # them can be written again.
 
 # %%
-ee.write_report(results, os.environ.get("ECGEVAL_NOTEBOOK_OUT", "../reports/01_validate_checkpoint"))
+out = os.environ.get("ECGEVAL_NOTEBOOK_OUT", "../reports/01_validate_checkpoint")
+written = ee.write_report(results, out)
+len(written), written["html"]

@@ -18,7 +18,7 @@ LEVELS = {
     "compare": 5, "privacy": 5,
     "report": 6, "config": 6,
     "pipeline": 7,
-    "sweep": 7.5,
+    "sweep": 7.5, "paper": 7.5,
     "cli": 8,
 }  # fmt: skip
 # Heavy packages and the only places that may import them.

@@ -1,7 +1,14 @@
 """Results: verdicts, JSON round trip, schema."""
 
+import base64
 import json
 import math
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -122,12 +129,63 @@ def test_adding_keeps_order_and_everything():
     assert both.verdict == Verdict.NOT_ASSESSABLE  # section t found nothing
 
 
-def test_frames_and_displays():
+def test_frames_and_headline():
     got = results("FAIL", "FAIL")
     frame = got.to_frame()
     assert frame.loc["s.qrs_ms.ks", "floor_high"] == 0.2
     assert got.estimate("s.qrs_ms.ks").n_real == 4
     assert got.headline() == "FAIL: title FAIL (and 1 more failed gate: FID-X)"
-    assert "<table>" in got._repr_html_()
-    escaped = Results(findings=(Finding("FID-X", Verdict.PASS, "<script>"),))._repr_html_()
-    assert "<script>" not in escaped
+
+
+HOSTILE = '<script>alert(1)</script>" onload="x'
+BARS = {"rows": [{"label": HOSTILE, "value": 1.0, "ci": [0.5, 1.5]}], "xlabel": HOSTILE}
+
+
+def test_a_notebook_shows_verdicts_by_section_and_figures():
+    bars = Figure("s.effects", "effects", "Bars", BARS, "What they say", "s")
+    other = Figure("s.other", "no such kind", "Other", {}, "", "s")
+    html = replace(results("FAIL", "PASS"), figures=(bars, other))._repr_html_()
+    for part in ("title FAIL", "title PASS", "<th ", "FID-X", "<details>", "What they say"):
+        assert part in html
+    image = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', html)[1]
+    ElementTree.fromstring(base64.b64decode(image))
+    assert "<code>s.other</code>" in html  # what cannot be drawn is named
+    assert replace(results("PASS"), figures=(bars,)).figure("s.effects") is bars
+    with pytest.raises(KeyError):
+        results("PASS").figure("s.effects")
+
+
+def test_what_a_notebook_shows_is_text():
+    figure = Figure(HOSTILE, "effects", HOSTILE, BARS, HOSTILE, HOSTILE)
+    unknown = Figure(HOSTILE, HOSTILE, HOSTILE, {}, HOSTILE, HOSTILE)
+    finding = Finding(HOSTILE, Verdict.PASS, HOSTILE, section=HOSTILE)
+    section = Section(HOSTILE, HOSTILE)
+    hostile = Results(sections=(section,), findings=(finding,), figures=(figure, unknown))
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            assert tag != "script"
+            assert not [name for name, _ in attributes if name.startswith("on")]
+
+    Reader().feed(hostile._repr_html_())
+    Reader().feed(figure._repr_html_())
+    svg = base64.b64decode(re.search(r"base64,([^\"]+)", figure._repr_html_())[1]).decode()
+    assert "<script" not in svg
+
+
+def test_a_cell_stays_small():
+    bars = [Figure(f"s.{k}", "effects", f"Bars {k}", BARS, "", "s") for k in range(9)]
+    html = replace(results("PASS"), figures=tuple(bars))._repr_html_()
+    assert html.count("<img ") == 6
+    assert "<code>s.8</code>" in html
+
+
+def test_drawing_is_imported_when_a_figure_is_shown():
+    code = (
+        "import sys, ecgeval\n"
+        "f = ecgeval.Figure('a', 'effects', 'A', {'rows': [{'label': 'x', 'value': 1.0}]})\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "assert '<img' in ecgeval.Results(figures=(f,))._repr_html_()\n"
+        "assert 'matplotlib' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,6 +15,7 @@ from ecgeval.catalogue import (
     plausibility,
     privacy,
     quality,
+    study,
     subgroups,
     usefulness,
 )
@@ -34,6 +35,7 @@ _AREAS = (
     privacy,
     attacks,
     checkpoints,
+    study,
 )
 
 CATALOGUE: dict[str, Entry] = {entry.code: entry for area in _AREAS for entry in area.ENTRIES}

@@ -285,7 +285,9 @@ _POINTS = 2000
 def _scatter(data: Mapping[str, Any]) -> Cells:
     """Points and least-squares line of each set.
 
-    ``sets``: name, x, y, n, r2, slope, intercept; ``xlabel``, ``ylabel``.
+    ``sets``: name (real or synth decides the colour), title, x, y, n, r2, slope, intercept, shift
+    (its points are drawn so much higher: on a grid of times dots hide each other); ``xlabel``,
+    ``ylabel``.
     """
     sets = list(data.get("sets", ()))
     fig, ax = _axes(5.2, 3.6, left=0.55, right=0.15, bottom=0.5, top=0.2)
@@ -298,8 +300,9 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
         x, y = x[::step], y[::step]
         face, edge = (colour, "none") if marker == "o" else ("none", colour)
         alpha = float(np.clip(250 / max(len(x), 1), 0.45, 0.95))
-        ax.plot(x, y, marker, mfc=face, mec=edge, ms=2.8, mew=0.7, alpha=alpha, zorder=1 + k)
-        label = [_short(_word(s.get("name", f"set {k + 1}")), 40)]
+        ax.plot(x, y + float(s.get("shift") or 0), marker, mfc=face, mec=edge, ms=2.8, mew=0.7,
+                alpha=alpha, zorder=1 + k)  # fmt: skip
+        label = [_short(_word(s.get("title") or s.get("name", f"set {k + 1}")), 40)]
         label += [f"n {s['n']:,}"] if s.get("n") is not None else []
         label += [f"{drawn:,} drawn"] if drawn < n else []
         label += [f"r² {s['r2']:.2f}"] if s.get("r2") is not None else []
@@ -715,8 +718,10 @@ def _rows_effects(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rows_scatter(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for s in data.get("sets", ()):
+        drawn = {"drawn_y": s["shift"]} if s.get("shift") is not None else {}
         for x, y in zip(s.get("x", ()), s.get("y", ()), strict=True):
-            yield {"set": s.get("name", ""), "x": x, "y": y}
+            yield {"set": s.get("name", ""), "x": x, "y": y,
+                   **{key: y + shift for key, shift in drawn.items()}}  # fmt: skip
 
 
 def _rows_ecg(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

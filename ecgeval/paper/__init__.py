@@ -1,0 +1,24 @@
+"""The evaluation of Thambawita et al., Sci Rep 2021;11:21896, for anybody's generator.
+
+`paper` makes every table and figure as `Results`; `write_paper` writes them for a manuscript.
+`arms` finds the sets, `products` holds one function a product, `article` the slots for what only
+the article tells, `write` the files.
+"""
+
+from ecgeval.paper.arms import GENERATED, REAL
+from ecgeval.paper.article import read_article, template
+from ecgeval.paper.study import QUICK_N, RECORDS, paper
+from ecgeval.paper.write import ARTICLE, shown, write_paper
+
+__all__ = [
+    "ARTICLE",
+    "GENERATED",
+    "QUICK_N",
+    "REAL",
+    "RECORDS",
+    "paper",
+    "read_article",
+    "shown",
+    "template",
+    "write_paper",
+]
