@@ -36,12 +36,14 @@ def _threats(v: View) -> Table:
     attacks = "membership inference, linkage, singling out and inference of attributes"
     tried = "copy search" + (", exchangeability" if v.e.exchange is not None else "")
     tried += f", {attacks}" if beats and alike else ""
+    asked = v.critic_asked
     rows = (
         ("whoever downloads the synthetic records", "the records, and ECGs of the person sought",
          "yes" if alike else "in part", tried),
         ("whoever may query the generator", "as many records as wanted", "no",
          "these records only; draw more and audit again"),
-        ("whoever holds the weights", "generator, perhaps critic", "no", ""),
+        ("whoever holds the weights", "generator, perhaps critic", "in part" if asked else "no",
+         "membership inference by the critic's score" if asked else ""),
         ("whoever can train generators alike", "shadow models", "no", ""),
     )  # fmt: skip
     return Table(

@@ -178,6 +178,8 @@ def findings(v: View) -> Iterator[Finding]:
         rule="written whatever the data", section=v.section, gate=False,
     )  # fmt: skip
     omitted = NOT_TESTED if "beat" in v.e.synth.signals else (*WITH_BEATS, *NOT_TESTED)
+    if v.critic_asked:
+        omitted = (*omitted[:-1], f"{omitted[-1]} beyond its critic's scores")
     yield Finding(
         "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE,
         f"{plural(len(omitted), 'attack')} were not tried",

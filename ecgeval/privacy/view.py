@@ -43,6 +43,8 @@ class View:
         Whether real traces, distances and ids may be shown.
     given_holdout : bool
         Whether a holdout was given, usable or not.
+    critic : bool
+        Whether the critic's scores were given.
 
     Attributes
     ----------
@@ -62,10 +64,11 @@ class View:
     """
 
     def __init__(
-        self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool
-    ) -> None:
+        self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool,
+        critic: bool = False,
+    ) -> None:  # fmt: skip
         self.e, self.section, self.seed, self.show = e, section, seed, show
-        self.given_holdout = given_holdout
+        self.given_holdout, self.critic = given_holdout, critic
         usable = [s.usable for s in e.synth.signals.values()]
         self.n_synth = int(np.logical_or.reduce(usable).sum())
         self.n_planted = e.matches[0].found.shape[1]
@@ -109,6 +112,11 @@ class View:
     def with_holdout(self) -> bool:
         """Whether synthetic records were compared with the holdout too."""
         return self.e.holdout is not None and self.comparable
+
+    @property
+    def critic_asked(self) -> bool:
+        """Whether the critic's scores were used for an attack."""
+        return self.critic and self.with_holdout and "beat" in self.e.synth.signals
 
     @property
     def primary(self) -> Match:
