@@ -347,13 +347,7 @@ def _exchange(v: View) -> Finding:
 
 
 def _duplicates(v: View) -> Finding:
-    e = v.e
-    n = len(np.unique(e.duplicates.pairs))
-    parts = []
-    if n:
-        parts.append(f"{plural(n, 'real record')} occur more than once")
-    if e.shared_patients:
-        parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
+    e, parts = v.e, v.twice()
     text = (
         "Repeated records are memorised most easily, and a patient on both sides makes the "
         "holdout no control."

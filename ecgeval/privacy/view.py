@@ -130,16 +130,30 @@ class View:
         yield "any", self.found
 
     def summary(self) -> str:
-        """Return who was compared, in one sentence."""
+        """Return who was compared, and whether the real sets were apart, in a few words."""
         e = self.e
         against = (
             f"{plural(e.holdout.people(), 'holdout patient')}" if e.holdout is not None
             else "no holdout"
         )  # fmt: skip
-        return (
+        text = (
             f"{plural(len(e.synth), 'synthetic record')} against "
             f"{plural(e.train.people(), 'training patient')} and {against}."
         )
+        twice = self.twice()
+        if not twice:
+            return text
+        left = f" ({plural(e.removed, 'record')} left the holdout)" if e.removed else ""
+        return f"{text} The real sets are not clean: {'; '.join(twice)}{left}."
+
+    def twice(self) -> list[str]:
+        """Return what occurs twice in the real sets: recordings, and patients in both."""
+        e, parts = self.e, []
+        if n := len(np.unique(e.duplicates.pairs)):  # two or more
+            parts.append(f"{plural(n, 'real record')} occur more than once")
+        if e.shared_patients:
+            parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
+        return parts
 
 
 def plural(count: int, noun: str) -> str:
