@@ -15,6 +15,7 @@ from ecgeval.privacy.attacks import attack, attackable
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.exhibits import figures, tables
 from ecgeval.privacy.findings import estimates, findings
+from ecgeval.privacy.halves import same_record
 from ecgeval.privacy.view import View
 from ecgeval.results import Results, Section, Verdict
 
@@ -97,9 +98,10 @@ def audit_sets(
         device=device, permutations=permutations,
         assume_independent=assume_independent, id_key=id_key, progress=progress,
     )  # fmt: skip
+    reach = same_record(e, jobs=jobs, progress=progress)
     view = View(
         e, section, seed, show_traces, given_holdout=holdout is not None,
-        critic=scores is not None,
+        critic=scores is not None, reach=reach,
     )  # fmt: skip
     attacked = Results()
     if attackable(e):

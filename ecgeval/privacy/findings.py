@@ -91,6 +91,12 @@ def estimates(v: View) -> Iterator[Estimate]:
                 label=f"planted copies found, {transform.label}, {name}",
                 method="planted training records, right partner named; Clopper-Pearson",
             )  # fmt: skip
+    for name, r in v.reach.items():
+        yield Estimate(
+            v.id(name.lower(), "own_halves"), r.low, (r.ci_low, r.ci_high), n_real=r.records,
+            seed=v.seed, label=f"similarity that 95 % of records reach with their own half, {name}",
+            method="5 % quantile over training records, first against last half; order statistics",
+        )  # fmt: skip
     yield Estimate(
         v.id("duplicates", "records"), len(np.unique(e.duplicates.pairs)), null=0,
         unit="records", better="lower", n_real=len(e.real_ids),
@@ -195,6 +201,12 @@ def _copies(v: View) -> Finding:
         f"Of {v.n_planted} planted training records the search found: {v.recalls()}; kinds that "
         "are reported but not promised are in the sensitivity table."
     )
+    if above := v.limits_out_of_reach():
+        sensitivity += (
+            " The limit lies above what 95 % of training records reach with their own other half, "
+            f"by beats: {above}. A beat that is no more alike than that is named only by another "
+            "detector."
+        )
     against = "holdout record" if v.with_holdout else "record of another patient"
     rule = (
         f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ecgeval.privacy.comparable import P_ALIKE
 from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.evidence import Evidence, Match
 from ecgeval.privacy.sensitivity import TRANSFORMS, promised
+
+if TYPE_CHECKING:
+    from ecgeval.privacy.halves import Reach
 
 __all__ = [
     "P_FAIL",
@@ -45,6 +49,8 @@ class View:
         Whether a holdout was given, usable or not.
     critic : bool
         Whether the critic's scores were given.
+    reach : mapping of detector to Reach
+        What the two halves of one record reach (`halves.same_record`).
 
     Attributes
     ----------
@@ -65,10 +71,11 @@ class View:
 
     def __init__(
         self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool,
-        critic: bool = False,
+        critic: bool = False, reach: Mapping[str, Reach] | None = None,
     ) -> None:  # fmt: skip
         self.e, self.section, self.seed, self.show = e, section, seed, show
         self.given_holdout, self.critic = given_holdout, critic
+        self.reach = reach or {}
         usable = [s.usable for s in e.synth.signals.values()]
         self.n_synth = int(np.logical_or.reduce(usable).sum())
         self.n_planted = e.matches[0].found.shape[1]
@@ -102,6 +109,19 @@ class View:
         """Return the shares of planted copies found, of the disguises that must be."""
         found = zip(TRANSFORMS, self.recall, self.promised, strict=True)
         return ", ".join(f"{t.label} {share:.0%}" for t, share, asked in found if asked)
+
+    def limits_out_of_reach(self) -> str:
+        """Return which detectors of beats have a limit above what halves of one record reach.
+
+        The others compare the same seconds: two halves of a record are no copies to them.
+        """
+        return ", ".join(
+            f"{m.detector.id} ({r.limit:.3f}, reach {r.low:.3f}, {r.above / r.records:.0%} of "
+            f"{r.records} records at or above)"
+            for m in self.e.matches
+            if m.detector.signals == "beat" and (r := self.reach.get(m.detector.id))
+            and r.limit > r.low
+        )  # fmt: skip
 
     @property
     def comparable(self) -> bool:
