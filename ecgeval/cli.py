@@ -539,6 +539,13 @@ def audit(
         str | None, typer.Option(help="SET of other patients, never seen by the generator.")
     ] = None,
     n: Annotated[int | None, typer.Option("-n", min=1, help="Records of a checkpoint.")] = None,
+    critic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Checkpoint with its critic (last.pt), asked too; default: --synth, if it is one.",
+        ),
+    ] = None,
     show_traces: Annotated[
         bool, typer.Option("--show-traces", help="Show real traces, distances and clear ids.")
     ] = False,
@@ -557,7 +564,10 @@ def audit(
     """Privacy: copies of training patients, and whether training and holdout are told apart."""
     config = _config(
         seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
-        audit={"permutations": permutations, "bench": bench_repeats if bench else 0},
+        audit={
+            "permutations": permutations, "bench": bench_repeats if bench else 0,
+            "critic": critic and str(Path(critic).resolve()),
+        },
         train=_set(train, unit, native_fs, labels, seconds),
         holdout=holdout and _set(holdout, unit, native_fs, labels, seconds),
         synth=_set(synth, unit, native_fs, None, seconds) | {"n": n},

@@ -91,6 +91,11 @@ class AuditConfig(_Strict):
         0, ge=0,
         description="audit once more after this many disguised copies were planted: shows a leak",
     )  # fmt: skip
+    critic: str | None = Field(
+        None,
+        description="checkpoint of the generator's run that holds its critic (last.pt), which is "
+        "asked who was trained on; default: `synth`, where it is such a file",
+    )
     holdout_share: float | None = Field(
         None, gt=0, lt=1,
         description="split `real` by patient into train and holdout; only honest where the "
@@ -197,6 +202,8 @@ def _from_folder(config: RunConfig, folder: Path) -> RunConfig:
             changes[name] = part.model_copy(update=found)
     files = ("margins", "interpreter_real", "interpreter_synth")
     found = {key: located(getattr(config.compare, key), folder) for key in files}
+    critic = located(config.audit.critic, folder)
+    changes["audit"] = config.audit.model_copy(update={"critic": critic})
     changes["compare"] = config.compare.model_copy(update=found)
     return config.model_copy(update=changes)
 

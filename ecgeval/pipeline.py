@@ -286,6 +286,7 @@ def audit(
     permutations: int = 9999,
     assume_independent: bool = False,
     show_traces: bool = False,
+    critic: str | Path | None = None,
     jobs: int = 1,
     cache: Path | None = None,
     progress: Progress = quiet,
@@ -306,6 +307,9 @@ def audit(
         Permutations of the exchangeability test.
     show_traces : bool
         Let the results hold real traces, per-record distances and clear record ids.
+    critic : path, optional
+        Checkpoint of the generator's training run that holds its critic (``last.pt``), which is
+        asked who was trained on. By default `synth`, where it is such a file.
 
     Returns
     -------
@@ -320,15 +324,16 @@ def audit(
     """
     for name, given in (("train", train), ("holdout", holdout), ("synth", synth)):
         refuse(given, f"the {name} set of an audit")
+    source = synth
     train = sets.read(train, progress=progress)
     held = None if holdout is None else sets.read(holdout, progress=progress)
     synth = sets.read(synth, seed=seed, progress=progress)
     config = make(
         seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
-        audit={"permutations": permutations},
+        audit={"permutations": permutations, "critic": critic and str(critic)},
     )  # fmt: skip
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
-    results = worker.audit(train, held, synth)
+    results = worker.audit(train, held, synth, critic=worker.critic_of(source))
     return results.with_manifest(worker.manifest(train=train, holdout=held, synth=synth))
 
 
@@ -354,6 +359,7 @@ class Run:
     timings: dict[str, float] = field(default_factory=dict)
     read_sets: list[EcgSet | Reference] = field(default_factory=list)
     measures: dict[str, pd.DataFrame] = field(default_factory=dict)
+    critic_sha256: str | None = None
     _met: dict[bytes, tuple[Features, int]] = field(default_factory=dict)
 
     def compare(
@@ -431,9 +437,10 @@ class Run:
         return results + Results(figures=tuple(pictures))
 
     def audit(
-        self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet, *, section: str = "privacy"
-    ) -> Results:
-        """Return one audit section."""
+        self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet, *,
+        critic: str | None = None, section: str = "privacy",
+    ) -> Results:  # fmt: skip
+        """Return one audit section; `critic` is a checkpoint that holds one."""
         from ecgeval.privacy import audit_sets
 
         named = {"train": train, "holdout": holdout, "synth": synth}
@@ -441,17 +448,45 @@ class Run:
         both = harmonise(*given.values(), names=tuple(f"the {n} set" for n in given))
         aligned = dict(zip(given, both.sets, strict=True))
         feats = {name: self._features(s, name) for name, s in aligned.items()}
+        scores = None
+        if critic is not None:  # of the records as they were trained on, not as they are compared
+            with self.timed("critic"):
+                scores = self._scores(critic, {k: s for k, s in given.items() if k != "synth"})
         with self.timed(f"audit {section}"):
             return audit_sets(
                 aligned["train"], aligned.get("holdout"), aligned["synth"],
                 beats={name: f.beats for name, f in feats.items()},
-                beats_fs=feats["synth"].beats_fs,
+                beats_fs=feats["synth"].beats_fs, critic=scores,
                 id_key=train.fingerprint("id-key"),
                 seed=self.config.seed, jobs=self.jobs, section=section,
                 device=self.device, assume_independent=self.config.assume_independent,
                 show_traces=self.config.show_traces,
                 permutations=self.config.audit.permutations, progress=self.progress,
             )  # fmt: skip
+
+    def critic_of(self, source: Source | None) -> str | None:
+        """Return the checkpoint whose critic is asked: the one named, or `source` if it has one."""
+        if self.config.audit.critic is not None:
+            return self.config.audit.critic
+        if not isinstance(source, EcgSet) and sets.with_critic(source):
+            return str(source)
+        return None
+
+    def _scores(self, path: str, given: Mapping[str, EcgSet]) -> dict[str, np.ndarray] | None:
+        """Return the critic's scores; None where it was not asked for and cannot read the sets."""
+        from ecgeval.generators.critic_scores import critic_scores, load_critic
+
+        critic, self.critic_sha256 = load_critic(path)
+        try:
+            return {
+                name: critic_scores(critic, s, device=self.device, progress=self.progress)
+                for name, s in given.items()
+            }
+        except (DataError, UsageError) as error:
+            if self.config.audit.critic is not None:
+                raise
+            self.notify(f"The critic in {path} was not asked: {error}.")
+            return None
 
     def bench(self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet) -> Results:
         """Plant leaks of every kind and count what the audit finds."""
@@ -540,6 +575,7 @@ class Run:
                 if s is not None
             },
             "delineation": {"method": self.config.method, "code_sha256": _code_hash()},
+            **({"critic_sha256": self.critic_sha256} if self.critic_sha256 else {}),
             **{k: v for k in ("title", "notice") if (v := getattr(self.config.report, k))},
         }
 
@@ -674,7 +710,10 @@ def run(
         show = config.show_traces or not auditing
         results = results + worker.compare(given["real"], synth, show_records=show)
     if auditing:
-        audited = worker.audit(given["train"], given.get("holdout"), synth)
+        audited = worker.audit(
+            given["train"], given.get("holdout"), synth,
+            critic=worker.critic_of(config.synth.source),
+        )  # fmt: skip
         if not config.show_traces and isinstance(given.get("real"), EcgSet):
             worker.measures["real"] = _pseudonymous(
                 worker.measures["real"], given["train"], given["real"]

@@ -12,7 +12,10 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.references import describe, is_reference, refuse
 
-__all__ = ["CHECKPOINT_SUFFIXES", "checkpoints", "generate_store", "info", "is_generator", "read"]
+__all__ = [
+    "CHECKPOINT_SUFFIXES", "checkpoints", "generate_store", "info", "is_generator", "read",
+    "with_critic",
+]  # fmt: skip
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 
@@ -153,6 +156,15 @@ def is_generator(source: Any) -> bool:
         return True
     name = text.partition(":")[0]
     return name in GENERATORS or (not Path(text).exists() and name in installed())
+
+
+def with_critic(source: Any) -> bool:
+    """Whether `source` is a checkpoint file that holds the critic of its training run."""
+    if not str(source).endswith(CHECKPOINT_SUFFIXES):
+        return False
+    from ecgeval.generators.critic_scores import holds_critic
+
+    return holds_critic(str(source))
 
 
 def generate_store(

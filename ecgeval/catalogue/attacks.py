@@ -86,8 +86,10 @@ ENTRIES = (
         "critic", "attack: the critic's score",
         "A patient is called a member if the critic of the trained generator takes the ECG for "
         "real.",
-        "", "Hayes et al., LOGAN, PoPETs 2019(1):133 (doi 10.2478/popets-2019-0008)",
-        "Needs a checkpoint that holds its critic.",
+        "D(x), eight leads, 500 Hz, without phase shuffle; its p: patients permuted within rounds",
+        "Hayes et al., LOGAN, PoPETs 2019(1):133 (doi 10.2478/popets-2019-0008)",
+        "Needs a checkpoint that holds its critic (last.pt of a run). Speaks of a release of the "
+        "weights, not of the records.",
     ),
     Entry(
         "rank1", "positive control: recognised first",
@@ -203,8 +205,8 @@ ENTRIES = (
     ),
     Entry(
         "PRIV-MIA", "membership inference",
-        "Whether an attacker who holds a person's ECG and the synthetic set can tell that the "
-        "person was trained on.",
+        "Whether an attacker who holds a person's ECG and the synthetic set (and the critic, where "
+        "the checkpoint holds it) can tell that the person was trained on.",
         "Attacks on patients with thresholds from other holdout patients; true positive rates at "
         "false positive rates of 10, 1 and 0.1 %.",
         "Chen et al., CCS 2020; van Breugel et al., AISTATS 2023; " + _CARLINI,

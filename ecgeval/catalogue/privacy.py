@@ -79,6 +79,16 @@ ENTRIES = (
         "Holds for the transformation that was planted.",
     ),
     Entry(
+        "own_halves", "similarity of the two halves of one record",
+        "What a detector makes of two looks at one heart: the similarity that 95 % of training "
+        "records reach between their first and their last half.",
+        "5 % quantile; interval by order statistics",
+        "",
+        "For detectors of beats: a copy limit above it lets pass what is no more alike than a "
+        "record is to itself. Detectors of whole records compare the same seconds, which two "
+        "halves do not share: low there, and no fault.",
+    ),
+    Entry(
         "duplicates_records", "real records that occur more than once",
         "Records of train or holdout that are the same recording as another one.",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def attackable(e: Evidence) -> bool:
 def attack(
     e: Evidence,
     *,
+    critic: Mapping[str, pd.Series] | None = None,
     seed: int = 0,
     section: str = "privacy",
     permutations: int = 9999,
@@ -41,6 +43,8 @@ def attack(
     ----------
     e : Evidence
         With representative beats.
+    critic : mapping of str to Series, optional
+        The critic's score of each record under ``train`` and ``holdout``, by record id.
     seed, section, permutations, jobs, progress
         As in `audit_sets`.
 
@@ -62,16 +66,21 @@ def attack(
         for name in ("train", "holdout")
     }
     same: dict[str, Any] = {**who, "seed": seed, "section": section}
-    similarity, probes = None, []
+    similarity, probes, scores = None, [], None
     if holdout is not None:
         real = np.concatenate([rows["train"], len(e.train) + rows["holdout"]])
         similarity = {m.detector.id: m.real[real] for m in e.matches if np.isfinite(m.real).any()}
+        if critic is not None:
+            scores = np.concatenate([
+                critic[name].loc[sides[name].ecgs.ids[rows[name]]].to_numpy(float)
+                for name in ("train", "holdout")
+            ])  # fmt: skip
         probes = [_halves([e.train, holdout], jobs, progress)]
     labels = _labels(sides, rows)
     return (
         membership(
             flat["train"], flat.get("holdout"), flat["synth"], similarity=similarity,
-            permutations=permutations, **same,
+            critic=scores, permutations=permutations, **same,
         )
         + linkage(
             beats["train"], beats.get("holdout"), beats["synth"], leads=e.train.ecgs.leads,

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from ecgeval.ecgset import EcgSet
+from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.privacy.attacks import attack, attackable
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.exhibits import figures, tables
 from ecgeval.privacy.findings import estimates, findings
+from ecgeval.privacy.halves import same_record
 from ecgeval.privacy.view import View
 from ecgeval.results import Results, Section, Verdict
 
@@ -26,6 +29,7 @@ def audit_sets(
     *,
     beats: Mapping[str, np.ndarray] | None = None,
     beats_fs: float | None = None,
+    critic: Mapping[str, np.ndarray] | None = None,
     seed: int = 0,
     jobs: int = 1,
     device: str = "cpu",
@@ -52,6 +56,10 @@ def audit_sets(
         leads of each set, NaN where missing); adds the detector that compares beats.
     beats_fs : float, optional
         Rate of `beats`, Hz; that of each set by default.
+    critic : mapping of str to ndarray, shape (n,), optional
+        Score that the critic of the training run gives each record, under ``train`` and
+        ``holdout``, higher for more real (`ecgeval.generators.critic_scores`): a membership attack
+        of whoever holds the checkpoint. Runs with the others, where there are `beats`.
     seed : int
         Decides which records are planted, their disguise, and the permutations.
     jobs : int
@@ -84,17 +92,23 @@ def audit_sets(
     DataError
         If the sets cannot be compared (no common lead, another unit, an empty set).
     """
+    scores = None if critic is None else _scores(critic, {"train": train, "holdout": holdout})
     e = collect(
         train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
         device=device, permutations=permutations,
         assume_independent=assume_independent, id_key=id_key, progress=progress,
     )  # fmt: skip
-    view = View(e, section, seed, show_traces, given_holdout=holdout is not None)
+    reach = same_record(e, jobs=jobs, progress=progress)
+    view = View(
+        e, section, seed, show_traces, given_holdout=holdout is not None,
+        critic=scores is not None, reach=reach,
+    )  # fmt: skip
     attacked = Results()
     if attackable(e):
         attacked = attack(
-            e, seed=seed, section=section, permutations=permutations, jobs=jobs, progress=progress
-        )
+            e, critic=scores, seed=seed, section=section, permutations=permutations, jobs=jobs,
+            progress=progress,
+        )  # fmt: skip
     found = Results(
         sections=(Section(section, "Privacy audit", view.summary()),),
         estimates=tuple(estimates(view)),
@@ -103,6 +117,24 @@ def audit_sets(
         figures=tuple(figures(view)),
     )
     return _with(found, attacked)
+
+
+def _scores(
+    critic: Mapping[str, np.ndarray], sets: Mapping[str, EcgSet | None]
+) -> dict[str, pd.Series]:
+    """Return the critic's scores by record."""
+    out = {}
+    for name, ecgs in sets.items():
+        if ecgs is None:
+            continue
+        if name not in critic or len(critic[name]) != len(ecgs):
+            found = len(critic[name]) if name in critic else "no"
+            raise UsageError(
+                f"{found} critic's scores for the {len(ecgs)} records of {name}; expected one a "
+                "record"
+            )
+        out[name] = pd.Series(np.asarray(critic[name], float), index=ecgs.ids)
+    return out
 
 
 def _with(found: Results, attacked: Results) -> Results:

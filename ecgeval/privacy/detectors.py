@@ -263,7 +263,7 @@ def record_signals(ecgs: EcgSet, leads: Sequence[str], seconds: float) -> Signal
         finite[rows] = np.isfinite(block).all(axis=(1, 2))
         at = np.flatnonzero(finite[rows])
         signal = resample(block[at], ecgs.fs, FS_HZ)[:, :, :n_samples].astype(np.float64)
-        signal -= signal.mean(axis=2, keepdims=True)
+        signal = _centred(signal)
         out = np.zeros((len(block), *x.shape[1:]), np.float32)
         out[at] = bandpass(signal, FS_HZ, *BAND_HZ)
         x[rows], usable[rows] = _unit(out, finite[rows])
@@ -314,7 +314,7 @@ def beat_signals(
     block = apply_leads(derive_leads(have, leads), np.asarray(beats, np.float32))
     finite = np.isfinite(block).all(axis=(1, 2))
     kept = resample(block[finite], fs, BEAT_FS_HZ)[:, :, first:stop]
-    x[finite] = kept - kept.mean(axis=2, keepdims=True)
+    x[finite] = _centred(kept)
     x, usable = _unit(x, finite)
     return _signals(x, finite, usable)
 
@@ -350,6 +350,11 @@ def single_beats(records: Signals) -> Signals:
     usable = np.isin(np.arange(len(x)), owner)
     every = np.array(parts, np.float32).reshape(-1, *x.shape[1:])
     return Signals(x, usable, {}, every, np.array(owner, int))
+
+
+def _centred(x: np.ndarray) -> np.ndarray:
+    """Return signals of zero mean a lead: an offset is of the recorder, not of the heart."""
+    return x - x.mean(axis=2, keepdims=True)
 
 
 def _unit(x: np.ndarray, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,8 @@ __all__ = ["figures", "tables"]
 ROWS = 1000
 """Most rows of a table of pairs."""
 
+HALVES = "two halves of one record"
+
 SHOWN = 3
 """Pairs drawn."""
 
@@ -36,12 +38,14 @@ def _threats(v: View) -> Table:
     attacks = "membership inference, linkage, singling out and inference of attributes"
     tried = "copy search" + (", exchangeability" if v.e.exchange is not None else "")
     tried += f", {attacks}" if beats and alike else ""
+    asked = v.critic_asked
     rows = (
         ("whoever downloads the synthetic records", "the records, and ECGs of the person sought",
          "yes" if alike else "in part", tried),
         ("whoever may query the generator", "as many records as wanted", "no",
          "these records only; draw more and audit again"),
-        ("whoever holds the weights", "generator, perhaps critic", "no", ""),
+        ("whoever holds the weights", "generator, perhaps critic", "in part" if asked else "no",
+         "membership inference by the critic's score" if asked else ""),
         ("whoever can train generators alike", "shadow models", "no", ""),
     )  # fmt: skip
     return Table(
@@ -67,15 +71,19 @@ def tables(v: View) -> Iterator[Table]:
     yield Table(
         v.id("detectors"), "Detectors",
         ("detector", "compares", "finds copies despite", "similarity limit",
-         "real records behind it", "copies named", "named in the holdout"),
+         "real records behind it", "own halves reach", "copies named", "named in the holdout"),
         tuple(
             (m.detector.id, m.detector.label, m.detector.finds, round(m.rule.limit, 3),
-             m.rule.n, int(m.named.sum()),
+             m.rule.n,
+             v.reach[m.detector.id].low if m.detector.id in v.reach else None,
+             int(m.named.sum()),
              int(m.control.sum()) if v.with_holdout else None)
             for m in e.matches
         ),
         "Limits come from the similarities between different patients; 0 records behind a "
-        "limit: too few patients, the strictest limit is used."
+        "limit: too few patients, the strictest limit is used. Own halves reach: similarity that "
+        "95 % of training records have with their own other half. Whole records compare the same "
+        "seconds, which halves do not share."
         + _not_run(v), s,
     )  # fmt: skip
     yield Table(
@@ -87,10 +95,16 @@ def tables(v: View) -> Iterator[Table]:
             for name, found in v.detectors()
             for t, row in zip(TRANSFORMS, found, strict=True)
             if len(row)
+        )
+        + tuple(
+            (HALVES, name, r.records, r.above, r.above / r.records, *r.interval)
+            for name, r in v.reach.items()
         ),
         "Training records planted under each disguise; found: named by the rule used, with the "
         "right partner. For the beat detector the disguise is applied to the representative "
-        "beat (noise divided by the root of ten beats).", s,
+        "beat (noise divided by the root of ten beats). Two halves of one record: none is planted; "
+        "found: at or above the similarity limit, as a second look at a training patient would be.",
+        s,
     )  # fmt: skip
     yield _copies_table(v)
     if e.exchange is not None:

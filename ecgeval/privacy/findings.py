@@ -91,6 +91,12 @@ def estimates(v: View) -> Iterator[Estimate]:
                 label=f"planted copies found, {transform.label}, {name}",
                 method="planted training records, right partner named; Clopper-Pearson",
             )  # fmt: skip
+    for name, r in v.reach.items():
+        yield Estimate(
+            v.id(name.lower(), "own_halves"), r.low, (r.ci_low, r.ci_high), n_real=r.records,
+            seed=v.seed, label=f"similarity that 95 % of records reach with their own half, {name}",
+            method="5 % quantile over training records, first against last half; order statistics",
+        )  # fmt: skip
     yield Estimate(
         v.id("duplicates", "records"), len(np.unique(e.duplicates.pairs)), null=0,
         unit="records", better="lower", n_real=len(e.real_ids),
@@ -178,6 +184,8 @@ def findings(v: View) -> Iterator[Finding]:
         rule="written whatever the data", section=v.section, gate=False,
     )  # fmt: skip
     omitted = NOT_TESTED if "beat" in v.e.synth.signals else (*WITH_BEATS, *NOT_TESTED)
+    if v.critic_asked:
+        omitted = (*omitted[:-1], f"{omitted[-1]} beyond its critic's scores")
     yield Finding(
         "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE,
         f"{plural(len(omitted), 'attack')} were not tried",
@@ -193,6 +201,12 @@ def _copies(v: View) -> Finding:
         f"Of {v.n_planted} planted training records the search found: {v.recalls()}; kinds that "
         "are reported but not promised are in the sensitivity table."
     )
+    if above := v.limits_out_of_reach():
+        sensitivity += (
+            " The limit lies above what 95 % of training records reach with their own other half, "
+            f"by beats: {above}. A beat that is no more alike than that is named only by another "
+            "detector."
+        )
     against = "holdout record" if v.with_holdout else "record of another patient"
     rule = (
         f"copy: similarity at or above a detector's limit (chance {ALPHA:g} that an honest set "
@@ -345,13 +359,7 @@ def _exchange(v: View) -> Finding:
 
 
 def _duplicates(v: View) -> Finding:
-    e = v.e
-    n = len(np.unique(e.duplicates.pairs))
-    parts = []
-    if n:
-        parts.append(f"{plural(n, 'real record')} occur more than once")
-    if e.shared_patients:
-        parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
+    e, parts = v.e, v.twice()
     text = (
         "Repeated records are memorised most easily, and a patient on both sides makes the "
         "holdout no control."

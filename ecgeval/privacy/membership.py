@@ -1,9 +1,10 @@
 """Membership inference: can an attacker tell from the synthetic ECGs who was in the training set?
 
-The attacker holds a person's ECG and the released set, scores the ECG, and calls the person a
-member above a threshold. How often that is right for training patients (true positive rate) counts
-against how often it is wrong for holdout patients (false positive rate), at low rates of false
-alarms: an attack that is sure of a few patients harms these few, whatever its average.
+The attacker holds a person's ECG and the released set (and, where it is given, the checkpoint with
+its critic), scores the ECG, and calls the person a member above a threshold. How often that is
+right for training patients (true positive rate) counts against how often it is wrong for holdout
+patients (false positive rate), at low rates of false alarms: an attack that is sure of a few
+patients harms these few, whatever its average.
 
 Holdout patients are split into folds. Those of one fold are attacked with thresholds, and reference
 data, that come from the others; so every patient is attacked once, and no threshold is chosen on
@@ -12,7 +13,7 @@ the patients it is judged on. Training patients are spread over the same rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -257,7 +258,9 @@ def _attacks(k: _Known) -> dict[str, Score]:
         name: _plain(np.nan_to_num(s, nan=-np.inf)) for name, s in plain.items()
     }
     out |= {"calibrated": calibrated, "counting": _plain(near), "domias": domias}
-    return out | ({} if k.critic is None else {"critic": _plain(k.critic)})
+    return out | (
+        {} if k.critic is None else {"critic": _plain(np.nan_to_num(k.critic, nan=-np.inf))}
+    )
 
 
 def _plain(score: np.ndarray) -> Score:
@@ -326,6 +329,9 @@ class Inference:
     is_train : ndarray of bool, shape (P,)
     exchange : Exchange
         Exchangeability of the two sides, over all attacks.
+    apart : mapping of {"set", "critic"} to Exchange
+        The same over the attacks that see the synthetic set only, and over the critic's score;
+        empty without a critic.
     rare : ndarray of bool, shape (P,)
         The tenth of the patients farthest from all others.
     planted : mapping of (attack, rho) to ndarray
@@ -335,6 +341,7 @@ class Inference:
     p: Mapping[str, np.ndarray]
     is_train: np.ndarray
     exchange: Exchange
+    apart: Mapping[str, Exchange]
     rare: np.ndarray
     planted: Mapping[tuple[str, float], np.ndarray]
 
@@ -349,10 +356,16 @@ def infer(
         at[members] = at[others] = k
     p = {name: cross_fit(s, rounds, known.person) for name, s in _attacks(known).items()}
     records = np.bincount(known.person)
-    exchange = exchange_test(
-        np.column_stack([-v for v in p.values()]), is_train, rng=rng, names=tuple(p),
-        strata=at + FOLDS * records, permutations=permutations,
-    )  # fmt: skip
+
+    def test(attacks: Sequence[str]) -> Exchange:
+        return exchange_test(
+            np.column_stack([-p[a] for a in attacks]), is_train, rng=rng, names=tuple(attacks),
+            strata=at + FOLDS * records, permutations=permutations,
+        )  # fmt: skip
+
+    exchange, apart = test(tuple(p)), {}
+    if "critic" in p:
+        apart = {"set": test([a for a in p if a != "critic"]), "critic": test(["critic"])}
     members = rng.permutation(np.flatnonzero(is_train))[:PLANTED]
     rows = np.array([np.flatnonzero(known.person == m)[0] for m in members])
     planted = {}
@@ -360,7 +373,7 @@ def infer(
         with_copies = _attacks(_planted(known, rows, rho, rng))
         for name, score in with_copies.items():
             planted[name, rho] = cross_fit(score, rounds, known.person)[members]
-    return Inference(p, is_train, exchange, _rare(known), planted)
+    return Inference(p, is_train, exchange, apart, _rare(known), planted)
 
 
 def _rare(known: _Known) -> np.ndarray:
@@ -403,7 +416,8 @@ def membership(
         Output of a reference generator that never saw the training set; holdout patients who are
         not attacked in the same round stand in for it.
     critic : ndarray, shape (n_train + n_holdout,), optional
-        The critic's score of each real record, higher for more real.
+        The critic's score of each real record, higher for more real (the attack LOGAN); NaN where
+        a record could not be scored.
     seed : int
     section : str
         Slug of the section and first part of every id.
@@ -423,6 +437,8 @@ def membership(
     data through overfitting detection. AISTATS 2023, PMLR 206:3493-3514.
     Carlini N, et al. Membership inference attacks from first principles. IEEE S&P 2022:1897-1914.
     doi:10.1109/SP46214.2022.9833649
+    Hayes J, Melis L, Danezis G, De Cristofaro E. LOGAN: membership inference attacks against
+    generative models. PoPETs 2019;2019(1):133-152. doi:10.2478/popets-2019-0008
     """
     people = [0 if p is None else len(np.unique(p)) for p in (person_train, person_holdout)]
     if (
@@ -483,9 +499,11 @@ def _estimates(found: Inference, section: str, sizes: Mapping[str, Any]) -> list
         auc = float(found.exchange.observed[k])
         out.append(Estimate(
             f"{section}.mia.{attack}.auc", auc, auc_interval(auc, t, h),
+            p=found.apart["critic"].p if attack == "critic" else None,
             floor=pair(found.exchange.floor[k]), null=0.5, better="near_null",
             label=f"membership inference AUC, {_label(attack)}",
-            method="conformal p-values of patients, cross-fitted; pseudo-score interval", **sizes,
+            method="conformal p-values of patients, cross-fitted; pseudo-score interval"
+            + ("; p: patients permuted within rounds" if attack == "critic" else ""), **sizes,
         ))  # fmt: skip
         for level in levels(h):
             c = hits_at(level, p, found.is_train)
@@ -567,12 +585,21 @@ def _finding(found: Inference, section: str, permutations: int) -> Finding:
             f"Of {plural(min(t, PLANTED), 'patient')} of whom one copy (correlation {RHO[0]:g}) "
             f"was planted, the attacks found at {strictest:.1%} false alarms: {recalls}."
         )
+    holds = "the synthetic set" + (", or the critic," if found.apart else "")
     text = (
-        "The attacks see the synthetic set only. Their failure shows nothing about stronger ones. "
+        f"The attacks see {'the synthetic set only' if not found.apart else holds + ' alone'}. "
+        "Their failure shows nothing about stronger ones. "
         if not failed
-        else "Whoever holds a person's ECG can tell from the synthetic set whether this person was "
+        else f"Whoever holds a person's ECG can tell from {holds} whether this person was "
         "trained on. "
     ) + text
+    if found.apart:
+        by_set, by_critic = (p_text(found.apart[k].p, permutations) for k in ("set", "critic"))
+        text += (
+            f" By themselves: attacks on the synthetic set {by_set}, the critic's score "
+            f"{by_critic}. Only who holds the checkpoint can ask the critic: what it gives away "
+            "is no leak of the records, but of the weights."
+        )
     ids = [f"{section}.mia.largest"]
     ids += [f"{section}.mia.{n}.tpr_at_{percent(c.level)}" for n, c in counts]
     return Finding(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ecgeval.privacy.comparable import P_ALIKE
 from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.evidence import Evidence, Match
 from ecgeval.privacy.sensitivity import TRANSFORMS, promised
+
+if TYPE_CHECKING:
+    from ecgeval.privacy.halves import Reach
 
 __all__ = [
     "P_FAIL",
@@ -43,6 +47,10 @@ class View:
         Whether real traces, distances and ids may be shown.
     given_holdout : bool
         Whether a holdout was given, usable or not.
+    critic : bool
+        Whether the critic's scores were given.
+    reach : mapping of detector to Reach
+        What the two halves of one record reach (`halves.same_record`).
 
     Attributes
     ----------
@@ -62,10 +70,12 @@ class View:
     """
 
     def __init__(
-        self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool
-    ) -> None:
+        self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool,
+        critic: bool = False, reach: Mapping[str, Reach] | None = None,
+    ) -> None:  # fmt: skip
         self.e, self.section, self.seed, self.show = e, section, seed, show
-        self.given_holdout = given_holdout
+        self.given_holdout, self.critic = given_holdout, critic
+        self.reach = reach or {}
         usable = [s.usable for s in e.synth.signals.values()]
         self.n_synth = int(np.logical_or.reduce(usable).sum())
         self.n_planted = e.matches[0].found.shape[1]
@@ -100,6 +110,19 @@ class View:
         found = zip(TRANSFORMS, self.recall, self.promised, strict=True)
         return ", ".join(f"{t.label} {share:.0%}" for t, share, asked in found if asked)
 
+    def limits_out_of_reach(self) -> str:
+        """Return which detectors of beats have a limit above what halves of one record reach.
+
+        The others compare the same seconds: two halves of a record are no copies to them.
+        """
+        return ", ".join(
+            f"{m.detector.id} ({r.limit:.3f}, reach {r.low:.3f}, {r.above / r.records:.0%} of "
+            f"{r.records} records at or above)"
+            for m in self.e.matches
+            if m.detector.signals == "beat" and (r := self.reach.get(m.detector.id))
+            and r.limit > r.low
+        )  # fmt: skip
+
     @property
     def comparable(self) -> bool:
         """Whether training and holdout patients look drawn from one population."""
@@ -109,6 +132,11 @@ class View:
     def with_holdout(self) -> bool:
         """Whether synthetic records were compared with the holdout too."""
         return self.e.holdout is not None and self.comparable
+
+    @property
+    def critic_asked(self) -> bool:
+        """Whether the critic's scores were used for an attack."""
+        return self.critic and self.with_holdout and "beat" in self.e.synth.signals
 
     @property
     def primary(self) -> Match:
@@ -122,16 +150,30 @@ class View:
         yield "any", self.found
 
     def summary(self) -> str:
-        """Return who was compared, in one sentence."""
+        """Return who was compared, and whether the real sets were apart, in a few words."""
         e = self.e
         against = (
             f"{plural(e.holdout.people(), 'holdout patient')}" if e.holdout is not None
             else "no holdout"
         )  # fmt: skip
-        return (
+        text = (
             f"{plural(len(e.synth), 'synthetic record')} against "
             f"{plural(e.train.people(), 'training patient')} and {against}."
         )
+        twice = self.twice()
+        if not twice:
+            return text
+        left = f" ({plural(e.removed, 'record')} left the holdout)" if e.removed else ""
+        return f"{text} The real sets are not clean: {'; '.join(twice)}{left}."
+
+    def twice(self) -> list[str]:
+        """Return what occurs twice in the real sets: recordings, and patients in both."""
+        e, parts = self.e, []
+        if n := len(np.unique(e.duplicates.pairs)):  # two or more
+            parts.append(f"{plural(n, 'real record')} occur more than once")
+        if e.shared_patients:
+            parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
+        return parts
 
 
 def plural(count: int, noun: str) -> str:

@@ -152,7 +152,9 @@ def _sweep(
         if not show:
             worker.measures.pop("real", None)  # clear ids of patients do not leave an audit
         if people.train is not None:
-            results = results + worker.audit(people.train, people.confirm, fresh)
+            results = results + worker.audit(
+                people.train, people.confirm, fresh, critic=worker.critic_of(chosen.path)
+            )
     manifest = worker.manifest(
         train=people.train, choose=people.choose, confirm=people.confirm, synth=fresh
     )

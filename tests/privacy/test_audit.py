@@ -190,7 +190,16 @@ def test_patients_and_recordings_on_both_sides_leave_the_holdout(sets) -> None:
     assert not finding.gate
     assert finding.title.startswith("2 real records occur more than once; 1 patient in both")
     assert "2 records left the holdout" in finding.explanation
-    assert "30 training patients and 28 holdout patients" in results.sections[0].summary
+    summary = results.sections[0].summary  # what is read first says so too
+    assert "30 training patients and 28 holdout patients" in summary
+    assert "2 real records occur more than once; 1 patient in both train and holdout" in summary
+    assert summary.endswith("(2 records left the holdout).")
+
+
+def test_clean_sets_are_summed_up_in_one_sentence(honest) -> None:
+    assert honest.sections[0].summary == (
+        "90 synthetic records against 30 training patients and 30 holdout patients."
+    )
 
 
 def test_a_holdout_that_is_the_training_set_leaves_nothing_to_compare(sets) -> None:
@@ -200,6 +209,8 @@ def test_a_holdout_that_is_the_training_set_leaves_nothing_to_compare(sets) -> N
     assert exchange.verdict == Verdict.NOT_ASSESSABLE
     assert "nothing is left of it" in exchange.title
     assert verdicts(results)["PRIV-DUPLICATES"] == "FAIL"
+    summary = results.sections[0].summary
+    assert "30 patients in both train and holdout (30 records left the holdout)" in summary
 
 
 def test_records_without_patients_may_share_names_between_sets(sets) -> None:
