@@ -107,8 +107,8 @@ def same_record(e: Evidence, *, jobs: int = 1, progress: Progress = quiet) -> di
         if len(own) >= LEAST:
             above = int((own >= m.rule.limit).sum())
             # Rounded: an order statistic is one record's.
-            reach = (round(value, 3) for value in low_quantile(own))
-            out[m.detector.id] = Reach(*reach, above, len(own), m.rule.limit)
+            low, ci_low, ci_high = (round(value, 3) for value in low_quantile(own))
+            out[m.detector.id] = Reach(low, ci_low, ci_high, above, len(own), m.rule.limit)
     return out
 
 
