@@ -10,6 +10,8 @@ from ecgeval.privacy.exchangeability import exchange_test, patient_scores
 from ecgeval.privacy.indicators import indicators
 from ecgeval.privacy.linkage import (
     Probes,
+    _folds,
+    _look,
     bootstrap_risk,
     fit_matcher,
     half_beats,
@@ -291,6 +293,24 @@ def test_size_of_both_findings_over_whole_studies() -> None:
     # One in a hundred for linkage, two criteria of one in a hundred each.
     assert failed["PRIV-LINK"] <= 3
     assert failed["PRIV-WP29"] <= 3
+
+
+def test_size_of_the_identity_test_where_patients_are_dealt_anew() -> None:
+    """Three probes a patient; the matcher and the scores stay, for they know of no side."""
+    rng = np.random.default_rng(7)
+    people = np.repeat(hearts(40, rng), 3, axis=0)
+    q = Probes(seen(people, rng), seen(people, rng), np.repeat(np.arange(40), 3))
+    found = _look([q], _folds([q], rng), seen(hearts(60, rng), rng))[0]
+    scores, counts = patient_scores(found["synth"][:, None], q.person)
+    p = [
+        exchange_test(
+            scores, rng.permutation(40) < 20, rng=rng, strata=counts, permutations=99
+        ).p
+        for _ in range(500)
+    ]  # fmt: skip
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(np.array(p) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 500)
+    assert np.mean(np.array(p) <= 0.5) > 0.35  # and it is not asleep
 
 
 def test_names_of_patients_do_not_matter_and_the_seed_decides(study) -> None:
