@@ -10,14 +10,15 @@ JOBS   ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run JOBS at a time: threads of their own would only wait for each other.
-test calibrate check: export OMP_NUM_THREADS = 1
+test notebooks calibrate check: export OMP_NUM_THREADS = 1
 
-.PHONY: help install demo test calibrate check bench clean
+.PHONY: help install demo test notebooks calibrate check bench clean
 
 help:
 	@echo "make install   build .venv and install ecgeval with its development tools"
 	@echo "make demo      the whole pipeline on real or stand-in ECGs, to reports/demo/index.html"
 	@echo "make test      the test suite"
+	@echo "make notebooks the notebooks from top to bottom, with few records"
 	@echo "make calibrate size and coverage of tests and intervals at more sizes, minutes"
 	@echo "make check     ruff, ruff format, mypy, then the test suite"
 	@echo "make bench     speed, as ratios measured in one run"
@@ -44,6 +45,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pytest -n $(JOBS) -m notebook tests/test_notebooks.py
 
 calibrate: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow

@@ -20,6 +20,22 @@ parallel._WORTH_S = -1.0
 LEADS8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
+# Files that take longest: begun first, no process is left with one of them at the end.
+LONG = (
+    "privacy/test_audit.py", "privacy/test_comparable.py", "test_pipeline.py", "test_cli.py",
+    "test_sweep.py", "report/test_report.py", "privacy/test_bench.py", "privacy/test_critic.py",
+    "compare/test_yardstick.py", "test_references.py", "compare/test_manifold.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((k for k, name in enumerate(LONG) if path.endswith(name)), len(LONG))
+
+    items.sort(key=place)
+
+
 def data_folder(name: str) -> Path | None:
     """Return the folder of a real data set, from ECGEVAL_DATA or beside the checkout."""
     roots = [Path(p) for p in os.environ.get("ECGEVAL_DATA", "").split(os.pathsep) if p]

@@ -28,6 +28,7 @@ def test_every_notebook_is_known():
     assert {p.stem for p in NOTEBOOKS[0].parent.glob("*.ipynb")} == set(WRITES)
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("ECGEVAL_NOTEBOOK_RECORDS", str(RECORDS[path.stem]))

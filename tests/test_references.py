@@ -527,7 +527,7 @@ def test_a_run_compares_with_a_cohort_and_audits_recordings(sim, fakes, tmp_path
     paths = {name: str(tmp_path / name) for name in ("train", "holdout", "synth")}
     audited = []
     monkeypatch.setattr(
-        pipeline.Run, "audit", lambda self, *given: audited.extend(given) or Results()
+        pipeline.Run, "audit", lambda self, *given, **_: audited.extend(given) or Results()
     )
     results, worker = pipeline.run(
         make(real="reference:ptbxl-norm", **paths, leads=("II",), quick=True)
