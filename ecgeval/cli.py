@@ -248,6 +248,7 @@ def _print(results: Results, out: Path | None, as_json: bool) -> None:
 
 def _print_sections(results: Results) -> None:
     """Print every section's verdict and findings."""
+    width = max((len(finding.word) for finding in results.findings), default=0)
     for slug, section in {section.slug: section for section in results.sections}.items():
         if results.describes(slug):
             print(f"\n{section.title} (describes; does not count)")
@@ -256,9 +257,8 @@ def _print_sections(results: Results) -> None:
             print(f"\n{section.title}: {results.section_verdict(slug)}{mark}")
         for finding in results.findings:
             if finding.section == slug:
-                word = str(finding.verdict).replace("_", " ")
                 aside = "" if finding.gate or results.describes(slug) else " (does not count)"
-                print(f"  {word:<14} {finding.code:<16} {finding.title}{aside}")
+                print(f"  {finding.word:<{width}} {finding.code:<16} {finding.title}{aside}")
 
 
 def _largest(results: Results, most: int = 5) -> list[str]:

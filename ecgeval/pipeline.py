@@ -407,7 +407,7 @@ class Run:
             results = compare_quality(
                 outcomes[0][0], outcomes[1][0],
                 patients_real=outcomes[0][1], patients_synth=outcomes[1][1],
-                notes=both.notes, seed=self.config.seed,
+                notes=both.notes, cohort=isinstance(both, Aligned), seed=self.config.seed,
             )  # fmt: skip
             if isinstance(both, Aligned):
                 results = results + without_waveforms(both)

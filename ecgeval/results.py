@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
@@ -54,6 +56,47 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     Nothing to decide on is NOT_ASSESSABLE, never a PASS.
     """
     return max(verdicts, key=_SEVERITY.index, default=Verdict.NOT_ASSESSABLE)
+
+
+# What a finding is called that decides nothing: its verdict would read as if it did.
+_DESCRIBES = {
+    Verdict.PASS: "nothing found",
+    Verdict.FAIL: "differs",
+    Verdict.INCONCLUSIVE: "not told apart from chance",
+    Verdict.NOT_ASSESSABLE: "not assessable",
+}
+# Where that is not what the finding says; last, findings that only report numbers.
+_SAYS: dict[tuple[str, Verdict], str] = {
+    ("C2ST-LEAK", Verdict.FAIL): "found",
+    ("DQ-FORM", Verdict.INCONCLUSIVE): "differs",
+    ("DIFF-INPUTS", Verdict.INCONCLUSIVE): "differs",
+    ("JOINT-TRUNCATION", Verdict.INCONCLUSIVE): "nothing found",
+    ("MANI-AUTHENTICITY", Verdict.FAIL): "found",
+    ("MANI-AUTHENTICITY", Verdict.INCONCLUSIVE): "nothing decided",
+    ("MANI-REPEATS", Verdict.FAIL): "found",
+    ("PLAUS-ALGEBRA", Verdict.PASS): "inside the margin",
+    ("PLAUS-ALGEBRA", Verdict.INCONCLUSIVE): "nothing decided",
+    ("PLAUS-LEADS", Verdict.INCONCLUSIVE): "nothing out of range",
+    ("PLAUS-SIGNAL", Verdict.INCONCLUSIVE): "nothing out of range",
+    ("PRIV-DUPLICATES", Verdict.FAIL): "found",
+    ("SUB-EQUIV", Verdict.PASS): "inside the margins",
+    ("SUB-EQUIV", Verdict.INCONCLUSIVE): "nothing decided",
+    ("SWEEP-BEST", Verdict.PASS): "holds",
+    ("SWEEP-BEST", Verdict.FAIL): "does not hold",
+    ("SWEEP-MEMORY", Verdict.FAIL): "found",
+    ("SWEEP-MEMORY", Verdict.INCONCLUSIVE): "nothing found",
+    ("USE-TSTR", Verdict.PASS): "inside the margin",
+    ("USE-TSTR", Verdict.INCONCLUSIVE): "nothing decided",
+} | dict.fromkeys(
+    (
+        (code, Verdict.INCONCLUSIVE)
+        for code in (
+            "C2ST-ROUND", "DIFF-MOVED", "FID-KS", "MANI-REPEATS", "MANI-SPACES",
+            "PLAUS-INTERPRETER", "SUB-HETERO", "SUB-LIKE",
+        )
+    ),
+    "describes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,6 +189,17 @@ class Finding:
     rule: str = ""
     section: str = ""
     gate: bool = True
+
+    @property
+    def word(self) -> str:
+        """What a reader is shown: the verdict where it counts, else what was found, in words.
+
+        The verdict of a finding that decides nothing says whether a difference was seen, not
+        whether the sets are good enough; `verdict` and `results.json` keep it.
+        """
+        if self.gate:
+            return str(self.verdict).replace("_", " ")
+        return _SAYS.get((self.code, self.verdict), _DESCRIBES[self.verdict])
 
 
 @dataclass(frozen=True)
@@ -326,54 +380,42 @@ class Results:
         Raises
         ------
         DataError
-            If the text is no JSON, or of another schema.
+            If the text is no JSON, of another schema, or breaks it.
         """
         try:
             body = json.loads(text)
         except json.JSONDecodeError as error:
             raise DataError(f"{source} is not JSON ({error})") from None
+        except RecursionError:
+            raise DataError(f"{source} is nested too deeply to be the results of a run") from None
         found = body.get("schema") if isinstance(body, dict) else None
         if found != SCHEMA:
             raise DataError(
                 f"{source} has schema {found!r}; this version of ecgeval reads {SCHEMA!r}: "
                 "repeat the run, or use the version that wrote it"
             )
-        try:
-            manifest = body["manifest"]
-            sets = manifest.get("sets", {})
-            if not isinstance(sets, dict) or not all(isinstance(s, dict) for s in sets.values()):
-                raise TypeError(f"manifest.sets is {sets!r:.60}")
-            return cls(
-                manifest,
-                tuple(Section(**s) for s in body["sections"]),
-                tuple(
-                    Estimate(**{**e, "ci": _pair(e["ci"]), "floor": _pair(e["floor"])})
-                    for e in body["estimates"]
-                ),
-                tuple(
-                    Finding(
-                        **{
-                            **f,
-                            "verdict": Verdict(f["verdict"]),
-                            "estimates": tuple(f["estimates"]),
-                        }
-                    )
-                    for f in body["findings"]
-                ),
-                tuple(
-                    Table(
-                        **{
-                            **t,
-                            "columns": tuple(t["columns"]),
-                            "rows": tuple(tuple(row) for row in t["rows"]),
-                        }
-                    )
-                    for t in body["tables"]
-                ),
-                tuple(Figure(**f) for f in body["figures"]),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{source} does not follow {SCHEMA}: {error}") from None
+        fault = _fault(body, json_schema()) or _uneven(body["tables"])
+        if fault:
+            raise DataError(f"{source} does not follow {SCHEMA}: {fault}; repeat the run")
+        return cls(
+            body["manifest"],
+            tuple(Section(**s) for s in body["sections"]),
+            tuple(
+                Estimate(**{**e, "ci": _pair(e["ci"]), "floor": _pair(e["floor"])})
+                for e in body["estimates"]
+            ),
+            tuple(
+                Finding(
+                    **{**f, "verdict": Verdict(f["verdict"]), "estimates": tuple(f["estimates"])}
+                )
+                for f in body["findings"]
+            ),
+            tuple(
+                Table(**{**t, "columns": tuple(t["columns"]), "rows": tuple(map(tuple, t["rows"]))})
+                for t in body["tables"]
+            ),
+            tuple(Figure(**f) for f in body["figures"]),
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write `results.json` at `path`, whole or not at all."""
@@ -397,7 +439,13 @@ class Results:
             path = path / "results.json"
         if not path.is_file():
             raise DataError(f"{path} does not exist; expected the results.json of a run")
-        return cls.from_json(path.read_text(encoding="utf-8"), source=str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not JSON: it holds bytes that are no text") from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror})") from None
+        return cls.from_json(text, source=str(path))
 
     # ---- display -----------------------------------------------------------------------------
 
@@ -440,7 +488,7 @@ class Results:
             if titles.get(slug) or found:
                 rows.append(_row("th", _badge(word), titles.get(slug, slug), ""))
             for f in found:
-                rows.append(_row("td", _badge(f.verdict), f.title, f.code, faint=not f.gate))
+                rows.append(_row("td", _badge(f.word), f.title, f.code, faint=not f.gate))
         shown: list[str] = []
         left: list[str] = []
         for figure in self.figures:
@@ -569,9 +617,93 @@ def json_schema() -> dict[str, Any]:
         id=text, kind=text, title=text, caption=text, section=text, data={"type": "object"}
     )
     section = record(slug=text, title=text, summary=text, gate={"type": "boolean"})
+    things = {"type": "object", "additionalProperties": {"type": "object"}}
+    manifest = {"type": "object", "properties": {"sets": things, "versions": {"type": "object"}}}
     body = record(
-        schema={"const": SCHEMA}, verdict=verdict, manifest={"type": "object"},
+        schema={"const": SCHEMA}, verdict=verdict, manifest=manifest,
         sections=listing(section), estimates=listing(estimate), findings=listing(finding),
         tables=listing(table), figures=listing(figure),
     )  # fmt: skip
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **body}
+
+
+def _uneven(tables: Iterable[Mapping[str, Any]]) -> str:
+    """Return which table has a row of another length than its columns; empty where none has."""
+    return next(
+        (
+            f"a row of table {t['id']!r} has {len(row)} cells for {len(t['columns'])} columns"
+            for t in tables for row in t["rows"] if len(row) != len(t["columns"])
+        ),
+        "",
+    )  # fmt: skip
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "integer": (int,),
+    "number": (int, float), "null": (type(None),),
+}  # fmt: skip
+_WORDS = {
+    "object": "an object", "array": "a list", "string": "text", "boolean": "true or false",
+    "integer": "a whole number", "number": "a number", "null": "null",
+}  # fmt: skip
+
+
+def _fault(value: Any, schema: Mapping[str, Any], at: str = "") -> str:
+    """Return what first breaks a schema, in words; empty where nothing does.
+
+    Knows the keywords that `json_schema` uses but patterns, for an odd id harms no reader.
+    """
+    if "oneOf" in schema:
+        faults = [_fault(value, choice, at) for choice in schema["oneOf"]]
+        return "" if "" in faults else faults[-1]
+    expected = _expected(value, schema)
+    if expected:
+        found = json.dumps(value)
+        found = found if len(found) <= 40 else f"{found[:37]}..."
+        return f"{at or 'the file'} is {found}; expected {expected}"
+    parts: Iterable[tuple[Any, Mapping[str, Any], str]] = ()
+    if isinstance(value, dict):
+        named, rest = (schema.get(key, {}) for key in ("properties", "additionalProperties"))
+        for word, keys in (
+            ("no", [key for key in schema.get("required", ()) if key not in value]),
+            ("an unknown", [key for key in value if key not in named and rest is False]),
+        ):
+            if keys:
+                return f"{at or 'the file'} has {word} {keys[0]!r}"
+        parts = ((v, named.get(k, rest), f"{at}.{k}".lstrip(".")) for k, v in value.items())
+    elif isinstance(value, list):
+        parts = ((v, schema.get("items", {}), f"{at}[{k}]") for k, v in enumerate(value))
+    return next(filter(None, (_fault(*part) for part in parts if part[1])), "")
+
+
+def _expected(value: Any, schema: Mapping[str, Any]) -> str:
+    """Return what a schema wants in the place of a value by itself, not of its parts."""
+    choices = schema.get("enum", [schema["const"]] if "const" in schema else [value])
+    if value not in choices:
+        return " or ".join(map(str, choices))
+    kinds = schema.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        return " or ".join(_WORDS[kind] for kind in kinds)
+    if isinstance(value, list) and not len(value) >= schema.get("minItems", 0):
+        return f"{schema['minItems']} items"
+    if isinstance(value, list) and not len(value) <= schema.get("maxItems", len(value)):
+        return f"{schema['maxItems']} items"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        for key, (holds, word) in _BOUNDS.items():
+            if key in schema and not holds(value, schema[key]):
+                return f"{word} {schema[key]:g}"
+    return ""
+
+
+_BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "minimum": (operator.ge, "at least"), "exclusiveMinimum": (operator.gt, "above"),
+    "maximum": (operator.le, "at most"), "exclusiveMaximum": (operator.lt, "below"),
+}  # fmt: skip
+
+
+def _is(value: Any, kind: str) -> bool:
+    if isinstance(value, bool) or not isinstance(value, _TYPES[kind]):
+        return kind == "boolean" and isinstance(value, bool)
+    # Python reads 1e999 and NaN, which no number here may be.
+    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max

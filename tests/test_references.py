@@ -222,7 +222,7 @@ def test_a_stale_cohort_is_said_in_the_report_and_on_the_terminal(elsewhere, fak
         "--leads", "II", "--out", tmp_path / "r",
     )  # fmt: skip
     assert "note: Engines differ" in err
-    assert "The sets differ in engines" in out
+    assert "The synthetic set and the cohort differ in engines" in out
 
 
 @pytest.mark.parametrize("damage", [b"", b"not gzip", None])

@@ -106,12 +106,79 @@ def test_the_schema_refuses_a_p_value_of_zero_and_unknown_keys():
         ("[]", "has schema None"),
         ('{"schema": "ecgeval.results/99"}', "has schema 'ecgeval.results/99'"),
         ('{"schema": "ecgeval.results/1"}', "does not follow"),
-        ('{"schema": "ecgeval.results/1", "manifest": {"sets": null}}', "manifest.sets is None"),
     ],
 )
 def test_other_files_are_refused_in_one_sentence(text, message):
     with pytest.raises(DataError, match=message):
         Results.from_json(text, source="x.json")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda b: b["estimates"][0].update(ci=[0.1]), r"estimates\[0\].ci is \[0.1\]; expected 2"),
+        (
+            lambda b: b["estimates"][0].update(value="x"),
+            r"value is \"x\"; expected a number or null",
+        ),
+        (lambda b: b["estimates"][0].update(value=math.inf), "value is Infinity; expected a numb"),
+        (
+            lambda b: b["estimates"][0].update(n_real=True),
+            "n_real is true; expected a whole number",
+        ),
+        (lambda b: b["estimates"][0].update(p=0), "p is 0; expected above 0"),
+        (lambda b: b["estimates"][0].update(level=95), "level is 95; expected below 1"),
+        (lambda b: b["estimates"][0].pop("level"), r"estimates\[0\] has no 'level'"),
+        (lambda b: b["findings"][0].update(verdict="GOOD"), "verdict is .*; expected PASS or FAIL"),
+        (lambda b: b["findings"][0].update(mood=1), r"findings\[0\] has an unknown 'mood'"),
+        (lambda b: b["manifest"].update(sets=None), "manifest.sets is null; expected an object"),
+        (lambda b: b["manifest"].update(sets={"real": 3}), "manifest.sets.real is 3"),
+        (lambda b: b["tables"][0]["rows"].append([1]), "a row of table 's.t' has 1 cells for 2"),
+        (lambda b: b.update(estimates=None), "estimates is null; expected a list"),
+        (lambda b: b.update(sections={"a": "x" * 99}), r"sections is .{40}; expected a list"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_sentence_that_names_the_place(damage, message):
+    body = json.loads(results("PASS").to_json())
+    damage(body)
+    with pytest.raises(DataError, match=message) as caught:
+        Results.from_json(json.dumps(body), source="x.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_refused_is_what_the_schema_refuses():
+    """Against jsonschema: any leaf of a file put in the place of any other."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json_schema()
+    for kind in ("estimates", "findings"):  # how ids and codes are spelt is not looked at
+        for field in schema["properties"][kind]["items"]["properties"].values():
+            field.pop("pattern", None)
+    check = jsonschema.Draft202012Validator(schema)
+    whole = results("PASS", "FAIL").to_json()
+    values = [None, True, -1, 0, 0.5, 3, "", "a.b", "FID-X", "PASS", [], [1], [0.1, None], {}]
+    refused = 0
+    for kind in ("sections", "estimates", "findings", "tables", "figures"):
+        for key in json.loads(whole)[kind][0]:
+            for value in values:
+                body = json.loads(whole)
+                body[kind][0][key] = value
+                wrong = not check.is_valid(body)
+                refused += wrong
+                try:
+                    Results.from_json(json.dumps(body))
+                    found = False
+                except DataError as error:
+                    found = "a row of table" not in str(error)
+                assert found == wrong, (kind, key, value)
+    assert refused > 100
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "results.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="bytes that are no text"):
+        Results.load(tmp_path)
+    with pytest.raises(DataError, match="nested too deeply"):
+        Results.from_json("[" * 200_000)
 
 
 def test_saving_is_whole_or_nothing(tmp_path):
@@ -189,3 +256,18 @@ def test_drawing_is_imported_when_a_figure_is_shown():
         "assert 'matplotlib' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_a_gate_shows_its_verdict_and_a_description_has_words():
+    counts = {v: finding(v).word for v in Verdict}
+    assert counts[Verdict.FAIL] == "FAIL"
+    assert counts[Verdict.NOT_ASSESSABLE] == "NOT ASSESSABLE"
+    described = {v: finding(v, gate=False).word for v in Verdict}
+    assert described[Verdict.FAIL] == "differs"
+    assert not set(described.values()) & {str(v).replace("_", " ") for v in Verdict}
+    same_code = Finding("FID-KS", Verdict.INCONCLUSIVE, "t", gate=False)
+    assert same_code.word == "describes"
+    stored = json.loads(Results(findings=(same_code,)).to_json())["findings"][0]
+    assert stored["verdict"] == "INCONCLUSIVE"
+    assert "word" not in stored
+    assert "INCONCLUSIVE" not in Results(findings=(same_code,))._repr_html_()

@@ -145,7 +145,14 @@ def test_every_finding_and_statistic_is_explained(swept) -> None:
     own = [e.id for e in results.estimates if e.id.startswith("sweep.")]
     assert {str(statistic(id).code)[:6] for id in own} == {"sweep_"}  # type: ignore[union-attr]
     assert statistic("sweep.epoch-5.memory_d2").code == "sweep_memory"  # type: ignore[union-attr]
-    for code in ("SWEEP-BEST", "SWEEP-MEMORY", "DIFF-GATES", "DIFF-MOVED", "DIFF-INPUTS"):
+    for code in (
+        "SWEEP-BEST",
+        "SWEEP-MEMORY",
+        "SWEEP-DAMAGED",
+        "DIFF-GATES",
+        "DIFF-MOVED",
+        "DIFF-INPUTS",
+    ):
         assert explain(code).definition
 
 
@@ -186,6 +193,25 @@ def test_a_checkpoint_that_repeats_its_patients_is_set_aside(folder, real, monke
     assert results.estimate("sweep.epoch-200.copies_count").value > 30
     assert results.estimate("sweep.epoch-200.memory_d2").value > 0.6
     assert results.estimate("sweep.epoch-10.copies_count").value == 0
+
+
+def test_a_damaged_checkpoint_is_named_and_left_out(folder, real, tmp_path) -> None:
+    whole = (folder / "epoch-100.pt").read_bytes()
+    good, cut, none = (tmp_path / f"epoch-{k}.pt" for k in (1, 2, 3))
+    good.write_bytes(whole)
+    cut.write_bytes(whole[: len(whole) // 2])
+    none.write_bytes(b"")
+    results = sweep.sweep(tmp_path, real, n=40, parts=())
+    skipped = results.findings[-1]
+    assert (skipped.code, skipped.gate) == ("SWEEP-DAMAGED", False)
+    assert "2 of 3 checkpoints cannot be read" in skipped.title
+    assert "epoch-2.pt, epoch-3.pt" in skipped.title
+    assert str(tmp_path) not in skipped.explanation
+    assert [c["file"] for c in results.manifest["checkpoints"]] == ["epoch-1.pt"]
+    with pytest.raises(DataError, match=r"none of 2 checkpoints can be used; .* epoch-2\.pt"):
+        sweep.sweep([cut, none], real)
+    with pytest.raises(DataError, match=r"epoch-2\.pt is damaged or no torch file"):
+        sweep.sweep([cut], real)
 
 
 def scored(name: str, energy: float, copies: int = 0, epoch: float = 0) -> sweep.Score:
@@ -294,16 +320,3 @@ def test_scores_while_training_change_no_weight_and_use_the_patients_held_out(
     assert again["checkpoint"].tolist() == [f"epoch-0000{k}" for k in (1, 2, 3)]
     assert again["energy"].iloc[0] == pytest.approx(table["energy"].iloc[0])
     assert again["energy"].iloc[1] == 7.0
-
-
-def test_damaged_checkpoints_are_named_and_the_others_scored(folder, real, tmp_path) -> None:
-    good = sorted(folder.glob("epoch-*.pt"))[0]
-    broken = tmp_path / "epoch-00009.pt"
-    broken.write_bytes(good.read_bytes()[:1000])
-    found = sweep.sweep([good, broken], real, n=30, parts=())
-    (finding,) = (f for f in found.findings if f.code == "SWEEP-DAMAGED")
-    assert "1 checkpoint could not be read" in finding.title
-    assert "epoch-00009.pt is damaged" in finding.explanation
-    assert not finding.gate
-    with pytest.raises(DataError, match=r"no checkpoint can be read; first: .*epoch-00009"):
-        sweep.sweep([broken], real, n=30, parts=())

@@ -81,8 +81,9 @@ ENTRIES = (
     ),
     Entry(
         "SWEEP-DAMAGED", "checkpoints that cannot be read",
-        "Checkpoint files of the folder that are damaged or hold no generator, each with the "
-        "reason; the others are scored.",
+        "Which checkpoint files are damaged, cut short or of another network, and were left out "
+        "of the choice.",
+        limits="A file that loads and makes nonsense is no such file: it is scored, badly.",
     ),
     Entry(
         "diff_change", "change between two runs",

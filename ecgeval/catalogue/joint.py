@@ -207,14 +207,16 @@ ENTRIES = (
         "Permutation of patients, 0.05 / 2.",
     ),
     Entry(
-        "JOINT-TRUNCATION", "a hard edge: selection, not the generator",
-        "The synthetic values of a measure end at a hard edge beyond which real patients lie: the "
-        "set was filtered, as the published DeepFake ECGs were to normal ones (60 to 100 bpm).",
+        "JOINT-TRUNCATION", "a hard edge: most likely a filter",
+        "The synthetic values of a measure end at a hard edge beyond which real patients lie: most "
+        "likely the set was filtered, as the published DeepFake ECGs were to normal ones (60 to "
+        "100 bpm).",
         "Exact precedence test, corrected for measures and ends, and a synthetic tail shorter than "
         "0.6 of the real one, 95 % interval below 1.",
         "Balakrishnan & Ng 2006, doi:10.1002/0471776238; Thambawita et al., Sci Rep "
         "2021;11:21896, doi:10.1038/s41598-021-01295-2",
-        "A soft edge, or one beyond which few real patients lie, is not seen. A generator that "
-        "repeats a few hearts ends hard too, at many ends at once.",
+        "A soft edge, or one beyond which few real patients lie, is not seen. A bounded generator, "
+        "one trained on a filtered set, and one that repeats a few hearts (at many ends at once) "
+        "end hard too.",
     ),
 )  # fmt: skip

@@ -183,7 +183,8 @@ ENTRIES = (
         "An alarm, not a test: synthetic records that lie nearer to single real records than "
         "other patients do may be copies.",
         "FAIL if records equal real ones, or close pairs lie above real against real; undecided "
-        "if only authenticity is below it.",
+        "if only authenticity is below it; NOT_ASSESSABLE without a sign where the synthetic set "
+        "has collapsed onto few distinct records.",
         "Alaa et al., ICML 2022 (arXiv:2102.08921)",
         "No alarm clears nothing: run `ecgeval audit`, with a holdout.",
     ),

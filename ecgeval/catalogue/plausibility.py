@@ -58,7 +58,8 @@ ENTRIES = (
         "PLAUS-NORMAL", "equivalence of the share of rule-normal records",
         "Whether about as many synthetic as real records keep every rule for a normal adult ECG.",
         "PASS if the 90 % interval of the difference lies inside the margin under strict and under "
-        "alternative limits; FAIL if it lies wholly outside under one; INCONCLUSIVE otherwise.",
+        "alternative limits; FAIL if it lies wholly outside under one; INCONCLUSIVE otherwise; "
+        "NOT_ASSESSABLE where a rule cannot be measured in any real record (an axis of one lead).",
         "Schuirmann, J Pharmacokinet Biopharm 1987;15:657; Berger & Hsu, Stat Sci 1996;11:283",
         "The share of synthetic records alone means nothing: of real ECGs labelled normal many "
         "break a textbook limit. Thousands of records are needed to pass a margin of 3 points.",

@@ -32,7 +32,9 @@ ENTRIES = (
     Entry(
         "DQ-FORM", "form of the sets",
         "Whether leads, sampling rate, length and rounding agree. Where they do not, the sets "
-        "were brought to one form first, and part of a difference may come from that.",
+        "were brought to one form first, and part of a difference may come from that. Against a "
+        "reference cohort it is the form of the recordings it was measured on; only the synthetic "
+        "set can be brought to it.",
     ),
     Entry(
         "DQ-REFERENCE", "what a reference cohort cannot show",

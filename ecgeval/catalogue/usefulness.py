@@ -57,9 +57,11 @@ ENTRIES = (
         "well as one trained on real records.",
         "PASS if the 95 % interval of TSTR − TRTR in AUC, and its real-against-real floor, lie "
         "above −0.05, FAIL if the interval lies below it, else "
-        "INCONCLUSIVE; NOT_ASSESSABLE without labels, or where real records do not carry it.",
+        "INCONCLUSIVE; NOT_ASSESSABLE without labels, or where real records do not carry it. Never "
+        "PASS where the interval lies above 0 and the difference above its floor.",
         _SOURCE,
-        "Says nothing of labels not tried. The margin is a proposal. A linear classifier on "
-        "measures stands for all that might be trained.",
+        "Better than real records is no merit: copies of the patients tested are one explanation, "
+        "and the audit looks for them. Says nothing of labels not tried. The margin is a "
+        "proposal. A linear classifier on measures stands for all that might be trained.",
     ),
 )  # fmt: skip

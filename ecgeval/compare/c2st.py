@@ -31,6 +31,7 @@ __all__ = [
     "joined_groups",
     "measure_features",
     "nearest",
+    "off_centre",
     "permuted_auc",
     "ridge_logistic",
     "split_groups",
@@ -521,6 +522,22 @@ def bootstrap_auc(
         drawn.append(counts @ resample_weights(counts.shape[1], draws, rng))
     r, s = (counts / counts.sum(axis=0) for counts in drawn)
     return np.einsum("kb,kb->b", np.cumsum(r, axis=0) - r / 2, s)
+
+
+def off_centre(floor: tuple[float, float]) -> str:
+    """Return a sentence where the floor's middle is not 0.5, for a reader who expects it there.
+
+    Labels of held-out patients are exchangeable between halves, so 0.5 is what is expected; the
+    ends are percentiles of a few dozen halves, and skewed where few patients are held out.
+    """
+    middle = f"{(floor[0] + floor[1]) / 2:.2f}"
+    if middle == "0.50":
+        return ""
+    return (
+        f" Real against real is not centred on 0.5 but on {middle}: its ends are percentiles of a "
+        "limited number of halves of the real patients and vary by chance. Without a difference "
+        "0.5 is expected."
+    )
 
 
 def _null_aucs(

@@ -147,7 +147,8 @@ def _change(old: Estimate, new: Estimate) -> Change:
     assert old.value is not None
     assert new.value is not None
     difference = new.value - old.value
-    if old.ci is None or new.ci is None or old.level != new.level:
+    open_ended = any(e.ci is not None and None in e.ci for e in (old, new))
+    if open_ended or old.ci is None or new.ci is None or old.level != new.level:
         return Change(old, new, difference, None, None)
     low, high = difference_interval((old.value, *old.ci), (new.value, *new.ci))
     # The half of the interval that faces 0 says how many standard errors away 0 is.
@@ -356,7 +357,7 @@ def _flat(body: Mapping[str, Any], at: str = "") -> dict[str, Any]:
 
 def _verdict_table(verdicts: Pairs) -> Table:
     rows = [
-        (section, code, str(a.verdict) if a else None, str(b.verdict) if b else None,
+        (section, code, _shown(a), _shown(b),
          "worse" if _got_worse(a, b) else _word(a, b),
          (b.gate if b else bool(a and a.gate)), (b or a).title)  # type: ignore[union-attr]
         for (section, code, _), (a, b) in verdicts.items()
@@ -368,6 +369,10 @@ def _verdict_table(verdicts: Pairs) -> Table:
         ("section", "finding", "old", "new", "change", "gate", "conclusion"), tuple(rows),
         "What got worse first; the conclusion is that of the new run where there is one.", "diff",
     )  # fmt: skip
+
+
+def _shown(f: Finding | None) -> str | None:
+    return None if f is None else str(f.verdict) if f.gate else f.word
 
 
 def _word(old: Finding | None, new: Finding | None) -> str:

@@ -98,6 +98,18 @@ class Margins:
         absolute, share = found
         return max(absolute, share * abs(real_median)) if share else absolute
 
+    def share(self, column: str, real_median: float, kind: str = "") -> float:
+        """Return which share of the real median a margin is; 0 where it is a size of its own.
+
+        Of the median's margin, or that of a `kind` of shape.
+        """
+        names = (column, _LEAD.sub("_{lead}_", column))
+        absolute, share = next((m for n in names if (m := self.measures.get(n))), (0.0, 0.0))
+        own = any((name, kind) in self.shapes for name in names)
+        if own or not share * abs(real_median) > absolute:
+            return 0.0
+        return share * self.factors.get(kind, 1)
+
     def shape(self, kind: str, column: str, real_median: float) -> float | None:
         """Return the margin of a column's "quantiles" or "wasserstein", None where none is."""
         for name in (column, _LEAD.sub("_{lead}_", column)):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ecgeval.compare.c2st import C2st
+from ecgeval.compare.c2st import C2st, off_centre
 from ecgeval.compare.distributions import harrell_davis
 from ecgeval.compare.effects import PRACTICAL, largest, too_small
 from ecgeval.compare.equivalence import Margins, tost
@@ -48,7 +48,7 @@ _SIDE = {
 }  # fmt: skip
 
 
-def _location_sentence(row: Row, margin: float) -> str:
+def _location_sentence(row: Row, margin: float, margins: Margins) -> str:
     stat = row.result.stats[row.location]
     unit = row.info.unit
     medians = ""
@@ -58,7 +58,7 @@ def _location_sentence(row: Row, margin: float) -> str:
     return (
         f"{row.info.label} is {shift(row)} in the synthetic set "
         f"({medians}90 % CI of the difference {between(stat.ci90, unit)}; "
-        f"margin ±{number(margin, unit)})"
+        f"margin ±{row.limit(margin, margins)})"
     )
 
 
@@ -84,7 +84,7 @@ def side(row: Row, margins: Margins) -> str:
     if margin is None:
         return "no margin"
     word = _SIDE.get(location_verdict(row, margins)[0])
-    return f"{word} ±{number(margin, row.info.unit)}" if word else "not assessable"
+    return f"{word} ±{row.limit(margin, margins)}" if word else "not assessable"
 
 
 def _spread_sentence(row: Row, low: float, high: float) -> str:
@@ -145,7 +145,7 @@ def location_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, f
     assert margin is not None  # load_margins saw to it
     stat = row.result.stats[row.location]
     verdict = _decided(row, stat, stat.ci90, -margin, margin, margins)
-    return verdict, _location_sentence(row, margin), abs(stat.value) / margin
+    return verdict, _location_sentence(row, margin, margins), abs(stat.value) / margin
 
 
 def spread_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, float]:
@@ -180,7 +180,8 @@ def shape_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, floa
             ends = stat.ci if row.info.circular else stat.ci90
             verdict = _decided(row, stat, ends, -math.inf, margin, margins)
             what = f"the Wasserstein distance of {row.info.label}"
-        parts.append((verdict, _shape_sentence(row, name, what, margin), stat.value / margin, name))
+        sentence = _shape_sentence(row, name, what, margin, margins)
+        parts.append((verdict, sentence, stat.value / margin, name))
     decided = worst(part[0] for part in parts)
     verdict, sentence, off, name = max(
         (part for part in parts if part[0] == decided), key=lambda part: abs(part[2])
@@ -213,9 +214,9 @@ def _decided(
     return Verdict.INCONCLUSIVE if lower <= 0 <= upper else Verdict.FAIL
 
 
-def _shape_sentence(row: Row, name: str, what: str, margin: float) -> str:
+def _shape_sentence(row: Row, name: str, what: str, margin: float, margins: Margins) -> str:
     stat, unit = row.result.stats[name], row.info.unit
-    limit = number(margin, unit)
+    limit = row.limit(margin, margins, name)
     if name in DECIDING:
         how = f"{shift(row, name)} in the synthetic set"
         return f"{what} is {how} (90 % CI {between(stat.ci90, unit)}; margin ±{limit})"
@@ -407,7 +408,8 @@ def classifier(
             + f"AUC {test.auc:.2f} (95 % CI {test.ci[0]:.2f} to {test.ci[1]:.2f}; real against "
             f"real {test.floor[0]:.2f} to {test.floor[1]:.2f})",
             explanation=(given if apart and top else "") + f"AUC of each: {others}. Not telling "
-            "the sets apart is no proof of likeness: another classifier may.",
+            "the sets apart is no proof of likeness: another classifier may."
+            + off_centre(test.floor),
             estimates=tuple(ids.values()),
             rule=f"Descriptive, no gate: told apart if p < 0.05 / {len(run)} classifiers and the "
             "95 % CI lies above the real-against-real floor; never a PASS.",

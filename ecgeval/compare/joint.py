@@ -143,7 +143,10 @@ def _relations(part: Part) -> Results:
     )  # fmt: skip
     return Results(
         estimates=tuple(estimates),
-        findings=(conclude.qt_rr_finding(part, found), conclude.relations_finding(part, found)),
+        findings=(
+            conclude.qt_rr_finding(part, found),
+            conclude.relations_finding(part, found, _left_out(part)),
+        ),
         tables=draw.lines_table(part, found),
         figures=draw.qt_rr_figure(part, found["qt_rr"]),
     )
@@ -162,6 +165,26 @@ def _lines(part: Part, relation: Relation) -> Lines | str:
     return compare_lines(
         pair[0], pair[1], seed=part.common.seed, name=part.name(relation.name), effort=part.effort
     )
+
+
+def _left_out(part: Part) -> str:
+    """Return how many records have no logarithm of a measure, for it is 0: a sentence, or nothing.
+
+    RR that do not vary at all are what a generator of one repeated beat makes.
+    """
+    told = []
+    both = [(r.x, r.log[0]) for r in RELATIONS] + [(r.y, r.log[1]) for r in RELATIONS]
+    for column in dict.fromkeys(column for column, logged in both if logged):
+        picked = part.pick([column])
+        if isinstance(picked, str):
+            continue
+        zeros = [int((s.values <= 0).sum()) for s in picked]
+        if any(zeros):
+            told.append(
+                f"{measure_info(column).label} is 0 in {zeros[0]:,} of {len(picked[0].values):,} "
+                f"real and {zeros[1]:,} of {len(picked[1].values):,} synthetic records"
+            )
+    return f" Left out, for there is no logarithm: {'; '.join(told)}." if told else ""
 
 
 def _line_estimates(part: Part, relation: Relation, lines: Lines | str) -> list[Estimate]:
@@ -366,9 +389,16 @@ def _rhythm(part: Part) -> Results:
     picked = part.pick(["rr_sd_ms", "rmssd_ms"])
     result: Comparison | str
     values: list[Floats] = []
+    left = ""
     if isinstance(picked, str):
         result = picked
     else:
+        still = [int((s.values[:, 0] <= 0).sum()) for s in picked]
+        if any(still):
+            left = (
+                f" Left out: {still[0]:,} real and {still[1]:,} synthetic records whose RR does "
+                "not vary at all, and so has no serial correlation."
+            )
         serial = [Sample(_serial(s.values), s.patient) for s in picked]
         values = [s.values[np.isfinite(s.values)] for s in serial]
         (result,) = compare_columns(
@@ -392,7 +422,7 @@ def _rhythm(part: Part) -> Results:
         estimates.append(part.estimate("rhythm", key, stat, label, method, sizes=sizes))
     return Results(
         estimates=tuple(estimates),
-        findings=(conclude.rhythm_finding(part, result, rule, values),),
+        findings=(conclude.rhythm_finding(part, result, rule, values, left),),
     )
 
 

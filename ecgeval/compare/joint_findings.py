@@ -107,8 +107,11 @@ def _three(value: float, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.3f}".replace("-", "−")
 
 
-def relations_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
-    """Return JOINT-RELATIONS: which of the other lines differ, corrected for their number."""
+def relations_finding(part: Part, found: dict[str, Lines | str], left: str = "") -> Finding:
+    """Return JOINT-RELATIONS: which of the other lines differ, corrected for their number.
+
+    `left` says which records have no logarithm.
+    """
     tested = {r: found[r.name] for r in RELATIONS if not isinstance(found[r.name], str)}
     total = sum(len(statistics(r)[:2]) for r in tested)
     level = LEVEL / max(total, 1)
@@ -120,7 +123,8 @@ def relations_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         reason = next(lines for lines in found.values() if isinstance(lines, str))
         return part.common.finding(
             "JOINT-RELATIONS", Verdict.NOT_ASSESSABLE,
-            f"No relation between measures can be compared: {reason}", rule=rule, gate=False,
+            f"No relation between measures can be compared: {reason}", explanation=left.strip(),
+            rule=rule, gate=False,
         )  # fmt: skip
     apart, ids = [], []
     for relation, lines in tested.items():
@@ -142,7 +146,7 @@ def relations_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         "JOINT-RELATIONS", Verdict.FAIL if apart else Verdict.INCONCLUSIVE, title,
         explanation="Less scatter means that measures follow each other more strictly than in "
         "people; a slope near 0 where the real one is not means they were drawn independently. No "
-        "difference found is no proof of likeness.",
+        f"difference found is no proof of likeness.{left}",
         estimates=tuple(ids), rule=rule, gate=False,
     )  # fmt: skip
 
@@ -224,13 +228,13 @@ def progression_finding(part: Part, curve: Curves | str, zone: Curves | str) -> 
 
 
 def rhythm_finding(
-    part: Part, result: Comparison | str, rule: str, values: Sequence[Floats] = ()
+    part: Part, result: Comparison | str, rule: str, values: Sequence[Floats] = (), left: str = ""
 ) -> Finding:
     ids = (part.name("rhythm", "serial_median_diff"), part.name("rhythm", "serial_ks"))
     if isinstance(result, str):
         return part.common.finding(
             "JOINT-RHYTHM", Verdict.NOT_ASSESSABLE, f"RR dynamics cannot be compared: {result}",
-            estimates=ids, rule=rule, gate=False,
+            explanation=left.strip(), estimates=ids, rule=rule, gate=False,
         )  # fmt: skip
     ks = result.stats["ks"]
     apart = result.p is not None and result.p < LEVEL and ks.value > ks.floor[1]
@@ -248,7 +252,7 @@ def rhythm_finding(
         explanation="Breathing makes neighbouring RR intervals alike: the serial correlation is "
         "well above 0 in most people at rest. Near 0 the intervals were drawn independently, below "
         "0 they alternate. How much RR varies (SD, RMSSD) is among the single measures. Ten "
-        "seconds hold two or three breaths: too few to measure breathing itself.",
+        f"seconds hold two or three breaths: too few to measure breathing itself.{left}",
         estimates=ids, rule=rule, gate=False,
     )  # fmt: skip
 
@@ -309,9 +313,6 @@ def is_cut(edge: Edge, least: float) -> bool:
     )
 
 
-_LIKELY = "Most likely selection, not the generator"
-
-
 def truncation_finding(
     part: Part, cut: Sequence[tuple[str, Edge, Sequence[Floats]]], tested: int, least: float,
     reason: str,
@@ -350,23 +351,25 @@ def truncation_finding(
     column, edge, _ = cut[0]
     info = measure_info(column)
     title = (
-        f"{_LIKELY}: {info.label} ends hard at {number(edge.at, info.unit)} in the synthetic "
-        f"set, and {100 * edge.beyond.value:.0f} % of real patients lie "
+        f"Most likely a filter: {info.label} ends hard at {number(edge.at, info.unit)} in "
+        f"the synthetic set, and {100 * edge.beyond.value:.0f} % of real patients lie "
         f"{'below' if edge.low else 'above'} (p {_small(edge.beyond.p or 1)})"
     )
     if len(cut) > 1:
         title += f"; likewise {len(cut) - 1} more"
     if len(cut) > 2:
-        title = title.replace(_LIKELY, "Selection, or a few hearts repeated")
+        title = title.replace("a filter", "a filter, or a few hearts repeated")
     return part.common.finding(
         "JOINT-TRUNCATION", Verdict.FAIL, title,
-        explanation="; ".join(parts) + ". A generator that learned a narrower distribution tails "
-        "off; a hard edge is what a filter leaves (\"normal ECG\" asks for 60 to 100 bpm). "
-        "Differences of this measure, and of those that go with it (RR, QT, r² of QT on RR), come "
-        "in part from that. A generator that repeats a few hearts ends hard too, but at many ends "
-        "at once; and one trained on filtered records, or on another generator's filtered output, "
-        "learns the edge. Look up what was filtered, and where; then apply the same filter to the "
-        "real set, or compare with unfiltered output of the generator.",
+        explanation="; ".join(parts) + ". A hard edge of one distribution where the other has a "
+        "tail is what a filter leaves (\"normal ECG\" asks for 60 to 100 bpm); a generator that "
+        "only learned a narrower distribution tails off: selection is the likeliest explanation, "
+        "not a proven one. A generator whose output is bounded, one trained on a filtered set, "
+        "and one that repeats a few hearts (at many ends at once) end hard too. To check: how "
+        "were the synthetic records chosen, and does unfiltered output of the generator, or the "
+        "training set, have the edge? Differences of this measure, and of those that go with it "
+        "(RR, QT, r² of QT on RR), may come in part from it: apply the same filter to the real "
+        "set, or compare with unfiltered output.",
         estimates=tuple(
             part.name(c, f"{kind}_{'low' if e.low else 'high'}")
             for c, e, _ in cut for kind in ("beyond", "tail")

@@ -35,6 +35,8 @@ MOST, QUICK_MOST = 1000, 500  # records a side of a draw
 FRECHET_AXES = 32
 RECORDS_AN_AXIS = 16
 NEIGHBOURS = {"pr": 3, "dc": 5}
+REPEATED = 0.5  # share of repeated synthetic records from which the set has collapsed
+CROWDED = 0.25  # and the spacing of synthetic records, in that of real ones, below which it has
 SHOWN = np.arange(0, 101, 5)  # of the levels alpha
 
 # score: label, lower and upper bound
@@ -240,6 +242,7 @@ class _Space:
     curves: Floats | None = None  # (synthetic or real, scores, precision or recall, levels)
     by_size: Floats | None = None  # (synthetic or real, scores, sizes)
     reason: str = ""
+    spacing: float = 1.0  # between neighbouring synthetic records, in that between real ones
 
     @classmethod
     def of(
@@ -274,7 +277,20 @@ class _Space:
         )
         variance = float((real.points @ axes).var(axis=0, ddof=1).sum())
         return cls(name, (real, synth), copied, n, draws, axes.shape[1], variance, scores, curves,
-                   by_size)  # fmt: skip
+                   by_size, spacing=_spacing(real, synth, n, seed, section, name))  # fmt: skip
+
+    @property
+    def collapsed(self) -> str:
+        """In what way the synthetic set holds few distinct records; empty where it does not."""
+        cloud = self.clouds[1]
+        if cloud.repeated > REPEATED * (cloud.found - cloud.unplaced):
+            return f"only {len(cloud.points):,} of {cloud.found:,} synthetic records are distinct"
+        if self.spacing < CROWDED:
+            return (
+                f"neighbouring synthetic records lie {self.spacing:.2g} times as far apart as "
+                "neighbouring real ones"
+            )
+        return ""
 
     @property
     def summary(self) -> str:
@@ -291,6 +307,16 @@ class _Space:
             if c.unplaced
         ]
         return text + (f" Without a place in it: {' and '.join(left)} records." if left else "")
+
+
+def _spacing(real: _Cloud, synth: _Cloud, n: int, seed: int, section: str, name: str) -> float:
+    """Return the median distance to the nearest other synthetic record, over that of real ones."""
+    rng = child_rng(seed, f"{section}.{name}.spacing")
+    middle = [
+        float(np.median(ms.neighbour_distances(c.draw(rng.permutation(c.n_patients)[:n], rng), 1)))
+        for c in (real, synth)
+    ]
+    return middle[1] / middle[0] if middle[0] > 0 else 1.0
 
 
 def _leading_axes(real: Floats, synth: Floats, n: int) -> Floats:
@@ -587,11 +613,15 @@ def _authenticity(found: Sequence[_Space]) -> Finding:
     code, names = "MANI-AUTHENTICITY", ("authenticity", "close_pairs")
     rule = (
         "Descriptive, no gate: FAIL if synthetic records equal real ones in every coordinate, or "
-        "the 95 % CI of the share of close pairs lies above real against real; undecided else."
+        "the 95 % CI of the share of close pairs lies above real against real; undecided else. "
+        "NOT_ASSESSABLE if no sign is seen and the synthetic set has collapsed: more than "
+        f"{100 * REPEATED:.0f} % repeats, or neighbours less than {CROWDED:g} times as far apart "
+        "as real ones in a space."
     )
     known = _known(found)
     copied = max(found, key=lambda space: space.copied)
-    if not known and not copied.copied:
+    collapsed = next((space for space in found if space.collapsed), None)
+    if not known and not copied.copied and not collapsed:
         return _nothing(code, found, rule)
     close = [item for item in known if item[1]["close_pairs"].side > 0]
     low = [item for item in known if item[1]["authenticity"].side < 0]
@@ -622,6 +652,17 @@ def _authenticity(found: Sequence[_Space]) -> Finding:
         text = (
             "Near to many at once, not to single ones: too little variety does that, and copies "
             "changed a good deal may. "
+        )
+    elif collapsed:
+        verdict = Verdict.NOT_ASSESSABLE
+        title = (
+            "Whether records are copied cannot be told: the synthetic set has collapsed, "
+            f"{collapsed.collapsed} in {collapsed.name}"
+        )
+        text = (
+            "The alarm counts records near to single real ones; with so few places to be, finding "
+            "none is luck, and the few may be patients of the training set that these real records "
+            "do not hold. "
         )
     else:
         space, scores = min(known, key=lambda item: item[1]["authenticity"].value)

@@ -246,7 +246,7 @@ def _rules(
         own = all(_known_share(label, judged) >= 1 - _UNKNOWN
                   for label, judged in zip(labels, both, strict=True))  # fmt: skip
         views = _own_limits(both) if own else _same_limits(both)
-        shares[strict] = _shares(common, both[0], views, strict)
+        shares[strict] = _shares(common, both, views, strict)
     estimates = [_estimate(common, s, strict) for strict, rows in shares.items() for s in rows]
     return Results(
         estimates=tuple(estimates),
@@ -312,12 +312,31 @@ def _same_limits(both: Sequence[Judged]) -> list[_View]:
     return views
 
 
-def _shares(common: Setting, judged: Judged, views: Sequence[_View], strict: bool) -> list[_Shares]:
-    ids = [(r.id, r.label) for r in judged.rules] + [("normal", "all rules")]
+def _unmeasurable(both: Sequence[Judged]) -> list[str]:
+    """Return why a rule, and all of them together, cannot be judged; empty where they can be.
+
+    A rule that no real record has all values for (an axis, from one lead) is kept by none of them,
+    and a share of 0 in both sets would look like likeness.
+    """
+    absent = np.array([j.adult.any() & ~(j.complete & j.adult).any(axis=1) for j in both])
+    out = [
+        "" if not real else f"not measurable in {'either' if synth else 'the real'} set"
+        for real, synth in absent.T
+    ]
+    rules = both[0].rules
+    gone = [r.label for r, why in zip(rules, out, strict=True) if why and r.decides]
+    return [*out, f"{', '.join(gone)} cannot be measured in the real set" if gone else ""]
+
+
+def _shares(
+    common: Setting, both: Sequence[Judged], views: Sequence[_View], strict: bool
+) -> list[_Shares]:
+    ids = [(r.id, r.label) for r in both[0].rules] + [("normal", "all rules")]
     floors = [_floors(common, view, strict) for view in views]
+    reasons = _unmeasurable(both)
     out = []
     for row, (id, label) in enumerate(ids):
-        found = [_difference(common, view, row) for view in views]
+        found = [reasons[row] or _difference(common, view, row) for view in views]
         if isinstance(found[0], str):
             blank = (0.0, 0.0)
             out.append(_Shares(id, label, blank, blank, 0.0, blank, blank, None,
@@ -422,28 +441,32 @@ def _normal(
         f"PASS if the 90 % interval of the difference lies inside ±{100 * margin:g} percentage "
         "points under the strict and under the alternative limits, FAIL if it lies wholly outside "
         "under one, else INCONCLUSIVE. NOT_ASSESSABLE where hardly any real record (no more than "
-        "the margin) keeps the rules, for nothing could then be missed."
+        "the margin) keeps the rules, for nothing could then be missed, and where no real record "
+        "has the values that a rule needs."
     )
     ids = tuple(f"{common.section}.normal.{n}" for n in ("pass_diff", "pass_diff_alternative"))
     strict, other = shares[True][-1], shares[False][-1]
     if strict.too_few:
         return common.finding(
             "PLAUS-NORMAL", Verdict.NOT_ASSESSABLE,
-            f"Too few records to compare shares: {strict.too_few}", gate=True, rule=rule,
-            estimates=ids,
+            f"The shares that keep all rules for a normal ECG cannot be compared: {strict.too_few}",
+            gate=True, rule=rule, estimates=ids,
         )  # fmt: skip
     verdicts = [
         Verdict.NOT_ASSESSABLE if s.real[1] <= margin else tost(s.ci90, -margin, margin)
-        for s in (strict, other)
+        for s in (other, strict)
     ]
-    title = (
-        f"All rules for a normal ECG are kept by {other.texts[0]} of the synthetic and "
-        f"{other.texts[1]} of the real records (alternative limits; 90 % CI of the difference "
-        f"{_points(other)} points, under the strict limits {_points(strict)}; margin "
-        f"±{100 * margin:g})"
-    ).replace("-", "−")
-    text = f"Under the strict limits: {_pair(strict)}. Under the alternative ones: {_pair(other)}. "
-    text += "The same delineation and limits judged both sets. " + _apart(both[0], shares)
+    names = ["alternative", "strict"]
+    lead, rest = (other, strict), names
+    if verdicts[0] != worst(verdicts):  # the limits that decide come first
+        lead, rest = (strict, other), names[::-1]
+    title = f"All rules for a normal ECG ({rest[0]} limits) are kept by {_pair(lead[0])}"
+    title += f"; margin ±{100 * margin:g}"
+    text = (
+        f"95 % CI {_points(lead[0].ci)}. Under the {rest[1]} limits {_pair(lead[1])}, 95 % CI "
+        f"{_points(lead[1].ci)}. The 90 % intervals decide: two one-sided tests at 5 %. The same "
+        f"delineation and limits judged both sets. {_apart(both[0], shares)}"
+    )
     if not own:
         text += (
             "Sex or age is not known in both sets: both were judged by the same limits, those of "
@@ -491,20 +514,19 @@ def _beyond(s: _Shares) -> bool:
     return certain and s.floor is not None and not s.floor[0] <= s.difference <= s.floor[1]
 
 
-def _points(s: _Shares) -> str:
-    low, high = percent(s.ci90)
-    return f"{low:.1f} to {high:.1f}"
-
-
 def _pair(s: _Shares) -> str:
     synth, real = s.texts
-    low, high = percent(s.ci)
     points = round(100 * s.difference, 1) + 0.0
     text = (
-        f"{synth} of the synthetic and {real} of the real records (difference {points:+.1f}, 95 % "
-        f"CI {low:.1f} to {high:.1f} points)"
+        f"{synth} of the synthetic and {real} of the real records (difference {points:+.1f} "
+        f"points, 90 % CI {_points(s.ci90)})"
     )
     return text.replace("-", "−")
+
+
+def _points(pair: tuple[float, float]) -> str:
+    low, high = (round(end, 1) + 0.0 for end in percent(pair))
+    return f"{low:.1f} to {high:.1f}".replace("-", "−")
 
 
 def _range(pair: tuple[float, float]) -> str:
@@ -526,6 +548,8 @@ def _rules_table(common: Setting, shares: dict[bool, list[_Shares]], judged: Jud
                     "real passing": _range(s.real) if told else s.too_few,
                     "synthetic passing": _range(s.synth) if told else s.too_few,
                     "difference, points": 100 * s.difference if told else None,
+                    "90 % low": 100 * s.ci90[0] if told else None,
+                    "90 % high": 100 * s.ci90[1] if told else None,
                     "95 % low": 100 * s.ci[0] if told else None,
                     "95 % high": 100 * s.ci[1] if told else None,
                     "floor low": None if low is None else 100 * low,
@@ -541,8 +565,8 @@ def _rules_table(common: Setting, shares: dict[bool, list[_Shares]], judged: Jud
         f"{common.section}.rules",
         "The rules for a normal ECG, one by one",
         caption="Share of the records in which a rule could be measured; for all rules, of all "
-        "records of adults. A difference is synthetic minus real. The floor is the same "
-        "difference between halves of the real patients, at the sizes compared.",
+        "records of adults. A difference is synthetic minus real; the 90 % interval decides. The "
+        "floor is the same difference between halves of the real patients, at the sizes compared.",
         section=common.section,
     )
 

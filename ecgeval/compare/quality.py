@@ -22,6 +22,7 @@ def compare_quality(
     patients_real: np.ndarray,
     patients_synth: np.ndarray,
     notes: tuple[str, ...] = (),
+    cohort: bool = False,
     seed: int | None = None,
     section: str = "quality",
 ) -> Results:
@@ -36,6 +37,8 @@ def compare_quality(
         Patient of each entry.
     notes : tuple of str
         Differences of form between the sets (rate, leads, length, rounding), one sentence each.
+    cohort : bool
+        Whether the real side is a reference cohort: measures, whose recordings are not here.
     seed : int, optional
     section : str
 
@@ -67,6 +70,13 @@ def compare_quality(
     margin = 100 * FAILURE_MARGIN
     counts = [int(f.sum()) for f in failed]
     interval = f"95 % CI {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
+    sides = "The synthetic set and the cohort" if cohort else "The sets"
+    same = f"{sides}'s recordings" if cohort else "Both sets"
+    done = (
+        "the synthetic set was brought to the form of the cohort's recordings as far as it goes, "
+        "the cohort's measures are as they were made"
+        if cohort else "the sets were brought to one form first"
+    )  # fmt: skip
     shares = f"{counts[1]} of {len(synth)} synthetic and {counts[0]} of {len(real)} real records"
     if not sum(counts):
         verdict, title = Verdict.PASS, f"Unusable: {shares}; nothing was left out"
@@ -97,13 +107,12 @@ def compare_quality(
         Finding(
             code="DQ-FORM",
             verdict=Verdict.INCONCLUSIVE if notes else Verdict.PASS,
-            title=f"The sets differ in {', '.join(map(_what, notes))}"
+            title=f"{sides} differ in {', '.join(map(_what, notes))}"
             if notes
-            else "Both sets have the same leads, rate, length and rounding",
+            else f"{same} have the same leads, rate, length and rounding",
             explanation=" ".join(notes),
             rule="PASS if leads, sampling rate, length and rounding grid are the same, else "
-            "INCONCLUSIVE: the sets were brought to one form first, and part of a difference may "
-            "come from that.",
+            f"INCONCLUSIVE: {done}, and part of a difference may come from that.",
             section=section,
             gate=False,
         ),

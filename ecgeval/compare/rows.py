@@ -85,6 +85,20 @@ class Row:
         kind = "quantiles" if name in DECIDING else "wasserstein"
         return margins.shape(kind, self.column, self._real_median)
 
+    def basis(self, margins: Margins, name: str = "") -> str:
+        """Return "10 % of the real median" where a margin is that, else an empty string.
+
+        Of the difference in location, or of a quantile or the distance (`name`).
+        """
+        kind = ("quantiles" if name in DECIDING else "wasserstein") if name else ""
+        share = margins.share(self.column, self._real_median, kind)
+        return f"{100 * share:g} % of the real median" if share else ""
+
+    def limit(self, margin: float, margins: Margins, name: str = "") -> str:
+        """Return a margin as it is written, with what it is a share of (`basis`)."""
+        basis = self.basis(margins, name)
+        return number(margin, self.info.unit) + (f" = {basis}" if basis else "")
+
 
 @dataclass(frozen=True)
 class Common:

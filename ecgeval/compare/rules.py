@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecgeval.compare.rates import effective_n, wilson
 from ecgeval.compare.signals import CHECKS
 from ecgeval.errors import UsageError
+from ecgeval.io.labels import MOST_YEARS
 from ecgeval.measures import MEASURES
 
 __all__ = [
@@ -227,6 +228,8 @@ class Judged:
     columns : tuple of tuple of str
     may_be : ndarray of bool, shape (people, n)
         Whether the record may be of these people; of none below the adult age.
+    complete : ndarray of bool, shape (rules, n)
+        Whether the record has every value that the rule needs.
     """
 
     table: RuleTable
@@ -237,6 +240,7 @@ class Judged:
     which: NDArray[np.intp]
     columns: tuple[tuple[str, ...], ...]
     may_be: Bools
+    complete: Bools
 
     @property
     def adult(self) -> Bools:
@@ -283,7 +287,7 @@ def judge(
     frame = _derived(measures if columns is None else measures[list(columns)])
     people = table.people()
     n = len(measures)
-    rules, passed, failed, value, which, used = [], [], [], [], [], []
+    rules, passed, failed, value, which, used, complete = [], [], [], [], [], [], []
     for rule in table.rules:
         parts = [(c, name) for c in rule.conditions for name in c.columns() if name in frame]
         if not parts:
@@ -307,6 +311,7 @@ def judge(
         rules.append(rule)
         passed.append(ok & known)
         failed.append(bad)
+        complete.append(known)
         which.append(nearest)
         used.append(tuple(name for _, name in parts))
         value.append(np.stack([frame[name] for _, name in parts])[nearest, np.arange(n)])
@@ -318,7 +323,7 @@ def judge(
     return Judged(
         table, tuple(rules), np.stack(passed, axis=1), np.stack(failed, axis=1),
         np.stack(value), np.stack(which), tuple(used),
-        _may_be(people, table.adult_from, n, sex, age),
+        _may_be(people, table.adult_from, n, sex, age), np.stack(complete),
     )  # fmt: skip
 
 
@@ -331,7 +336,8 @@ def _may_be(
 ) -> Bools:
     sexes = np.full(n, None, object) if sex is None else np.asarray(sex, dtype=object)
     numbers = pd.to_numeric(pd.Series(np.full(n, np.nan) if age is None else age), errors="coerce")
-    ages = numbers.to_numpy(float)
+    # An age that nobody has is a code, and says nothing of the person.
+    ages = numbers.where(numbers.between(0, MOST_YEARS)).to_numpy(float)
     if len(sexes) != n or len(ages) != n:
         raise UsageError(
             f"{len(sexes)} sexes and {len(ages)} ages for {n} records; expected one each"

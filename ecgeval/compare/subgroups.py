@@ -23,9 +23,10 @@ from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.findings import FDR, intersection, location_verdict
 from ecgeval.compare.multiplicity import benjamini_hochberg
 from ecgeval.compare.rows import Common, Missing, Row, names, number, p_text
-from ecgeval.compare.tables import median_iqr
+from ecgeval.compare.tables import median_iqr, shares
 from ecgeval.compare.univariate import MIN_PATIENTS, Effort, Sample, compare_columns
 from ecgeval.errors import UsageError
+from ecgeval.io.labels import MOST_YEARS
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
@@ -65,7 +66,8 @@ def groups_of(
     """Return the groups that a label makes: which records of either set are in each.
 
     Numbers of more than eight values are cut into bands: at `cuts`, at 40, 60 and 80 for a label
-    called age, else at the terciles of the real set. Records without a label are in no group.
+    called age, else at the terciles of the real set. Records without a label are in no group; an
+    age below 0 or above 120 years is none.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ def groups_of(
     many = max(s.nunique() for s in both) > DISTINCT
     if numeric and (cuts is not None or many or str(real.name).lower() in BANDS):
         values = [s.to_numpy(float, na_value=np.nan) for s in both]
+        if str(real.name).lower() == "age":
+            values = [np.where((v < 0) | (v > MOST_YEARS), np.nan, v) for v in values]
         if cuts is None:
             terciles = np.nanquantile(values[0], [1 / 3, 2 / 3])
             cuts = BANDS.get(str(real.name).lower(), terciles)
@@ -171,8 +175,12 @@ def compare_subgroups(
         own = None if labels_synth is None else labels_synth.get(label)
         own = None if own is None or own.isna().all() else own
         groups = groups_of(labels_real[label], own, (bands or {}).get(label))
-        unlabelled = [len(s) - s.notna().sum() for s in (labels_real[label], own) if s is not None]
-        left = f" {sum(unlabelled):,} records have no {label}." if any(unlabelled) else ""
+        in_none = [
+            int(np.sum(~np.any(masks, axis=0)))
+            for side in zip(*groups.values(), strict=True)
+            if (masks := [mask for mask in side if mask is not None])
+        ]
+        left = f" {sum(in_none):,} records have no {label} of use." if any(in_none) else ""
         if not columns or not 1 <= len(groups) <= MAX_GROUPS:
             why = (
                 f"{len(groups)} values of {label} (1 to {MAX_GROUPS} can be compared)"
@@ -334,7 +342,9 @@ def _compared(
                 f"Declared measures by {label}",
                 caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
                 "minus real. p of KS (Watson's U² of angles) adjusted over all groups and "
-                "measures (Benjamini-Hochberg).", section=common.section,
+                f"measures (Benjamini-Hochberg). Margins: {common.margins.level}"
+                f"{shares((row for g in groups for row in g.rows), common.margins)}.",
+                section=common.section,
             ),
         ),
         figures=tuple(figures) if drawn else (),

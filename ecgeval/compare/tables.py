@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,8 @@ def tables(
         Table.of(
             pd.DataFrame(summary), f"{section}.summary", "Declared measures against their margins",
             caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
-            f"minus real. Margins: {common.margins.level}, {common.margins.source}.",
+            f"minus real. Margins: {common.margins.level}, {common.margins.source}"
+            f"{shares([by_column.get(c) for c in common.margins.primary], common.margins)}.",
             section=section,
         ),
         Table.of(
@@ -166,15 +167,28 @@ def tables(
     return out
 
 
+def shares(rows: Iterable[Row | None], margins: Margins) -> str:
+    """Return which margins are a share of the real median, for a caption; empty if none is."""
+    found = [f"{row.info.label} ({basis})" for row in rows if row and (basis := row.basis(margins))]
+    return f"; sizes of their own except {', '.join(found)}" if found else ""
+
+
 def power_table(plan: pd.DataFrame, common: Common) -> Table:
     """Return what these sizes could show at best, from `planned_power`."""
     shown = plan[["measure", "statistic", "margin", "unit", "power", "at_most", "needed"]].rename(
         columns={"margin": "margin ±", "at_most": "power at most", "needed": "records needed"}
     )
+    medians = plan[plan["statistic"] == "median"]
+    grown = [
+        str(label)
+        for column, label, margin in medians[["column", "measure", "margin"]].to_numpy()
+        if margin > (common.margins.of(column, 0.0) or 0.0)
+    ]
+    note = f"; a share of the real median for {', '.join(grown)}" if grown else ""
     return Table.of(
         shown, f"{common.section}.power", "Power to show equivalence",
         caption=f"{power_text(plan)} Probability that a test of equivalence passes at these sizes "
-        "if the sets do not differ (margins of SD ratios on the log scale; percentiles: the "
+        f"if the sets do not differ (margins of SD ratios on the log scale{note}; percentiles: the "
         "hardest of the 5th, 25th, 75th and 95th). At most: with any number of synthetic records. "
         "Records needed in each set for 80 %, with as many a patient as here. Normal "
         "approximation; each test alone: a PASS needs all of them.",

@@ -479,13 +479,21 @@ def _finding(
     )
     assert loss.ci
     assert loss.floor
+    assert loss.value is not None
     assert trtr.ci
     assert trts.ci
     numbers = (
         f"AUC {tstr.value:.2f} after training on synthetic against {trtr.value:.2f} on real "
         f"records (difference {loss.value:+.2f}, 95 % CI {loss.ci[0]:+.2f} to {loss.ci[1]:+.2f})"
     )
-    if trtr.ci[0] <= 0.5:
+    # Synthetic records know no more of other patients than real ones do, unless they come from
+    # the very patients that are tested.
+    # The interval takes the classifiers as given; the floor holds how much they vary.
+    better = loss.ci[0] > 0 and loss.value > loss.floor[1]
+    if better:
+        verdict = Verdict.INCONCLUSIVE
+        title = f"{name} is learnt better from the synthetic records than from as many real ones: "
+    elif trtr.ci[0] <= 0.5:
         verdict = Verdict.NOT_ASSESSABLE
         title = f"{name} cannot be read from the measures, not even after training on real: "
     elif min(loss.ci[0], loss.floor[0]) > -USEFUL_MARGIN:
@@ -502,11 +510,12 @@ def _finding(
     elif trts.ci[1] < trtr.ci[0]:
         text += ": the synthetic labels or what goes with them are not those of real patients"
     text += "."
-    if loss.ci[0] > 0:
+    if better:
         text += (
-            " Synthetic records teach more than as many real ones: there may be more of them, or "
-            "they are copies of the very patients tested on. Run `ecgeval audit` before this is "
-            "believed."
+            " Training on synthetic beats training on real beyond its interval and floor: one "
+            "explanation is that copies of the patients tested are among the synthetic records, "
+            "and what looks like merit is a leak. Run `ecgeval audit` before using this number. "
+            "Another is that the synthetic classes are caricatures, which are easier to learn from."
         )
     elif verdict == Verdict.PASS:
         text += " Copies of real records would score well too: read this beside the audit."
@@ -515,6 +524,7 @@ def _finding(
         estimates=(loss.id, tstr.id, trtr.id, trts.id),
         rule="Descriptive, no gate: PASS if the 95 % CI of the difference in AUC and its floor lie "
         f"above −{USEFUL_MARGIN:g} (a proposal), FAIL if the CI lies below it, else INCONCLUSIVE; "
-        "NOT_ASSESSABLE if the CI after training on real reaches 0.5.",
+        "NOT_ASSESSABLE if the CI after training on real reaches 0.5. Never PASS where the CI lies "
+        "above 0 and the difference above its floor: copies would do that.",
         section=section, gate=False,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.compare.c2st import C2st
+from ecgeval.compare.c2st import C2st, off_centre
 from ecgeval.compare.figures import roc
 from ecgeval.compare.findings import LEAK_P
 from ecgeval.compare.occlusion import STRETCH_S, WAVES, Falls
@@ -206,7 +206,7 @@ class Answer:
             "is seen. Most generators are told apart from real ECGs by some classifier."
             if apart
             else "Not telling the sets apart is no proof of likeness: another classifier may."
-        )
+        ) + off_centre(test.floor)
         if self.repeats:
             text += (
                 f" {self.repeats:,} of {self.twins[1]:,} synthetic records repeat another "

@@ -6,6 +6,7 @@ described by a small TOML file. Neither is imported or run before it is named.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -158,6 +159,32 @@ def run_command(path: str | Path, n: int, seed: int, read: Reader) -> EcgSet:
     return _labelled(ecgs, n, path.stem, seed, told.about)
 
 
+def _texts(value: Any) -> TypeGuard[list[str]]:
+    # A null character cannot be part of a command.
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(w, str) and "\0" not in w for w in value)
+    )
+
+
+def _positive(value: Any) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value < math.inf
+    )  # fmt: skip
+
+
+_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "unit": (lambda v: isinstance(v, str), "auto, mV or uV"),
+    "native_fs": (_positive, "a rate in Hz above 0, without quotes"),
+    "leads": (lambda v: isinstance(v, str) or _texts(v), 'a list of lead names, as in ["I", "II"]'),
+    "timeout_s": (_positive, "seconds above 0, without quotes"),
+    "describe": (lambda v: isinstance(v, dict), "a table"),
+}
+
+
 def _load(path: Path) -> _Command:
     if not path.is_file():
         raise UsageError(f"{path} does not exist; expected the TOML file of a command")
@@ -165,12 +192,16 @@ def _load(path: Path) -> _Command:
         body = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}); check its permissions"
+        ) from None
     known = {"command", "unit", "native_fs", "leads", "timeout_s", "describe"}
     unknown = sorted(set(body) - known)
     if unknown:
         raise UsageError(f"{path}: unknown key {unknown[0]!r}; expected {', '.join(sorted(known))}")
     words = body.get("command")
-    if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+    if not _texts(words):
         raise UsageError(
             f'{path}: command is {words!r}; expected a list of words, as in ["python", "make.py", '
             '"{n}", "{seed}", "{out}"]'
@@ -179,19 +210,10 @@ def _load(path: Path) -> _Command:
         raise UsageError(
             f"{path}: command holds no {{n}} or no {{out}}; expected both, and {{seed}}"
         )
-    for key, kind, expected in (
-        ("unit", str, '"mV" or "uV"'), ("native_fs", (int, float), "a rate in Hz"),
-        ("leads", list, "a list of names"), ("timeout_s", (int, float), "a number of seconds"),
-    ):  # fmt: skip
-        value = body.get(key)
-        right = isinstance(value, kind) and not isinstance(value, bool)
-        if value is not None and not (right and (not isinstance(value, (int, float)) or value > 0)):
-            raise UsageError(f"{path}: {key} is {value!r}; expected {expected}")
-    if not all(isinstance(lead, str) for lead in body.get("leads", [])):
-        raise UsageError(f"{path}: leads is {body['leads']!r}; expected a list of names")
+    for key, (fits, expected) in _OPTIONS.items():
+        if key in body and not fits(body[key]):
+            raise UsageError(f"{path}: {key} is {body[key]!r}; expected {expected}")
     about = body.get("describe", {})
-    if not isinstance(about, dict):
-        raise UsageError(f"{path}: describe is {about!r}; expected a table")
     if not any("{seed}" in w for w in words):
         about = {**about, "seed": "not given to the command: another run gives other records"}
     reading: dict[str, Any] = {k: body[k] for k in ("unit", "native_fs", "leads") if k in body}

@@ -26,7 +26,7 @@ from ecgeval.ecgset import (
     resample,
 )
 from ecgeval.errors import DataError
-from ecgeval.io.labels import join_labels
+from ecgeval.io.labels import join_labels, plausible_ages
 from ecgeval.parallel import Progress, quiet
 
 __all__ = [
@@ -305,6 +305,8 @@ class Plan:
         for table, name, required in self.tables:
             rows, notes = join_labels(rows, table, name, required=required)
             self.notes += notes
+        rows, notes = plausible_ages(rows)
+        self.notes += [note for note in notes if note not in self.notes]
         rows["source"] = self.source
         return rows
 

@@ -12,7 +12,13 @@ import pandas as pd
 
 from ecgeval.errors import DataError
 
-__all__ = ["clean_sex", "find_labels", "join_labels", "looks_like_labels", "number", "read_table"]
+__all__ = [
+    "MOST_YEARS", "clean_sex", "find_labels", "join_labels", "looks_like_labels", "number",
+    "plausible_ages", "read_table",
+]  # fmt: skip
+
+MOST_YEARS = 120
+"""No one is older; larger ages are codes (300 for "over 89", 999 for unknown)."""
 
 _NAMES = re.compile(
     r"^(records|labels|metadata|patients|subjects|record_list)\.csv$|_(database|ground_truth|labels|metadata)\.csv$",
@@ -35,6 +41,22 @@ def number(text: Any) -> float:
 def clean_sex(value: Any) -> Any:
     """Return "F" or "M" for the words that mean it; anything else (codes) as it is."""
     return _SEX.get(value.strip().lower(), value or None) if isinstance(value, str) else value
+
+
+def plausible_ages(records: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the records with ages that nobody has as missing, and a note that counts them."""
+    if "age" not in records:
+        return records, []
+    years = pd.to_numeric(records["age"], errors="coerce")
+    wrong = (years < 0) | (years > MOST_YEARS)
+    if not wrong.any():
+        return records, []
+    first = f"{years[wrong].iloc[0]:g}"
+    note = (
+        f"{int(wrong.sum())} of {len(records)} ages are below 0 or above {MOST_YEARS} years (the "
+        f"first is {first}): treated as missing"
+    )
+    return records.assign(age=records["age"].mask(wrong)), [note]
 
 
 def looks_like_labels(path: Path) -> bool:

@@ -29,7 +29,14 @@ from ecgeval.io.assemble import (
     plan,
     rejected_frame,
 )
-from ecgeval.io.labels import by_position, find_labels, join_labels, looks_like_labels, read_table
+from ecgeval.io.labels import (
+    by_position,
+    find_labels,
+    join_labels,
+    looks_like_labels,
+    plausible_ages,
+    read_table,
+)
 from ecgeval.io.leadnames import standard_leads
 from ecgeval.io.named import NAMED, is_named, open_named, recognise
 from ecgeval.io.store import StoreWriter, is_store, read_store, write_store
@@ -514,6 +521,9 @@ def _finish(ecgs: EcgSet, options: Options, store: Path | None) -> EcgSet:
                 ecgs.records, read_table(options.labels), options.labels.name, required=True
             )
             ecgs, notes = replace(ecgs, records=records), notes + remarks
+    records, remarks = plausible_ages(ecgs.records)
+    if remarks:
+        ecgs, notes = replace(ecgs, records=records), notes + remarks
     if options.leads is not None and options.leads != ecgs.leads:
         derived = [lead for lead in options.leads if lead not in ecgs.leads]
         ecgs = ecgs.with_leads(options.leads)

@@ -14,7 +14,7 @@ def junit(results: Results) -> str:
     """Return the findings as JUnit XML.
 
     A gate that failed is a failure. A gate that could not decide, and a finding that does not
-    count, are skipped with their verdict as the message: neither reads as passed.
+    count, are skipped with their verdict (or its words) as the message: neither reads as passed.
     """
     gated = {s.slug for s in results.sections if s.gate}
     suite = ET.Element("testsuite", name="ecgeval")
@@ -32,7 +32,7 @@ def junit(results: Results) -> str:
         elif f.verdict != Verdict.PASS or not counts:
             skipped += 1
             note = "" if counts else " (does not count for the verdict)"
-            message = clean(f"{f.verdict}: {f.title}{note}")
+            message = clean(f"{f.word}: {f.title}{note}")
             ET.SubElement(case, "skipped", message=message).text = text
     suite.set("tests", str(len(results.findings)))
     suite.set("failures", str(failures))

@@ -6,7 +6,9 @@ import math
 import re
 from typing import Any
 
-__all__ = ["clean", "fixed", "interval", "number", "places", "pvalue", "role_order", "slug"]
+__all__ = [
+    "clean", "fixed", "interval", "number", "places", "pvalue", "role_order", "shortened", "slug",
+]  # fmt: skip
 
 # Control characters break XML and PDF/A; bidirectional overrides can make an id read as another.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -39,6 +41,16 @@ def number(value: Any, digits: int = 3) -> str:
     if size < -4:
         return f"{mantissa} × 10{str(size).translate(_RAISED)}".replace("-", "−")
     return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """Return a label of at most `most` characters: what is too long loses its middle, for names
+    differ at their ends.
+    """
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head].rstrip()}…{text[len(text) - (most - head - 1) :].lstrip()}"
 
 
 def places(*values: float | None) -> int | None:

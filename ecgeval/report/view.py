@@ -11,7 +11,17 @@ from ecgeval.measures import measure_info
 from ecgeval.report.digest import deciding_number, next_steps
 from ecgeval.report.explain import statistic
 from ecgeval.report.sheets import to_csv
-from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, role_order, slug
+from ecgeval.report.text import (
+    clean,
+    fixed,
+    interval,
+    number,
+    places,
+    pvalue,
+    role_order,
+    shortened,
+    slug,
+)
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
 __all__ = ["view"]
@@ -37,9 +47,12 @@ _INTERVALS = (
     "findings: two one-sided tests at 5 % both reject exactly where the 90 % interval lies inside "
     "the margins (Schuirmann 1987)."
 )
+_WORDS = "A finding that decides nothing has no verdict: words say what was seen."
 _ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE, Verdict.PASS)
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "descriptive": "describes"}
 _FACT = 60
+# Columns that hold names and labels from outside, which may be of any length.
+_LABELS = {"checkpoint", "group", "label", "record", "values"}
 _SHOWN_APART = {"title", "notice"}
 
 
@@ -159,7 +172,8 @@ def _reading(results: Results) -> str:
     )
     if not any(e.floor for e in results.estimates):
         floor = ""
-    return f"{floor}Bootstraps and permutations move whole patients, not records."
+    words = "" if all(f.gate for f in results.findings) else " " + _WORDS
+    return f"{floor}Bootstraps and permutations move whole patients, not records.{words}"
 
 
 def _verdict(verdict: Verdict) -> dict[str, str]:
@@ -170,13 +184,20 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
     }
 
 
+def _described(finding: Finding) -> dict[str, str]:
+    """Return what stands in the place of a verdict where none is given: words, no alarm."""
+    quiet = _verdict(Verdict.NOT_ASSESSABLE)
+    symbol = quiet["symbol"] if finding.verdict == Verdict.NOT_ASSESSABLE else "•"
+    return {"word": finding.word, "symbol": symbol, "class": quiet["class"]}
+
+
 def _finding(finding: Finding, results: Results) -> dict[str, Any]:
     by_id = {e.id: e for e in results.estimates}
     gated = {s.slug for s in results.sections if s.gate}
     explanation, points = _points(_prose(finding.explanation))
     return {
         "code": clean(finding.code),
-        "verdict": _verdict(finding.verdict),
+        "verdict": _verdict(finding.verdict) if finding.gate else _described(finding),
         "title": _prose(finding.title),
         "explanation": explanation,
         "points": points,
@@ -278,9 +299,14 @@ def _table(t: Table) -> dict[str, Any]:
             for column in zip(*t.rows, strict=True)
         ]
         or [False] * len(t.columns),
-        "rows": [[number(v) for v in row] for row in t.rows],
+        "rows": [[_cell(v, c) for v, c in zip(row, t.columns, strict=True)] for row in t.rows],
         "csv": to_csv(t.frame()),
     }
+
+
+def _cell(value: Any, column: str) -> str:
+    """Return a cell as it is shown; a label in full is in the table's CSV."""
+    return shortened(number(value)) if column in _LABELS else number(value)
 
 
 def _is_number(value: Any) -> bool:

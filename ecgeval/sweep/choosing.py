@@ -66,14 +66,15 @@ def sweep(
     Returns
     -------
     Results
-        Section ``sweep`` (describes), then those of the confirming comparison and audit.
+        Section ``sweep`` (describes), then those of the confirming comparison and audit. A
+        checkpoint that cannot be read is left out and named in SWEEP-DAMAGED.
 
     Raises
     ------
     UsageError
         If no checkpoint, or no patients unseen in training, are given.
     DataError
-        If fewer than 40 such patients are left, or a checkpoint cannot be used.
+        If fewer than 40 such patients are left, or no checkpoint can be used.
     """
     config = make(
         seed=seed, method=method, quick=quick, assume_independent=assume_independent,
@@ -130,7 +131,7 @@ def _sweep(
 ) -> Results:  # fmt: skip
     if not paths:
         raise UsageError("no checkpoint was given; expected files ending in .pt, .pth or .ckpt")
-    paths, damaged = _readable(paths)
+    paths, skipped = _readable(paths)
     people = people_of(worker, paths[-1], real, train, holdout)
     scorer = Scorer(worker, people, n)
     scores = []
@@ -144,7 +145,7 @@ def _sweep(
         s.name: scorer.energy(s.path, people.confirm, worker.config.seed + 1)
         for s in (chosen, *rivals(scores, chosen))
     }
-    results = report(scores, chosen, confirmed, scorer, damaged)
+    results = report(scores, chosen, confirmed, scorer, skipped)
     fresh = scorer.fresh(chosen.path, worker.config.seed + 1)
     if worker.config.compare.parts:
         show = worker.config.show_traces or people.train is None
@@ -161,21 +162,25 @@ def _sweep(
     return results.with_manifest(manifest | {"checkpoints": [_identity(s) for s in scores]})
 
 
-def _readable(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Return the checkpoints that can be loaded, and what is wrong with the others."""
+def _readable(paths: Sequence[Path]) -> tuple[list[Path], dict[str, str]]:
+    """Return the checkpoints that can be loaded, and why each of the others cannot, by file name.
+
+    A run that was stopped while it wrote leaves a file cut short; that is no reason to score none.
+    """
     from ecgeval.generators.checkpoints import load
 
-    good, bad = [], []
+    kept, skipped = [], {}
     for path in paths:
         try:
             load(path)
         except DataError as error:
-            bad.append(str(error))
+            skipped[path.name] = str(error).replace(str(path), path.name)
         else:
-            good.append(path)
-    if not good:
-        raise DataError(f"no checkpoint can be read; first: {bad[0]}")
-    return good, bad
+            kept.append(path)
+    if not kept:
+        head = f"none of {len(paths)} checkpoints can be used; the first: "
+        raise DataError(head * (len(paths) > 1) + next(iter(skipped.values())))
+    return kept, skipped
 
 
 def _identity(score: Score) -> dict[str, Any]:

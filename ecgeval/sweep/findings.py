@@ -30,7 +30,7 @@ _RULE = (
 
 def report(
     scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy], scorer: Scorer,
-    damaged: Sequence[str] = (),
+    skipped: Mapping[str, str],
 ) -> Results:  # fmt: skip
     """Return the section ``sweep``.
 
@@ -42,8 +42,8 @@ def report(
     confirmed : mapping of str to Energy
         Distance to the confirming patients, by checkpoint, the chosen one first.
     scorer : Scorer
-    damaged : sequence of str
-        What is wrong with each checkpoint that could not be read.
+    skipped : mapping of str to str
+        Why checkpoints could not be read, by file name.
     """
     people, patients = scorer.people, scorer.patients
     estimates = [e for s in scores for e in _estimates(s, scorer)]
@@ -54,31 +54,22 @@ def report(
         differences[name] = best[1].less(other, 1 - (1 - _LEVEL) / len(rivals))
         estimates.append(_difference_estimate(name, differences[name], best[1], scorer))
     n_confirm = len(set(people.confirm.patients(assume_independent=True)))
+    left = f" ({len(skipped)} more cannot be read)" if skipped else ""
     summary = (
-        f"{len(scores)} checkpoints, {scorer.n:,} records of each from the same noise, against "
-        f"{len(people.choose):,} records of {len(set(patients[0])):,} patients that training did "
-        f"not see; confirmed on {len(people.confirm):,} records of {n_confirm:,} others. What "
-        "follows this section is of the chosen checkpoint, on the confirming patients."
+        f"{len(scores)} checkpoints{left}, {scorer.n:,} records of each from the same noise, "
+        f"against {len(people.choose):,} records of {len(set(patients[0])):,} patients that "
+        f"training did not see; confirmed on {len(people.confirm):,} records of {n_confirm:,} "
+        "others. What follows this section is of the chosen checkpoint, on the confirming patients."
     )
     return Results(
         sections=(Section("sweep", "Checkpoints: which one, and does it hold?", summary, False),),
         estimates=tuple(estimates),
         findings=(
             best_finding(scores, chosen, confirmed, differences), memory_finding(scores, scorer),
-            *([_damaged(damaged)] if damaged else []),
+            *_damaged(skipped, len(scores)),
         ),
         tables=(_table(scores, chosen),),
         figures=(score_curves([s.row() for s in scores], (chosen.epoch, best[1])),),
-    )  # fmt: skip
-
-
-def _damaged(reasons: Sequence[str]) -> Finding:
-    """Return SWEEP-DAMAGED: checkpoints that were left out."""
-    title = f"{len(reasons)} checkpoint{'s' * (len(reasons) > 1)} could not be read"
-    return Finding(
-        "SWEEP-DAMAGED", Verdict.INCONCLUSIVE, f"{title} and {'are' if len(reasons) > 1 else 'is'} "
-        "left out", explanation="; ".join(reasons[:5]) + ("; …" if len(reasons) > 5 else ""),
-        rule="Descriptive, no gate: named, and the others are scored.", section="sweep", gate=False,
     )  # fmt: skip
 
 
@@ -179,6 +170,24 @@ def memory_finding(scores: Sequence[Score], scorer: Scorer) -> Finding:
         return finding(Verdict.FAIL, title[0].upper() + title[1:], text, ids)
     title = f"No memory of training patients was seen at {len(looked)} checkpoints"
     return finding(Verdict.INCONCLUSIVE, title, text, ids)
+
+
+def _damaged(skipped: Mapping[str, str], scored: int) -> list[Finding]:
+    """Return SWEEP-DAMAGED where a checkpoint could not be read."""
+    if not skipped:
+        return []
+    n = len(skipped)
+    return [
+        Finding(
+            "SWEEP-DAMAGED", Verdict.NOT_ASSESSABLE,
+            f"{n} of {n + scored} checkpoints cannot be read and "
+            f"{'was' if n == 1 else 'were'} left out: {', '.join(skipped)}",
+            " ".join(f"{why}." for why in skipped.values())
+            + " The choice is among the others: had these been read, it might be another.",
+            rule="Listed where a file cannot be loaded; the sweep goes on with the others.",
+            section="sweep", gate=False,
+        )
+    ]  # fmt: skip
 
 
 def _listed(scores: Sequence[Score]) -> str:

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from ecgeval.compare import c2st
 from ecgeval.compare.c2st import (
     boosting,
     classifier_test,
     duplicate_groups,
     nearest,
+    off_centre,
     ridge_logistic,
     split_groups,
 )
@@ -137,3 +139,18 @@ def test_constant_and_empty_measures_do_not_break_the_fit():
     values[:, 1], values[:, 2] = np.nan, 3.0
     test = run(Sample(values, np.arange(80)), Sample(values + 0.1, np.arange(80)))
     assert 0 <= test.auc <= 1
+
+
+def test_a_floor_off_one_half_is_explained():
+    assert off_centre((0.45, 0.55)) == ""
+    assert off_centre((0.452, 0.545)) == ""  # 0.4985 is 0.50 as it is printed
+    for floor, middle in (((0.40, 0.54), "0.47"), ((0.48, 0.56), "0.52")):
+        assert f"not centred on 0.5 but on {middle}" in off_centre(floor)
+
+
+def test_the_middle_of_real_against_real_is_expected_at_one_half():
+    """What `off_centre` says: over many halves the mean AUC is 0.5, whatever the records."""
+    who = np.arange(60)
+    alone = c2st.Pool(np.random.default_rng(0).normal(size=(60, 12)), who, who)
+    aucs = [c2st._null_auc(alone, ridge_logistic, 0, 0, "n", k)[0] for k in range(200)]
+    assert abs(np.mean(aucs) - 0.5) < 3 * np.std(aucs) / np.sqrt(200)

@@ -113,6 +113,23 @@ def test_a_width_of_0_makes_any_difference_certain() -> None:
     assert out.tables[1].rows[0][-1] == "worse"
 
 
+def test_half_an_interval_is_none() -> None:
+    half = replace(estimate(1, 0.1), ci=(None, 1.1))  # type: ignore[arg-type]
+    out = compare_runs(run(half), run(estimate(5, 0.1)))
+    assert out.estimates[0].p is None
+
+
+def test_a_damaged_run_is_one_sentence(cli, tmp_path) -> None:
+    run(estimate(1, 0.1)).save(tmp_path / "a" / "results.json")
+    body = json.loads((tmp_path / "a" / "results.json").read_text())
+    body["estimates"][0]["ci"] = [1]
+    (tmp_path / "b.json").write_text(json.dumps(body))
+    code, _, err = cli("diff", tmp_path / "a", tmp_path / "b.json")
+    assert code == 3
+    assert "estimates[0].ci is [1]; expected 2 items" in err
+    assert "Traceback" not in err
+
+
 def test_what_else_differs_is_said() -> None:
     def with_sets(synth: str, real: str) -> Results:
         sets = {"real": {"fingerprint": real}, "synth": {"fingerprint": synth}}

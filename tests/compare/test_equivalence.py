@@ -26,6 +26,13 @@ def test_tost(interval, verdict):
     assert tost(interval, -2, 2) == verdict
 
 
+def test_a_margin_says_when_it_is_a_share_of_the_median():
+    margins = load_margins("lenient")
+    assert margins.share("s_amp_V2_mv", -1.2) == 0.1  # 0.12 mV, more than 0.1
+    assert margins.share("s_amp_V2_mv", -0.8) == 0  # 0.1 mV
+    assert margins.share("qrs_ms", 90) == margins.share("no_such_measure", 1) == 0
+
+
 def medians(n, shift, seed, curves=0):
     """Compare QRS of SD 8 ms, on a 1-ms grid, n a side, the medians `shift` apart."""
     rng = np.random.default_rng(seed)

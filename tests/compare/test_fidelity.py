@@ -106,6 +106,10 @@ def test_significance_and_the_classifier_are_never_a_pass(alike):
     for code in ("FID-KS", "FID-C2ST"):
         assert only(alike, code).verdict != Verdict.PASS
         assert not only(alike, code).gate
+    kinds = [e for e in alike.estimates if e.id.endswith("_auc")]
+    off = any(f"{sum(e.floor) / 2:.2f}" != "0.50" for e in kinds)
+    said = "not centred on 0.5" in only(alike, "FID-C2ST").explanation
+    assert off or not said
 
 
 def test_a_wider_qrs_fails_and_the_title_says_by_how_much():
@@ -136,6 +140,11 @@ def test_a_shallower_s_is_called_so_with_both_medians():
         r"\(medians −1\.\d{3} mV real, −0\.\d{3} mV synthetic; 90 % CI of the difference 0",
         title,
     )
+    # Ten per cent of the real median, which is more than 0.1 mV: not a size of its own.
+    assert re.search(r"margin ±0\.1\d\d mV = 10 % of the real median\)", title)
+    tables = {t.id: t for t in compare(table(700, 0), synth).tables}
+    assert "S amplitude V2 (10 % of the real median)" in tables["fidelity.summary"].caption
+    assert "real median for R amplitude V5, S amplitude V2" in tables["fidelity.power"].caption
     synth["s_amp_V2_mv"] -= 0.6
     assert "mV deeper in" in only(compare(table(700, 0), synth), "FID-EQUIV").title
 

@@ -202,13 +202,25 @@ def test_a_filter_is_selection_and_the_medians_within_its_range_are_given():
     results = compare(table(300, 0), pool[pool.hr_bpm >= 60].iloc[:600])
     finding = only(results, "JOINT-TRUNCATION")
     assert finding.verdict == Verdict.FAIL
-    assert finding.title.startswith(
-        "Most likely selection, not the generator: heart rate ends hard at 60."
-    )
+    assert finding.title.startswith("Most likely a filter: heart rate ends hard at 60.")
     assert "within the range" in finding.explanation
+    assert "not a proven one" in finding.explanation
+    assert "To check: how were the synthetic records chosen" in finding.explanation
     assert not finding.gate
     assert results.estimate("joint.hr_bpm.beyond_low").value > 15
     assert results.estimate("joint.hr_bpm.beyond_low").unit == "%"
+
+
+def test_records_without_any_variability_are_counted():
+    real, synth = table(120, 0), table(120, 1)
+    synth.loc[synth.index[:30], ["rr_sd_ms", "rmssd_ms"]] = 0.0
+    results = compare(real, synth)
+    relations, rhythm = (only(results, f"JOINT-{c}").explanation for c in ("RELATIONS", "RHYTHM"))
+    assert "0 of 120 real and 30 of 120 synthetic records" in relations
+    assert "Left out: 0 real and 30 synthetic records whose RR does not vary" in rhythm
+    fair = compare(real, table(120, 1))
+    assert "Left out" not in only(fair, "JOINT-RELATIONS").explanation
+    assert "Left out" not in only(fair, "JOINT-RHYTHM").explanation
 
 
 def test_no_change_moves_a_number_the_wrong_way():
@@ -317,7 +329,7 @@ def test_the_published_deepfakes_are_selected_at_60_bpm(real_data):
     results = compare(*tables, patients_real=people, patients_synth=synth.ids)
     finding = only(results, "JOINT-TRUNCATION")
     assert finding.verdict == Verdict.FAIL
-    assert "Most likely selection, not the generator: heart rate ends hard at 59" in finding.title
+    assert "Most likely a filter: heart rate ends hard at 59" in finding.title
     half = np.isin(people, np.unique(people)[::2])
     honest = compare(
         tables[0][half], tables[0][~half], patients_real=people[half], patients_synth=people[~half]

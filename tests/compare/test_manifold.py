@@ -156,6 +156,22 @@ def test_collapse_fails_and_is_no_copy_alarm():
     assert "too little variety" in near.explanation
 
 
+def test_a_collapsed_set_without_a_sign_of_copies_is_not_said_to_have_none(real):
+    rng = np.random.default_rng(5)
+    few = 6 + 3 * people(6, 5)[0][rng.integers(5, size=300)]  # five records, far from people
+    near = only(compare(real, few + 0.01 * rng.normal(size=few.shape)), "MANI-AUTHENTICITY")
+    assert near.verdict == Verdict.NOT_ASSESSABLE
+    assert "cannot be told: the synthetic set has collapsed, neighbouring" in near.title
+    repeated = 6 + people(7, 100)[0][np.arange(300) % 100]
+    again = only(compare(real, repeated), "MANI-AUTHENTICITY")
+    assert again.verdict == Verdict.NOT_ASSESSABLE
+    assert "only 100 of 300 synthetic records are distinct in measures" in again.title
+    exact = only(compare(real, few), "MANI-AUTHENTICITY")
+    assert "only 5 of 300 synthetic records are distinct" in exact.title
+    copies = only(compare(real, real[np.arange(300) % 5]), "MANI-AUTHENTICITY")
+    assert copies.verdict == Verdict.FAIL  # a copy in a collapsed set is a copy
+
+
 def test_exact_repeats_are_told_and_never_scored(real):
     repeated = compare(real, np.tile(real[:1] + 0.5, (300, 1)))
     told = only(repeated, "MANI-REPEATS")

@@ -1,6 +1,7 @@
 """compare_plausibility: what a user is told, the gate, derived leads, interpreters, calibration."""
 
 import json
+import re
 
 import jsonschema
 import numpy as np
@@ -81,9 +82,10 @@ def test_alike_sets_of_enough_records_pass_and_every_number_has_its_company(larg
 
 
 def test_the_synthetic_share_never_stands_without_the_real_one(large):
-    finding = only(large, "PLAUS-NORMAL")
-    for text, times in ((finding.title, 1), (finding.explanation, 2)):
-        assert text.count("of the synthetic and") == text.count("of the real records") == times
+    found = only(large, "PLAUS-NORMAL")
+    assert len(found.title) < 200
+    both = f"{found.title} {found.explanation}"
+    assert both.count("of the synthetic and") == both.count("of the real records (") == 2
     frame = next(t for t in large.tables if t.id == "plausibility.rules").frame()
     assert {"real passing", "synthetic passing", "limit", "source", "floor low"} <= set(frame)
     assert set(frame.limits) == {"strict", "alternative"}
@@ -127,6 +129,31 @@ def test_nothing_measurable_fails_and_a_flat_set_never_scores():
 def test_a_real_set_without_normal_records_cannot_be_missed_and_is_not_assessable():
     real, synth = (table(2000, seed, qrs_ms=60) for seed in (0, 1))
     assert only(compare(real, synth), "PLAUS-NORMAL").verdict == Verdict.NOT_ASSESSABLE
+
+
+def test_the_interval_that_decides_is_printed_and_the_deciding_limits_first():
+    found = only(compare(table(1500, 0), table(1500, 1, qtcf_ms=25)), "PLAUS-NORMAL")
+    margin = 100 * load_margins("lenient").plausibility
+    low, high = re.search(r"90 % CI (\S+) to (\S+)\)", found.title).groups()
+    ends = [float(end.replace("−", "-")) for end in (low, high)]
+    assert found.verdict == tost((ends[0], ends[1]), -margin, margin) == Verdict.FAIL
+    assert "95 %" not in found.title
+    assert found.explanation.count("95 % CI") == 2
+
+
+def test_a_rule_that_nothing_can_measure_gives_no_share_of_0():
+    """One lead has no axis: every record lacks it, and none keeps all rules."""
+    real, synth = (table(300, seed).assign(qrs_axis_deg=np.nan) for seed in (0, 1))
+    results = compare(real, synth)
+    found = only(results, "PLAUS-NORMAL")
+    assert found.verdict == Verdict.NOT_ASSESSABLE
+    assert "QRS axis cannot be measured in the real set" in found.title
+    assert "0.0 %" not in found.title
+    assert results.estimate("plausibility.normal.pass_diff").value is None
+    frame = next(t for t in results.tables if t.id == "plausibility.rules").frame()
+    axis = frame[frame.rule == "QRS axis"]
+    assert set(axis["real passing"]) == {"not measurable in either set"}
+    assert frame[frame.rule == "PR"]["difference, points"].notna().all()
 
 
 def test_too_few_patients_and_empty_sets_are_not_assessable():

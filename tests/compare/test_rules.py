@@ -178,6 +178,7 @@ def test_what_cannot_be_measured_never_passes():
 
 def test_children_are_not_judged_by_the_limits_of_adults():
     assert verdict("normal", age=17.9) == NOT_MEASURABLE
+    assert verdict("normal", age=-3) == verdict("normal", age=999) == verdict("normal") == PASS
     assert verdict("normal", age=18) == PASS
 
 

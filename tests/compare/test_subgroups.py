@@ -107,6 +107,16 @@ def test_a_group_of_one_set_only_and_records_without_a_label():
     assert "50 records have no sex" in only(results, "SUB-EQUIV").explanation
 
 
+def test_ages_that_nobody_has_are_in_no_group():
+    age = pd.Series([-1, 30, 50, 130, 999, 85], name="age")
+    sizes = {name: int(mask.sum()) for name, (mask, _) in groups_of(age, None).items()}
+    assert sizes == {"< 40": 1, "40 to < 60": 1, "≥ 80": 1}
+    coded = labels(200, 6).assign(age=999.0)
+    coded.loc[:149, "age"] = 50.0
+    results = compare(table(200, 6), table(200, 7), coded, coded, by="age")
+    assert "100 records have no age" in only(results, "SUB-EQUIV").explanation
+
+
 def test_missing_values_within_a_group():
     real, synth = table(200, 6), table(200, 7)
     synth.loc[:, "qt_ms"] = np.nan

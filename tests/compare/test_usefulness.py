@@ -94,6 +94,22 @@ def test_exact_copies_do_not_teach_what_is_tested():
         assert value(run(own, own), "tstr_auc") > 0.7
 
 
+def test_beating_real_records_warns_of_copies():
+    """Near-copies teach a label without meaning by heart; no duplicate is exact."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(120, 100))
+    own = people(120, 1, shift=0)
+    near = (own[0] + rng.normal(0, 0.01, own[0].shape), own[1], own[2])
+    more = {"features": (features, features + rng.normal(0, 0.01, features.shape))}
+    finding = run(own, near, **more).findings[0]
+    assert finding.verdict == Verdict.INCONCLUSIVE
+    assert "is learnt better from the synthetic records" in finding.title
+    assert "copies of the patients tested are among the synthetic" in finding.explanation
+    assert "Run `ecgeval audit`" in finding.explanation
+    fair = run(people(400, 1), people(400, 2)).findings[0]
+    assert "copies of the patients tested" not in fair.explanation
+
+
 def test_patients_stay_in_one_fold():
     """A label of the person, not of the measures: records of the same person would give it away"""
     rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pytest
 
 from ecgeval.errors import DataError
 from ecgeval.io import read
-from ecgeval.io.labels import clean_sex, join_labels
+from ecgeval.io.labels import clean_sex, join_labels, plausible_ages
 from ecgeval.io.leadnames import standard_lead, standard_leads
 
 
@@ -103,3 +103,22 @@ def test_lead_names(name, lead) -> None:
 
 def test_lead_lists() -> None:
     assert standard_leads("I, v2 AVF") == ("I", "V2", "aVF")
+
+
+def test_ages_that_nobody_has_are_missing_and_counted(tmp_path) -> None:
+    ages = [0, 120, -1, 999, 54.5, np.nan]
+    records, notes = plausible_ages(pd.DataFrame({"age": ages}))
+    assert records["age"].isna().tolist() == [False, False, True, True, False, True]
+    assert notes == [
+        "2 of 6 ages are below 0 or above 120 years (the first is -1): treated as missing"
+    ]
+    texts, notes = plausible_ages(pd.DataFrame({"age": ["300", "45", "unknown"]}))
+    assert texts["age"].tolist()[1:] == ["45", "unknown"]
+    assert "1 of 3" in notes[0]
+    assert plausible_ages(pd.DataFrame({"age": [1, 2]}))[1] == []
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "ecgs.npy", rng.normal(0, 0.3, (3, 12, 1000)))
+    pd.DataFrame({"age": [30, 999, 50]}).to_csv(tmp_path / "labels.csv", index=False)
+    ecgs = read(tmp_path / "ecgs.npy", unit="mV", native_fs=100, labels=tmp_path / "labels.csv")
+    assert ecgs.records["age"].isna().tolist() == [False, True, False]
+    assert any("1 of 3 ages" in note for note in ecgs.notes)

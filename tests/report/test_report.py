@@ -685,3 +685,29 @@ def test_a_card_is_under_a_page_however_much_failed(hostile) -> None:
 def test_a_card_is_plain_markdown(hostile) -> None:
     text = hostile["card"].read_text()
     assert not re.search(r"(?<!\\)<script", text)
+
+
+def test_a_finding_that_decides_nothing_is_not_labelled_as_if_it_did() -> None:
+    apart = Finding("FID-C2ST", Verdict.FAIL, "told apart", section="s", gate=False)
+    results = Results(
+        sections=(Section("s", "S"),),
+        findings=(apart, Finding("FID-EQUIV", Verdict.FAIL, "no", section="s")),
+    )
+    shown = {f["code"]: f["verdict"] for f in view(results, "")["sections"][0]["findings"]}
+    assert shown["FID-EQUIV"]["word"] == "FAIL"
+    assert shown["FID-C2ST"] == {"word": "differs", "symbol": "•", "class": "not-assessable"}
+    assert "words say what was seen" in view(results, "")["reading"]
+    assert 'message="differs: told apart' in junit(results)
+
+
+def test_a_long_label_is_shortened_in_the_table_and_whole_in_its_csv(tmp_path) -> None:
+    name = "left anterior fascicular block with incomplete right bundle branch block"
+    prose = "a conclusion of more than forty characters stays as it is"
+    table = Table("s.t", "T", ("group", "conclusion"), ((name, prose),), section="s")
+    results = Results(sections=(Section("s", "S"),), tables=(table,))
+    ((shown, kept),) = view(results, "")["sections"][0]["tables"][0]["rows"]
+    assert len(shown) <= 40
+    assert "…" in shown
+    assert kept == prose
+    paths = write_report(results, tmp_path, formats=[])
+    assert name in paths["table:s.t"].read_text()

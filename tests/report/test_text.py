@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, slug
+from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, shortened, slug
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,12 @@ def test_slug_stays_in_its_folder() -> None:
     assert slug("../../etc/passwd") == "etc-passwd"
     assert slug("fidelity.qt_rr") == "fidelity.qt_rr"
     assert slug("///") == "item"
+
+
+def test_a_long_label_loses_its_middle() -> None:
+    assert shortened("a" * 40) == "a" * 40
+    long = shortened("left anterior fascicular block with incomplete right bundle branch block")
+    assert len(long) <= 40
+    assert long.startswith("left anterior")
+    assert long.endswith("branch block")
+    assert long.count("…") == 1
