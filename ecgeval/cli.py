@@ -56,7 +56,7 @@ Labels = Annotated[
 ]
 Seconds = Annotated[float | None, typer.Option(help="Crop records to this length, s.")]
 Leads = Annotated[str | None, typer.Option(help="Leads to use, as in I,II,V1; derived if needed.")]
-Device = Annotated[str, typer.Option(help="Where generators run: cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="Where networks and the copy search run: cpu or cuda.")]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Neither read nor keep measures of earlier runs.")
 ]
