@@ -65,9 +65,9 @@ class Critic(nn.Module):
     def _by_products(self, x: Tensor, shifts: Tensor | None) -> Tensor:
         """Compute the same with each convolution as one matrix product, samples before channels.
 
-        At d = 50 it
-        is as fast as cuDNN's convolutions (174 and 171 ms a generator step on an H100, bfloat16,
-        recorded); widths that are multiples of 8 fit its matrix units (116 ms at 48, 75 at 32).
+        At d = 50 as fast as cuDNN's convolutions (174 and 171 ms a generator step on an H100,
+        bfloat16, recorded); widths that are multiples of 8 fit its matrix units (116 ms at 48, 75
+        at 32).
         """
         x = x.transpose(1, 2)
         for k, conv in enumerate(self.convs):
