@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["Progress", "child_rng", "map_shards", "one_thread", "quiet", "shards"]
+__all__ = ["Progress", "child_rng", "each_shard", "map_shards", "one_thread", "quiet", "shards"]
 
 _TRIED = 2  # items run here before processes are considered
 _WORTH_S = 4.0  # work left, s, for which starting processes pays (they take about 2 s to start)
@@ -66,15 +67,30 @@ def map_shards(
         Weight of each item for progress (its number of records, say); 1 each by default. Needed
         where `items` has no length.
     """
+    return list(
+        each_shard(
+            function, items, jobs=jobs, stage=stage, progress=progress, weights=weights
+        )
+    )  # fmt: skip
+
+
+def each_shard(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    jobs: int = 1,
+    stage: str = "",
+    progress: Progress = quiet,
+    weights: Sequence[int] | None = None,
+) -> Iterator[R]:
+    """Yield what `map_shards` returns, for whoever does not keep it all."""
     weights = [1] * len(items) if weights is None else weights  # type: ignore[arg-type]
     total, done = sum(weights), 0
-    out: list[R] = []
     progress(stage, 0, total)
-    for result in _results(function, items, len(weights), jobs):
-        done += weights[len(out)]
-        out.append(result)
+    for weight, result in zip(weights, _results(function, items, len(weights), jobs), strict=True):
+        done += weight
+        yield result
         progress(stage, done, total)
-    return out
 
 
 def _results(function: Callable[[T], R], items: Iterable[T], n: int, jobs: int) -> Iterator[R]:
@@ -93,7 +109,8 @@ def _results(function: Callable[[T], R], items: Iterable[T], n: int, jobs: int) 
     if done < n:
         from joblib import Parallel, delayed
 
-        pool = Parallel(n_jobs=jobs, return_as="generator")
+        # The arrays that workers share go to a disk, where there is one, not to shared memory.
+        pool = Parallel(n_jobs=jobs, return_as="generator", temp_folder=tempfile.gettempdir())
         yield from pool(delayed(function)(item) for item in rest)
 
 

@@ -27,7 +27,7 @@ from ecgeval.delineation.base import BEAT_WINDOW_S
 from ecgeval.ecgset import EcgSet, Microvolts, resample
 from ecgeval.errors import DataError, UsageError
 from ecgeval.measures import measure_columns, measure_marks
-from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
+from ecgeval.parallel import Progress, child_rng, each_shard, quiet, shards
 from ecgeval.preprocess import Harmonised, harmonise, quality
 from ecgeval.references import (
     Aligned,
@@ -39,6 +39,7 @@ from ecgeval.references import (
     rounded,
 )
 from ecgeval.results import Figure, Results
+from ecgeval.spool import room
 
 if TYPE_CHECKING:
     from ecgeval.compare.equivalence import Margins
@@ -112,7 +113,7 @@ def features(
     """
     parts = shards(len(ecgs), _SHARD)
     work = partial(_features_block, fs=ecgs.fs, leads=ecgs.leads, method=method, cache=cache)
-    pieces = map_shards(
+    pieces = each_shard(
         work,
         ecgs.pieces(_SHARD),
         jobs=jobs,
@@ -120,13 +121,20 @@ def features(
         progress=progress,
         weights=[rows.stop - rows.start for rows in parts],
     )
-    joined = {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
+    kept: list[dict[str, np.ndarray]] = []
+    for rows, piece in zip(parts, pieces, strict=True):
+        some = piece.pop("beats")
+        if not kept:
+            beats = room((len(ecgs), *some.shape[1:]))
+        beats[rows] = some
+        kept.append(piece)
+    joined = {key: np.concatenate([piece[key] for piece in kept]) for key in kept[0]}
     columns = measure_columns(ecgs.leads)
     fs = min(ecgs.fs, _BEAT_FS)
     return Features(
         measures=pd.DataFrame(joined["measures"], index=ecgs.ids, columns=columns),
         outcome=pd.Series(joined["outcome"].astype(str), index=ecgs.ids, dtype=object),
-        beats=joined["beats"],
+        beats=beats,
         beats_fs=fs,
         beats_zero=round(-BEAT_WINDOW_S[0] * fs),
         checks=pd.DataFrame(joined["checks"], index=ecgs.ids, columns=signal_columns()),
@@ -786,6 +794,12 @@ def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
     )
     rows = np.array([starts[id(part)] + row for part, row in found])
     every = list(parts.values())
+    if len(every) == 1 and np.array_equal(rows, np.arange(len(every[0].outcome))):
+        return replace(
+            every[0], measures=every[0].measures.set_axis(ids),
+            outcome=every[0].outcome.set_axis(ids),
+            checks=None if every[0].checks is None else every[0].checks.set_axis(ids),
+        )  # fmt: skip
 
     def pick(values: list[np.ndarray]) -> np.ndarray:
         return np.concatenate(values)[rows] if len(values) > 1 else values[0][rows]

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "ecgeval"
 LEVELS = {
     "errors": -1,
-    "ecgset": 0, "results": 0, "parallel": 0,
+    "ecgset": 0, "results": 0, "parallel": 0, "spool": 0,
     "catalogue": 0.5,
     "io": 1,
     "preprocess": 2,

@@ -58,6 +58,12 @@ class _OnDevice:
         n, m = self.kernel.shape
         return n, m
 
+    def of(self, queries: Any) -> _OnDevice:
+        """Return the kernel of other queries, as `search.Lagged.of`."""
+        out: _OnDevice = object.__new__(type(self))  # copy.copy asks `__getattr__` too early
+        out.__dict__.update(self.__dict__, kernel=self.kernel.of(queries))
+        return out
+
     def exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         out: np.ndarray = self.kernel.exact(i, j)
         return out

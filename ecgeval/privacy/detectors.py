@@ -7,18 +7,16 @@ no similarity to anything; it is counted, with the reason.
 
 from __future__ import annotations
 
-import os
-import tempfile
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from ecgeval.delineation.base import BEAT_WINDOW_S
-from ecgeval.ecgset import DERIVABLE, EcgSet, apply_leads, derive_leads, resample
+from ecgeval.ecgset import DERIVABLE, EcgSet, Microvolts, apply_leads, derive_leads, resample
 from ecgeval.errors import DataError
+from ecgeval.parallel import Progress, each_shard, quiet, shards
 from ecgeval.preprocess import bandpass, common_leads
 from ecgeval.privacy.search import (
     Euclid,
@@ -30,11 +28,13 @@ from ecgeval.privacy.search import (
     Versions,
     Windowed,
 )
+from ecgeval.spool import room
 
 __all__ = ["BAND_HZ", "DETECTORS", "FLOORS", "Detector", "Signals", "beat_signals",
            "independent_leads", "record_signals", "single_beats"]  # fmt: skip
 
 FS_HZ = 100.0
+_BLOCK = 64  # records
 BAND_HZ = (3.0, 40.0)
 """A narrower band than the usual 0.5-40 Hz: the slow baseline and the step where a shifted copy was
 filled up hide copies, not people. On 238 normal PTB-XL records it raised the recall of copies
@@ -64,7 +64,6 @@ SINGLE_S = (-0.25, 0.45)
 _SINGLE_EDGE_S = 0.05
 
 _STRETCHES = np.linspace(0.9, 1.1, 9)
-_SPOOLED = 2**30  # bytes of signals from which they are kept on disk
 
 Build = Callable[["np.ndarray | Rows", np.ndarray], Kernel]
 
@@ -243,7 +242,10 @@ def independent_leads(sets: Sequence[EcgSet]) -> tuple[str, ...]:
     return shared
 
 
-def record_signals(ecgs: EcgSet, leads: Sequence[str], seconds: float) -> Signals:
+def record_signals(
+    ecgs: EcgSet, leads: Sequence[str], seconds: float, *, jobs: int = 1,
+    stage: str = "signals", progress: Progress = quiet,
+) -> Signals:  # fmt: skip
     """Return records at 100 Hz, in `BAND_HZ`, unit norm.
 
     Parameters
@@ -253,32 +255,35 @@ def record_signals(ecgs: EcgSet, leads: Sequence[str], seconds: float) -> Signal
         Leads to compare, present in `ecgs`.
     seconds : float
         Length to compare, from the start of each record.
+    jobs, stage, progress
+        As in `map_shards`.
     """
     n_samples = int(seconds * FS_HZ + 1e-9)
     matrix = derive_leads(ecgs.leads, leads)
-    x = _room((len(ecgs), len(leads), n_samples))
+    x = room((len(ecgs), len(leads), n_samples))
     finite, usable = np.zeros((2, len(ecgs)), bool)
-    for rows, block in ecgs.batches(64):
-        block = apply_leads(matrix, block)
-        finite[rows] = np.isfinite(block).all(axis=(1, 2))
-        at = np.flatnonzero(finite[rows])
-        signal = resample(block[at], ecgs.fs, FS_HZ)[:, :, :n_samples].astype(np.float64)
-        signal = _centred(signal)
-        out = np.zeros((len(block), *x.shape[1:]), np.float32)
-        out[at] = bandpass(signal, FS_HZ, *BAND_HZ)
-        x[rows], usable[rows] = _unit(out, finite[rows])
+    parts = shards(len(ecgs), _BLOCK)
+    blocks = each_shard(
+        partial(_record_block, fs=ecgs.fs, matrix=matrix, n_samples=n_samples),
+        ecgs.pieces(_BLOCK), jobs=jobs, stage=stage, progress=progress,
+        weights=[rows.stop - rows.start for rows in parts],
+    )  # fmt: skip
+    for rows, block in zip(parts, blocks, strict=True):
+        x[rows], finite[rows], usable[rows] = block
     return _signals(x, finite, usable)
 
 
-def _room(shape: tuple[int, int, int]) -> np.ndarray:
-    """Return an empty float32 array, in a temporary file where it is large."""
-    if 4 * np.prod(shape) <= _SPOOLED:
-        return np.empty(shape, np.float32)
-    handle, name = tempfile.mkstemp(prefix="ecgeval-")
-    os.close(handle)
-    x = np.memmap(name, np.float32, "w+", shape=shape)
-    weakref.finalize(x, os.unlink, name)
-    return x
+def _record_block(
+    piece: np.ndarray | Microvolts, *, fs: float, matrix: np.ndarray, n_samples: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the signals of a few records, and which are finite and usable."""
+    block = apply_leads(matrix, np.asarray(piece[:]))
+    finite = np.isfinite(block).all(axis=(1, 2))
+    signal = _centred(resample(block[finite], fs, FS_HZ)[:, :, :n_samples].astype(np.float64))
+    out = np.zeros((*block.shape[:2], n_samples), np.float32)
+    out[finite] = bandpass(signal, FS_HZ, *BAND_HZ)
+    x, usable = _unit(out, finite)
+    return x, finite, usable
 
 
 def beat_signals(

@@ -43,7 +43,7 @@ from ecgeval.privacy.detectors import (
 )
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
 from ecgeval.privacy.hygiene import Duplicates, find_duplicates
-from ecgeval.privacy.search import Bound, Lagged, Nearest, Rows, search, search_above
+from ecgeval.privacy.search import Bound, LagBound, Lagged, Nearest, Rows, search, search_above
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
@@ -55,6 +55,7 @@ LEAST_PATIENTS = 10
 """Fewest patients on either side for the exchangeability test."""
 
 _BEAT_STEP = 7  # samples at 250 Hz
+_BASELINE = 8_000_000  # pairs for the limit of D2 in sets too large for a complete search
 _OTHERS = 6  # nearest training records looked at for one of another person, without a holdout
 
 
@@ -195,7 +196,6 @@ def collect(
     planted_records: int = PLANTED,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`."""
-    jobs = jobs if device == "cpu" else 1  # of the searches: processes cannot share a device
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
     given = {"train": train, "holdout": holdout, "synth": synth}
     sets = {name: ecgs for name, ecgs in given.items() if ecgs is not None}
@@ -218,7 +218,11 @@ def collect(
     seen: dict[str, dict[str, Signals]] = {}
     small = len(synth) * max(len(train), len(holdout or ())) <= COMPLETE_PAIRS
     for name, ecgs in same.items():
-        seen[name] = {"record": record_signals(ecgs, leads, seconds)}
+        seen[name] = {
+            "record": record_signals(
+                ecgs, leads, seconds, jobs=jobs, stage=f"signals {name}", progress=progress
+            )
+        }
         if small:
             seen[name]["single"] = single_beats(seen[name]["record"])
         if beats is not None:
@@ -232,7 +236,9 @@ def collect(
         np.concatenate([seen[name]["record"].x for name in real]),
         np.concatenate([seen[name]["record"].usable for name in real]), {},
     )  # fmt: skip
+    jobs = jobs if device == "cpu" else 1  # of the searches: processes cannot share a device
     duplicates = find_duplicates(merged, jobs=jobs, device=device, progress=progress)
+    del merged
     person = _people(np.concatenate(patients), duplicates.pairs)
     n = len(train)
     sides = {
@@ -254,15 +260,19 @@ def collect(
         # copies. Other training patients stand in for it.
         other = None
     planted_rows = _to_plant(sides["train"], planted_records, child_rng(seed, "privacy", "plant"))
-    given_beats = {} if beats is None else {
-        name: resample(
-            apply_leads(derive_leads(sets[name].leads, leads), np.asarray(beats[name], np.float32)),
+
+    def beats_of(name: str, rows: np.ndarray) -> np.ndarray | None:
+        """Return representative beats of some records as the detectors' rate and leads have it."""
+        if beats is None:
+            return None
+        matrix = derive_leads(sets[name].leads, leads)
+        return resample(
+            apply_leads(matrix, np.asarray(beats[name][rows], np.float32)),
             beats_fs or sets[name].fs, BEAT_FS_HZ,
-        )
-        for name in ("train", "synth")
-    }  # fmt: skip
+        )  # fmt: skip
+
     planted = _planted(
-        sides["train"], planted_rows, sides["synth"], given_beats, leads, seconds, small,
+        sides["train"], planted_rows, sides["synth"], beats_of, leads, seconds, small,
         child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matches = tuple(
@@ -342,7 +352,8 @@ def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _planted(
-    train: Side, rows: np.ndarray, synth: Side, beats: Mapping[str, np.ndarray],
+    train: Side, rows: np.ndarray, synth: Side,
+    beats_of: Callable[[str, np.ndarray], np.ndarray | None],
     leads: tuple[str, ...], seconds: float, small: bool, rng: np.random.Generator,
 ) -> dict[str, Signals]:  # fmt: skip
     """Return the planted copies as the detectors see them, transform by transform.
@@ -361,8 +372,9 @@ def _planted(
     out = {"record": record_signals(ecgs, leads, seconds)}
     if small:
         out["single"] = single_beats(out["record"])
-    if beats:
-        own, others = beats["train"][rows], np.nan_to_num(beats["synth"][fill])
+    own, others = beats_of("train", rows), beats_of("synth", fill)
+    if own is not None and others is not None:
+        others = np.nan_to_num(others)
         median = [
             resample(plant(copy, fs, t, rng, beat=True), fs, BEAT_FS_HZ)[:, :, : own.shape[2]]
             if t.beat_of_record
@@ -389,25 +401,24 @@ def _match(
     k = 1 if holdout is not None else _OTHERS
     most = max(len(side) for side in (train, holdout) if side is not None)
     stages: tuple[int, ...] = ()
-    if detector.id == "D2" and len(synth) * most > COMPLETE_PAIRS:
-        to_train, from_train, to_other, from_holdout, stages = _range_query(
-            detector, train, holdout, synth, k, jobs, device, progress
-        )
+    large = detector.id == "D2" and len(synth) * most > COMPLETE_PAIRS
+    baseline = _baseline(nearest, train, holdout, kind, _BASELINE if large else COMPLETE_PAIRS)
+    rule = calibrate(baseline, int(s.usable.sum()), detector.limits)
+    if large:
+        ranges = _Ranges(detector, train, holdout, jobs, device, progress)
+        to_train, from_train, to_other, from_holdout, stages = ranges(s, k)
+        planted_train, _, planted_other, _, _ = ranges(p, k, rule)
     else:
         to_train, from_train = nearest(s, train, k)
+        planted_train, _ = nearest(p, train, k)
         if holdout is not None:
             to_other, from_holdout = nearest(s, holdout)
+            planted_other, _ = nearest(p, holdout)
         else:
-            to_other = _other(to_train, train)
-    planted_train, _ = nearest(p, train, k)
+            to_other, planted_other = _other(to_train, train), _other(planted_train, train)
+    real = from_train.similarity[:, 0]
     if holdout is not None:
-        planted_other, _ = nearest(p, holdout)
-        real = np.concatenate([from_train.similarity[:, 0], from_holdout.similarity[:, 0]])
-    else:
-        planted_other = _other(planted_train, train)
-        real = from_train.similarity[:, 0]
-    baseline = _baseline(nearest, train, holdout, kind)
-    rule = calibrate(baseline, int(s.usable.sum()), detector.limits)
+        real = np.concatenate([real, from_holdout.similarity[:, 0]])
     a, b = to_train.similarity[:, 0], to_other.similarity[:, 0]
     found = rule(planted_train.similarity[:, 0], planted_other.similarity[:, 0])
     found = found.reshape(len(TRANSFORMS), len(planted_rows))
@@ -425,14 +436,15 @@ def _match(
 
 
 def _baseline(
-    nearest: Callable[..., tuple[Nearest, ...]], train: Side, holdout: Side | None, kind: str
-) -> np.ndarray:
+    nearest: Callable[..., tuple[Nearest, ...]], train: Side, holdout: Side | None, kind: str,
+    pairs: int,
+) -> np.ndarray:  # fmt: skip
     """Return similarities of real records to their nearest of another person.
 
     Of sets too large for all pairs, those of evenly spaced records to the whole training set.
     """
     side = train if holdout is None else holdout
-    most = max(COMPLETE_PAIRS // len(train), 1)
+    most = max(pairs // len(train), 1)
     if len(side) > most:
         side = side.only(np.linspace(0, len(side) - 1, most).round().astype(int))
     to_train, from_train = nearest(side.signals[kind], train, own=side)
@@ -441,56 +453,82 @@ def _baseline(
     return np.concatenate([to_train.similarity[:, 0], from_train.similarity[:, 0]])
 
 
-def _range_query(
-    detector: Detector, train: Side, holdout: Side | None, synth: Side, k: int,
-    jobs: int, device: str, progress: Progress,
-) -> tuple[Nearest, Nearest, Nearest, Nearest, tuple[int, ...]]:  # fmt: skip
-    """Return partners above the floor, train and holdout treated alike; then who else is near.
+class _Ranges:
+    """D2 in sets too large to correlate every pair: all partners above the floors.
 
-    The copy rule compares both sides, so where only one has a partner above the floor the other is
-    searched completely, or, with too many such records, taken to lie at the floor, which names
-    fewer.
+    Bounds are made once a side and serve synthetic and planted records alike, so that the planted
+    ones tell what this search finds.
     """
-    kind = detector.signals
-    s = synth.signals[kind]
-    rows = np.flatnonzero(s.usable)
-    found: list[tuple[Nearest, Nearest]] = []
-    stages = np.zeros(4, int)
-    sides = [side for side in (train, holdout) if side is not None]
-    for side in sides:
-        b = side.signals[kind]
-        other = np.flatnonzero(b.usable)
-        kernel = cast(Lagged, detector.kernel(Rows(s.x, rows), b.x[other], device))
-        lags = np.arange(kernel.max_lag + 1)
-        floors = np.where(lags <= NEAR_S * FS_HZ, *FLOORS)
-        above = search_above(
-            kernel, floors, width=round(BIN_S * FS_HZ), k=k, jobs=jobs, progress=progress,
-            band=(BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01),
-            stage=f"copy search {detector.id}",
-            bound=None if device == "cpu" else _lag_scores(kernel, floors),
-        )  # fmt: skip
-        stages += above.stages
-        found.append((
-            _placed(above.by_query, len(s.x), rows, other),
-            _placed(above.by_reference, len(b.x), other, rows),
-        ))  # fmt: skip
-    to_train, from_train = found[0]
-    if holdout is None:
-        to_other, from_other = _other(to_train, train), from_train
-        to_other.similarity[np.isnan(to_other.similarity)] = max(FLOORS)
-        return to_train, from_train, to_other, from_other, tuple(stages.tolist())
-    to_other, from_other = found[1]
-    for side, own, theirs in ((holdout, to_other, to_train), (train, to_train, to_other)):
-        known, alone = (~np.isnan(x.similarity[:, 0]) for x in (own, theirs))
-        alone &= ~known
-        rest = np.flatnonzero(alone)
-        own.similarity[rest] = max(FLOORS)
-        rest = rest[: COMPLETE_PAIRS // len(side)]
-        exact, _ = _search(
-            detector, s.only(rest), side.signals[kind], 1, None, jobs, device, progress
-        )
-        own.similarity[rest] = exact.similarity
-    return to_train, from_train, to_other, from_other, tuple(stages.tolist())
+
+    def __init__(
+        self, detector: Detector, train: Side, holdout: Side | None, jobs: int, device: str,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self.detector, self.train, self.holdout = detector, train, holdout
+        self.jobs, self.device, self.progress = jobs, device, progress
+        self._made: list[tuple[np.ndarray, Lagged, np.ndarray, Bound]] = []
+        for side in (train, holdout):
+            if side is None:
+                continue
+            signals = side.signals[detector.signals]
+            rows = np.flatnonzero(signals.usable)
+            x = signals.x[rows]
+            kernel = cast(Lagged, detector.kernel(x[:0], x, device))
+            floors = np.where(np.arange(kernel.max_lag + 1) <= NEAR_S * FS_HZ, *FLOORS)
+            bound: Bound
+            if device == "cpu":
+                band = (BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01)
+                bound = LagBound(kernel, floors, round(BIN_S * FS_HZ), band)
+            else:
+                bound = _lag_scores(kernel, floors)
+            self._made.append((rows, kernel, floors, bound))
+
+    def __call__(
+        self, queries: Signals, k: int, rule: CopyRule | None = None
+    ) -> tuple[Nearest, Nearest, Nearest, Nearest, tuple[int, ...]]:
+        """Return partners above the floors, train and holdout treated alike; who else is near.
+
+        The copy rule compares both sides, so where only one has a partner above the floor the
+        other is searched completely: everywhere, or, given a rule, where that decides. With too
+        many such records the others are taken to lie at the floor, which names fewer.
+        """
+        rows = np.flatnonzero(queries.usable)
+        found: list[tuple[Nearest, Nearest]] = []
+        stages = np.zeros(4, int)
+        sides = [side for side in (self.train, self.holdout) if side is not None]
+        for side, (other, kernel, floors, bound) in zip(sides, self._made, strict=True):
+            above = search_above(
+                kernel.of(Rows(queries.x, rows)), floors, bound=bound, k=k, jobs=self.jobs,
+                stage=f"copy search {self.detector.id}", progress=self.progress,
+            )  # fmt: skip
+            stages += above.stages
+            found.append((
+                _placed(above.by_query, len(queries.x), rows, other),
+                _placed(above.by_reference, len(side), other, rows),
+            ))  # fmt: skip
+        counts = tuple(stages.tolist())
+        to_train, from_train = found[0]
+        if self.holdout is None:
+            to_other = _other(to_train, self.train)
+            to_other.similarity[np.isnan(to_other.similarity)] = max(FLOORS)
+            return to_train, from_train, to_other, from_train, counts
+        to_other, from_other = found[1]
+        for side, own, theirs in (
+            (self.holdout, to_other, to_train), (self.train, to_train, to_other)
+        ):  # fmt: skip
+            known, alone = (~np.isnan(x.similarity[:, 0]) for x in (own, theirs))
+            alone &= ~known
+            rest = np.flatnonzero(alone)
+            own.similarity[rest] = max(FLOORS)
+            if rule is not None:
+                rest = rest[~rule(theirs.similarity[rest, 0], own.similarity[rest, 0])]
+            rest = rest[: COMPLETE_PAIRS // len(side)]
+            exact, _ = _search(
+                self.detector, queries.only(rest), side.signals[self.detector.signals], 1, None,
+                self.jobs, self.device, self.progress,
+            )  # fmt: skip
+            own.similarity[rest] = exact.similarity
+        return to_train, from_train, to_other, from_other, counts
 
 
 def _lag_scores(kernel: Lagged, floors: np.ndarray) -> Bound:

@@ -106,7 +106,7 @@ def split_patients(
     from scipy.sparse.csgraph import connected_components
 
     codes = np.unique(ecgs.patients(assume_independent=assume_independent), return_inverse=True)[1]
-    signals = record_signals(ecgs, independent_leads([ecgs]), ecgs.seconds)
+    signals = record_signals(ecgs, independent_leads([ecgs]), ecgs.seconds, jobs=jobs)
     same = find_duplicates(signals, jobs=jobs).pairs
     n = int(codes.max(initial=-1)) + 1
     graph = coo_array((np.ones(len(same)), (codes[same[:, 0]], codes[same[:, 1]])), shape=(n, n))

@@ -8,6 +8,7 @@ outcome is that of a float64 brute force, whatever the block size or the number 
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -194,6 +195,12 @@ class Lagged:
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.queries), len(self.references)
+
+    def of(self, queries: np.ndarray | Rows) -> Lagged:
+        """Return the kernel of other queries to the same references."""
+        out = copy.copy(self)
+        out.queries = queries
+        return out
 
     @property
     def lags(self) -> np.ndarray:
@@ -672,17 +679,15 @@ def search_above(
     kernel: Lagged,
     floors: np.ndarray,
     *,
-    width: int,
-    band: tuple[float, float],
+    bound: Bound,
     k: int = 1,
-    bound: Bound | None = None,
     jobs: int = 1,
     stage: str = "search",
     progress: Progress = quiet,
 ) -> Above:
     """Return best partners among all pairs whose correlation reaches the floor at some lag.
 
-    Exact: no such pair is missed, and none is listed that does not reach it. `LagBound` excludes
+    Exact: no such pair is missed, and none is listed that does not reach it. The bound excludes
     nearly all pairs, float64 decides about the others.
 
     Parameters
@@ -691,17 +696,15 @@ def search_above(
         Its largest lag is that of `floors`.
     floors : ndarray, shape (max_lag + 1,)
         Smallest correlation wanted at each absolute lag, samples; above 0.
-    width, band
-        As in `LagBound`.
+    bound : Bound
+        What excludes pairs before they are correlated: a `LagBound` of the same references and
+        floors.
     k : int
         Partners a record.
-    bound : Bound, optional
-        Another first stage in the place of `LagBound`.
     jobs, stage, progress
         As in `map_shards`.
     """
     n, m = kernel.shape
-    bound = LagBound(kernel, floors, width, band) if bound is None else bound
     parts = shards(n, 256)
     found = map_shards(
         partial(_above_block, kernel=kernel, bound=bound, floors=floors), parts,

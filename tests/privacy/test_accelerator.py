@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from ecgeval.privacy.accelerator import _FORMS, LagScores  # noqa: E402
 from ecgeval.privacy.detectors import DETECTORS  # noqa: E402
-from ecgeval.privacy.search import Lagged, search, search_above  # noqa: E402
+from ecgeval.privacy.search import LagBound, Lagged, search, search_above  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -49,10 +49,9 @@ def test_every_detector_finds_the_same_on_a_device(records, detector, device) ->
 def test_the_range_query_finds_the_same_on_a_device(records, device) -> None:
     kernel = Lagged(*records, 300)
     floors = np.where(np.arange(301) <= 50, 0.8, 0.9)
-    how = {"width": 50, "band": (0.0, 0.5), "k": 2}
-    there = moved(kernel, device)
-    one = search_above(kernel, floors, **how)
-    other = search_above(there, floors, **how, bound=LagScores(there, floors))
+    there = moved(Lagged(records[0][:0], records[1], 300), device).of(records[0])
+    one = search_above(kernel, floors, bound=LagBound(kernel, floors, 50, (0.0, 0.5)), k=2)
+    other = search_above(there, floors, bound=LagScores(there, floors), k=2)
     assert other.stages[3] == one.stages[3] >= 20
     for a, b in zip(one[:2], other[:2], strict=True):
         np.testing.assert_array_equal(a.partner, b.partner)
