@@ -607,8 +607,9 @@ def report(
         raise UsageError(f"--format is {formats!r}; expected html, pdf or html,pdf")
     folder = out or (source if source.is_dir() else source.parent)
     written = write_report(Results.load(source), folder, formats=wanted)
-    for name in wanted:
-        print(written[name])
+    for name in ("html", "pdf", "summary"):
+        if name in written:
+            print(written[name])
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -199,7 +200,21 @@ class Finding:
         """
         if self.gate:
             return str(self.verdict).replace("_", " ")
-        return _SAYS.get((self.code, self.verdict), _DESCRIBES[self.verdict])
+        return self._says(self.verdict)
+
+    @property
+    def rule_in_words(self) -> str:
+        """The rule with the words that a reader is shown; `rule` and `results.json` keep it."""
+        if self.gate:
+            return self.rule
+
+        def said(match: re.Match[str]) -> str:
+            return f'"{self._says(Verdict(match.group()))}"'
+
+        return re.sub(rf"\b({'|'.join(Verdict)})\b", said, self.rule)
+
+    def _says(self, verdict: Verdict) -> str:
+        return _SAYS.get((self.code, verdict), _DESCRIBES[verdict])
 
 
 @dataclass(frozen=True)

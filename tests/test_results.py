@@ -267,6 +267,11 @@ def test_only_a_gate_shows_its_verdict_and_a_description_has_words():
     assert not set(described.values()) & {str(v).replace("_", " ") for v in Verdict}
     same_code = Finding("FID-KS", Verdict.INCONCLUSIVE, "t", gate=False)
     assert same_code.word == "describes"
+    rule = "PASS if it is inside, FAIL if outside, else INCONCLUSIVE"
+    assert finding(Verdict.PASS, rule=rule).rule_in_words == rule
+    assert finding(Verdict.PASS, gate=False, rule=rule).rule_in_words == (
+        '"nothing found" if it is inside, "differs" if outside, else "not told apart from chance"'
+    )
     stored = json.loads(Results(findings=(same_code,)).to_json())["findings"][0]
     assert stored["verdict"] == "INCONCLUSIVE"
     assert "word" not in stored

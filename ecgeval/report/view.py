@@ -201,7 +201,7 @@ def _finding(finding: Finding, results: Results) -> dict[str, Any]:
         "title": _prose(finding.title),
         "explanation": explanation,
         "points": points,
-        "rule": _prose(finding.rule),
+        "rule": _prose(finding.rule_in_words),
         "gate": finding.gate and finding.section in gated,
         "known": finding.code in CATALOGUE,
         "estimates": [_estimate(by_id[i]) for i in finding.estimates if i in by_id],
