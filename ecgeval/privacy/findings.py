@@ -22,6 +22,7 @@ from ecgeval.privacy.view import (
     p_text,
     pair,
     plural,
+    share_text,
 )
 from ecgeval.results import Estimate, Finding, Verdict
 
@@ -244,7 +245,7 @@ def _copies(v: View) -> Finding:
         title = (
             f"no copy found among {plural(n, 'synthetic record')}, but the search is too weak: of "
             f"the kinds planted it misses up to {1 - weakest:.0%}, so as many as "
-            f"{v.bound(0, n):.1%} of the outputs may be copies"
+            f"{share_text(v.bound(0, n))} of the outputs may be copies"
         )
         text = sensitivity + " A search that misses planted copies clears nothing."
     else:
@@ -252,14 +253,14 @@ def _copies(v: View) -> Finding:
         verdict = Verdict.PASS if enough else Verdict.INCONCLUSIVE
         title = (
             f"no copy of the kinds planted among {plural(n, 'synthetic record')}; at most "
-            f"{v.bound(0, n):.1%} of the outputs are such copies (95 % limit)"
+            f"{share_text(v.bound(0, n))} of the outputs are such copies (95 % limit)"
         )
         if not enough:
             title = f"too few records for a verdict: {title}"
         if not v.with_holdout:
             title += f" (lower grade: {'no' if e.holdout is None else 'unlike'} holdout)"
         text = (
-            f"{sensitivity} With 95 % confidence fewer than {v.bound(0, n):.2%} of the "
+            f"{sensitivity} With 95 % confidence fewer than {share_text(v.bound(0, n))} of the "
             "generator's outputs are copies of these kinds."
         )
     if not v.with_holdout:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecgeval.parallel import Progress, child_rng, quiet
-from ecgeval.privacy.membership import squares
+from ecgeval.privacy.membership import project, scattered, squares
 from ecgeval.privacy.search import Euclid, search
 from ecgeval.privacy.view import p_text
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
@@ -502,10 +502,9 @@ def _reduced(real: np.ndarray, synth: np.ndarray) -> tuple[np.ndarray, np.ndarra
     d = real.shape[1]
     if d <= DIMENSIONS:
         return real, synth
-    x = np.concatenate([real, synth]).astype(np.float64)
-    x -= x.mean(axis=0)
-    z = x @ eigh(x.T @ x, subset_by_index=(d - DIMENSIONS, d - 1))[1]
-    return z[: len(real)], z[len(real) :]
+    mean, scatter = scattered([real, synth])
+    axes = eigh(scatter, subset_by_index=(d - DIMENSIONS, d - 1))[1]
+    return project(real, mean, axes), project(synth, mean, axes)
 
 
 def _of(

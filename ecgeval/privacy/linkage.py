@@ -33,6 +33,7 @@ from ecgeval.privacy.membership import (
     nearest,
     percent,
     principal_axes,
+    project,
     squares,
 )
 from ecgeval.privacy.view import p_text, pair, plural
@@ -112,7 +113,7 @@ class Matcher(NamedTuple):
     axes: np.ndarray
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        z = (np.asarray(x, np.float64).reshape(len(x), -1) - self.mean) @ self.axes
+        z = project(x.reshape(len(x), -1), self.mean, self.axes)
         return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-300)
 
 
@@ -309,9 +310,7 @@ def _criteria(
     train, holdout, synth = (sides[name] for name in ("train", "holdout", "synth"))
     flat = {name: x.reshape(len(x), -1) for name, x in sides.items()}
     rows = rng.permutation(len(train))[:PLANTED]
-    copies = blend(
-        flat["train"][rows].astype(np.float64), flat["synth"].astype(np.float64), RHO, rng
-    )
+    copies = blend(flat["train"][rows].astype(np.float64), flat["synth"], RHO, rng)
     out = [_singling(flat, rows, copies, rng)]
     limb = [k for k, lead in enumerate(leads) if lead in _LIMB]
     chest = [k for k, lead in enumerate(leads) if lead not in _LIMB]

