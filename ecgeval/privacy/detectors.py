@@ -62,6 +62,10 @@ them whole. Beside D2, which a foreign fill's step disturbs, it raised the recal
 by 5 s from .93 to .98 (60 planted among 238 normal PTB-XL records)."""
 SINGLE_S = (-0.25, 0.45)
 _SINGLE_EDGE_S = 0.05
+_SINGLE_SAMPLES = (
+    round((_SINGLE_EDGE_S - SINGLE_S[0]) * FS_HZ), round((SINGLE_S[1] + _SINGLE_EDGE_S) * FS_HZ)
+)  # fmt: skip
+"""Before and after the peak of a beat, its edges included."""
 
 _STRETCHES = np.linspace(0.9, 1.1, 9)
 
@@ -88,7 +92,8 @@ class Detector:
         the first over all leads and seconds are no copies in anyone's eyes, and beyond the second
         they always are. Beats of two people can be much more alike than that.
     large : bool
-        Whether it runs on sets of more than `COMPLETE_PAIRS` pairs.
+        Whether it compares all pairs of sets of more than `COMPLETE_PAIRS` of them; else those
+        that D4 finds nearest.
     """
 
     id: str
@@ -324,7 +329,9 @@ def beat_signals(
     return _signals(x, finite, usable)
 
 
-def single_beats(records: Signals) -> Signals:
+def single_beats(
+    records: Signals, *, every: bool = True, jobs: int = 1, progress: Progress = quiet
+) -> Signals:
     """Return one beat of each record, for comparison with every beat of the others.
 
     Beats are where the squared slope over all leads, smoothed over 50 ms, has its peaks: those of
@@ -334,27 +341,54 @@ def single_beats(records: Signals) -> Signals:
     ----------
     records : Signals
         From `record_signals`.
+    every : bool
+        Keep all beats as parts; without, records can be compared with others but not be searched.
+    jobs, progress
+        As in `map_shards`.
     """
+    blocks = each_shard(
+        partial(_single_block, every=every),
+        ((records.x[r], records.usable[r]) for r in shards(len(records.x), _BLOCK)),
+        jobs=jobs, stage="single beats", progress=progress,
+        weights=[r.stop - r.start for r in shards(len(records.x), _BLOCK)],
+    )  # fmt: skip
+    x = room((*records.x.shape[:2], sum(_SINGLE_SAMPLES)))
+    usable = np.zeros(len(x), bool)
+    parts, owner = [np.zeros((0, *x.shape[1:]), np.float32)], [np.zeros(0, int)]
+    for r, (own, known, some, whose) in zip(shards(len(x), _BLOCK), blocks, strict=True):
+        x[r], usable[r] = own, known
+        parts.append(some)
+        owner.append(whose + r.start)
+    if not every:
+        return Signals(x, usable, {})
+    return Signals(x, usable, {}, np.concatenate(parts), np.concatenate(owner))
+
+
+def _single_block(
+    block: tuple[np.ndarray, np.ndarray], *, every: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the beat taken of each record, which have one, every beat, and whose it is."""
     from scipy.ndimage import uniform_filter1d
     from scipy.signal import find_peaks
 
-    before = round((_SINGLE_EDGE_S - SINGLE_S[0]) * FS_HZ)
-    after = round((SINGLE_S[1] + _SINGLE_EDGE_S) * FS_HZ)
-    x = np.zeros((*records.x.shape[:2], before + after), np.float32)
+    records, usable = block
+    before, after = _SINGLE_SAMPLES
+    x = np.zeros((*records.shape[:2], before + after), np.float32)
+    known = np.zeros(len(x), bool)
     parts: list[np.ndarray] = []
     owner: list[int] = []
-    for row in np.flatnonzero(records.usable).tolist():
-        record = np.asarray(records.x[row])
+    for row in np.flatnonzero(usable).tolist():
+        record = np.asarray(records[row])
         steep = uniform_filter1d((np.diff(record, axis=1) ** 2).sum(axis=0), 5)
         peaks = find_peaks(steep, 0.3 * steep.max(), distance=round(0.3 * FS_HZ))[0]
         peaks = peaks[(peaks >= before) & (peaks + after <= record.shape[1])]
-        parts += [record[:, p - before : p + after] for p in peaks]
-        owner += [row] * len(peaks)
-        if len(peaks):
-            x[row] = parts[-len(peaks) + len(peaks) // 2]
-    usable = np.isin(np.arange(len(x)), owner)
-    every = np.array(parts, np.float32).reshape(-1, *x.shape[1:])
-    return Signals(x, usable, {}, every, np.array(owner, int))
+        beats = [record[:, p - before : p + after] for p in peaks]
+        if beats:
+            x[row], known[row] = beats[len(beats) // 2], True
+        if every:
+            parts += beats
+            owner += [row] * len(beats)
+    return x, known, np.array(parts, np.float32).reshape(-1, *x.shape[1:]), np.array(owner, int)
 
 
 def _centred(x: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -22,19 +21,13 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
 from ecgeval.privacy.comparable import P_ALIKE, Alike, drawn_alike, record_features
-from ecgeval.privacy.copies import CopyRule, benjamini_hochberg_flags, calibrate, conformal_p
+from ecgeval.privacy.copies import benjamini_hochberg_flags, conformal_p
 from ecgeval.privacy.detectors import (
-    BAND_HZ,
     BEAT_CORE_S,
     BEAT_FS_HZ,
     BEAT_KEPT_S,
-    BIN_S,
-    COMPLETE_PAIRS,
     DETECTORS,
-    FLOORS,
     FS_HZ,
-    NEAR_S,
-    Detector,
     Signals,
     beat_signals,
     independent_leads,
@@ -43,7 +36,7 @@ from ecgeval.privacy.detectors import (
 )
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
 from ecgeval.privacy.hygiene import Duplicates, find_duplicates
-from ecgeval.privacy.search import Bound, LagBound, Lagged, Nearest, Rows, search, search_above
+from ecgeval.privacy.matching import Match, Matching, Side, complete
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
@@ -55,8 +48,6 @@ LEAST_PATIENTS = 10
 """Fewest patients on either side for the exchangeability test."""
 
 _BEAT_STEP = 7  # samples at 250 Hz
-_BASELINE = 8_000_000  # pairs for the limit of D2 in sets too large for a complete search
-_OTHERS = 6  # nearest training records looked at for one of another person, without a holdout
 
 
 def pseudonyms(
@@ -87,76 +78,6 @@ def pseudonyms(
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
-    """One set as the detectors see it.
-
-    Parameters
-    ----------
-    ecgs : EcgSet
-        Harmonised records.
-    person : ndarray of int, shape (n,)
-        Who a record belongs to, over train and holdout; patients who share a recording are one.
-    signals : mapping
-        ``record``; ``single`` in sets of a size to search completely; ``beat`` where given.
-    """
-
-    ecgs: EcgSet
-    person: np.ndarray
-    signals: Mapping[str, Signals]
-
-    def __len__(self) -> int:
-        return len(self.ecgs)
-
-    def people(self) -> int:
-        """Return how many people the records belong to."""
-        return len(np.unique(self.person))
-
-    def only(self, rows: np.ndarray) -> Side:
-        """Return the records in `rows`."""
-        signals = {name: s.only(rows) for name, s in self.signals.items()}
-        return Side(self.ecgs.select(rows), self.person[rows], signals)
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """What one detector found.
-
-    Parameters
-    ----------
-    detector : Detector
-    rule : CopyRule
-    train, holdout : ndarray, shape (n_synth,)
-        Similarity of each synthetic record to its nearest record of either set. Without a
-        holdout, `holdout` is the nearest training record of another person than the first.
-    partner : ndarray of int, shape (n_synth,)
-        Row of the nearest training record; -1 without.
-    named, control : ndarray of bool, shape (n_synth,)
-        Copies of training records, and of holdout records by the same rule.
-    real : ndarray, shape (n_train + n_holdout,)
-        Similarity of each real record to its nearest synthetic one.
-    baseline : ndarray
-        Similarity of real records to their nearest of another person.
-    found : ndarray of bool, shape (transforms, planted)
-        Which planted copies the rule names, with the right partner.
-    stages : tuple of int
-        Empty where every pair was compared; else, of the range query: pairs, pairs left by either
-        bound, and pairs found.
-    """
-
-    detector: Detector
-    rule: CopyRule
-    train: np.ndarray
-    holdout: np.ndarray
-    partner: np.ndarray
-    named: np.ndarray
-    control: np.ndarray
-    real: np.ndarray
-    baseline: np.ndarray
-    found: np.ndarray
-    stages: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class Evidence:
     """All that an audit computed; nothing of it is redacted yet."""
 
@@ -177,6 +98,7 @@ class Evidence:
     alike: Alike | None = None  # train against holdout; None with too few patients
     planted: Mapping[str, Signals] = field(default_factory=dict)  # a block of rows a transform
     planted_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    complete: bool = True  # whether every detector compared every pair
 
 
 def collect(
@@ -216,15 +138,18 @@ def collect(
     same = dict(zip(sets, form.sets, strict=True))
     seconds = min(s.seconds for s in form.sets)
     seen: dict[str, dict[str, Signals]] = {}
-    small = len(synth) * max(len(train), len(holdout or ())) <= COMPLETE_PAIRS
+    # What compares single beats looks, in large sets, at what the representative beats lead to.
+    single = beats is not None or complete(len(synth), len(train), len(holdout or ()))
     for name, ecgs in same.items():
         seen[name] = {
             "record": record_signals(
                 ecgs, leads, seconds, jobs=jobs, stage=f"signals {name}", progress=progress
             )
         }
-        if small:
-            seen[name]["single"] = single_beats(seen[name]["record"])
+        if single:
+            seen[name]["single"] = single_beats(
+                seen[name]["record"], every=name != "synth", jobs=jobs, progress=progress
+            )
         if beats is not None:
             ecgs_in = sets[name]
             seen[name]["beat"] = beat_signals(
@@ -236,8 +161,9 @@ def collect(
         np.concatenate([seen[name]["record"].x for name in real]),
         np.concatenate([seen[name]["record"].usable for name in real]), {},
     )  # fmt: skip
-    jobs = jobs if device == "cpu" else 1  # of the searches: processes cannot share a device
-    duplicates = find_duplicates(merged, jobs=jobs, device=device, progress=progress)
+    duplicates = find_duplicates(
+        merged, jobs=jobs if device == "cpu" else 1, device=device, progress=progress
+    )
     del merged
     person = _people(np.concatenate(patients), duplicates.pairs)
     n = len(train)
@@ -272,16 +198,14 @@ def collect(
         )  # fmt: skip
 
     planted = _planted(
-        sides["train"], planted_rows, sides["synth"], beats_of, leads, seconds, small,
+        sides["train"], planted_rows, sides["synth"], beats_of, leads, seconds, single,
         child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
-    matches = tuple(
-        _match(
-            d, sides["train"], other, sides["synth"], planted, planted_rows, jobs, device, progress
-        )
-        for d in DETECTORS
-        if d.signals in seen["synth"] and (small or d.large)
-    )
+    matching = Matching(
+        sides["train"], other, sides["synth"], planted, planted_rows,
+        jobs=jobs, device=device, progress=progress,
+    )  # fmt: skip
+    matches = matching.matches(DETECTORS)
     exchange, flagged = None, 0
     if alike is not None:
         exchange, flagged = _exchange(sides["train"], other, matches, seed, permutations)
@@ -298,7 +222,7 @@ def collect(
              _reasons(seen[name]))
             for name in sets
         ),
-        alike, planted, planted_rows,
+        alike, planted, planted_rows, matching.complete,
     )  # fmt: skip
 
 
@@ -354,7 +278,7 @@ def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
 def _planted(
     train: Side, rows: np.ndarray, synth: Side,
     beats_of: Callable[[str, np.ndarray], np.ndarray | None],
-    leads: tuple[str, ...], seconds: float, small: bool, rng: np.random.Generator,
+    leads: tuple[str, ...], seconds: float, single: bool, rng: np.random.Generator,
 ) -> dict[str, Signals]:  # fmt: skip
     """Return the planted copies as the detectors see them, transform by transform.
 
@@ -370,8 +294,8 @@ def _planted(
     ids = [f"{t.id}-{row}" for t in TRANSFORMS for row in rows]
     ecgs = EcgSet(np.concatenate(copies), fs, leads, pd.DataFrame(index=ids))
     out = {"record": record_signals(ecgs, leads, seconds)}
-    if small:
-        out["single"] = single_beats(out["record"])
+    if single:
+        out["single"] = single_beats(out["record"], every=False)
     own, others = beats_of("train", rows), beats_of("synth", fill)
     if own is not None and others is not None:
         others = np.nan_to_num(others)
@@ -383,210 +307,6 @@ def _planted(
         ]
         out["beat"] = beat_signals(np.concatenate(median), BEAT_FS_HZ, leads, leads)
     return out
-
-
-def _match(
-    detector: Detector, train: Side, holdout: Side | None, synth: Side,
-    planted: Mapping[str, Signals], planted_rows: np.ndarray,
-    jobs: int, device: str, progress: Progress,
-) -> Match:  # fmt: skip
-    """Run one detector over everything it is needed for."""
-
-    def nearest(a: Signals, b: Side, k: int = 1, own: Side | None = None) -> tuple[Nearest, ...]:
-        groups = None if own is None else (own.person, b.person)
-        return _search(detector, a, b.signals[detector.signals], k, groups, jobs, device, progress)
-
-    kind = detector.signals
-    s, p = synth.signals[kind], planted[kind]
-    k = 1 if holdout is not None else _OTHERS
-    most = max(len(side) for side in (train, holdout) if side is not None)
-    stages: tuple[int, ...] = ()
-    large = detector.id == "D2" and len(synth) * most > COMPLETE_PAIRS
-    baseline = _baseline(nearest, train, holdout, kind, _BASELINE if large else COMPLETE_PAIRS)
-    rule = calibrate(baseline, int(s.usable.sum()), detector.limits)
-    if large:
-        ranges = _Ranges(detector, train, holdout, jobs, device, progress)
-        to_train, from_train, to_other, from_holdout, stages = ranges(s, k)
-        planted_train, _, planted_other, _, _ = ranges(p, k, rule)
-    else:
-        to_train, from_train = nearest(s, train, k)
-        planted_train, _ = nearest(p, train, k)
-        if holdout is not None:
-            to_other, from_holdout = nearest(s, holdout)
-            planted_other, _ = nearest(p, holdout)
-        else:
-            to_other, planted_other = _other(to_train, train), _other(planted_train, train)
-    real = from_train.similarity[:, 0]
-    if holdout is not None:
-        real = np.concatenate([real, from_holdout.similarity[:, 0]])
-    a, b = to_train.similarity[:, 0], to_other.similarity[:, 0]
-    found = rule(planted_train.similarity[:, 0], planted_other.similarity[:, 0])
-    found = found.reshape(len(TRANSFORMS), len(planted_rows))
-    partner = train.person[planted_train.partner[:, 0]].reshape(found.shape)
-    person = train.person[planted_rows]
-    for row, transform in enumerate(TRANSFORMS):
-        sources = [np.roll(person, shift) for shift in range(transform.sources)]
-        found[row] &= np.logical_or.reduce([partner[row] == source for source in sources])
-    return Match(
-        detector, rule, a, b, to_train.partner[:, 0],
-        named=rule(a, b),
-        control=rule(b, a) if holdout is not None else np.zeros(len(a), bool),
-        real=real, baseline=baseline, found=found, stages=stages,
-    )  # fmt: skip
-
-
-def _baseline(
-    nearest: Callable[..., tuple[Nearest, ...]], train: Side, holdout: Side | None, kind: str,
-    pairs: int,
-) -> np.ndarray:  # fmt: skip
-    """Return similarities of real records to their nearest of another person.
-
-    Of sets too large for all pairs, those of evenly spaced records to the whole training set.
-    """
-    side = train if holdout is None else holdout
-    most = max(pairs // len(train), 1)
-    if len(side) > most:
-        side = side.only(np.linspace(0, len(side) - 1, most).round().astype(int))
-    to_train, from_train = nearest(side.signals[kind], train, own=side)
-    if holdout is None or len(side) < len(holdout):
-        return to_train.similarity[:, 0]
-    return np.concatenate([to_train.similarity[:, 0], from_train.similarity[:, 0]])
-
-
-class _Ranges:
-    """D2 in sets too large to correlate every pair: all partners above the floors.
-
-    Bounds are made once a side and serve synthetic and planted records alike, so that the planted
-    ones tell what this search finds.
-    """
-
-    def __init__(
-        self, detector: Detector, train: Side, holdout: Side | None, jobs: int, device: str,
-        progress: Progress,
-    ) -> None:  # fmt: skip
-        self.detector, self.train, self.holdout = detector, train, holdout
-        self.jobs, self.device, self.progress = jobs, device, progress
-        self._made: list[tuple[np.ndarray, Lagged, np.ndarray, Bound]] = []
-        for side in (train, holdout):
-            if side is None:
-                continue
-            signals = side.signals[detector.signals]
-            rows = np.flatnonzero(signals.usable)
-            x = signals.x[rows]
-            kernel = cast(Lagged, detector.kernel(x[:0], x, device))
-            floors = np.where(np.arange(kernel.max_lag + 1) <= NEAR_S * FS_HZ, *FLOORS)
-            bound: Bound
-            if device == "cpu":
-                band = (BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01)
-                bound = LagBound(kernel, floors, round(BIN_S * FS_HZ), band)
-            else:
-                bound = _lag_scores(kernel, floors)
-            self._made.append((rows, kernel, floors, bound))
-
-    def __call__(
-        self, queries: Signals, k: int, rule: CopyRule | None = None
-    ) -> tuple[Nearest, Nearest, Nearest, Nearest, tuple[int, ...]]:
-        """Return partners above the floors, train and holdout treated alike; who else is near.
-
-        The copy rule compares both sides, so where only one has a partner above the floor the
-        other is searched completely: everywhere, or, given a rule, where that decides. With too
-        many such records the others are taken to lie at the floor, which names fewer.
-        """
-        rows = np.flatnonzero(queries.usable)
-        found: list[tuple[Nearest, Nearest]] = []
-        stages = np.zeros(4, int)
-        sides = [side for side in (self.train, self.holdout) if side is not None]
-        for side, (other, kernel, floors, bound) in zip(sides, self._made, strict=True):
-            above = search_above(
-                kernel.of(Rows(queries.x, rows)), floors, bound=bound, k=k, jobs=self.jobs,
-                stage=f"copy search {self.detector.id}", progress=self.progress,
-            )  # fmt: skip
-            stages += above.stages
-            found.append((
-                _placed(above.by_query, len(queries.x), rows, other),
-                _placed(above.by_reference, len(side), other, rows),
-            ))  # fmt: skip
-        counts = tuple(stages.tolist())
-        to_train, from_train = found[0]
-        if self.holdout is None:
-            to_other = _other(to_train, self.train)
-            to_other.similarity[np.isnan(to_other.similarity)] = max(FLOORS)
-            return to_train, from_train, to_other, from_train, counts
-        to_other, from_other = found[1]
-        for side, own, theirs in (
-            (self.holdout, to_other, to_train), (self.train, to_train, to_other)
-        ):  # fmt: skip
-            known, alone = (~np.isnan(x.similarity[:, 0]) for x in (own, theirs))
-            alone &= ~known
-            rest = np.flatnonzero(alone)
-            own.similarity[rest] = max(FLOORS)
-            if rule is not None:
-                rest = rest[~rule(theirs.similarity[rest, 0], own.similarity[rest, 0])]
-            rest = rest[: COMPLETE_PAIRS // len(side)]
-            exact, _ = _search(
-                self.detector, queries.only(rest), side.signals[self.detector.signals], 1, None,
-                self.jobs, self.device, self.progress,
-            )  # fmt: skip
-            own.similarity[rest] = exact.similarity
-        return to_train, from_train, to_other, from_other, counts
-
-
-def _lag_scores(kernel: Lagged, floors: np.ndarray) -> Bound:
-    from ecgeval.privacy.accelerator import LagScores
-
-    return LagScores(kernel, floors)
-
-
-def _placed(found: Nearest, n: int, rows: np.ndarray, partners: np.ndarray) -> Nearest:
-    """Return what was found among usable records, over all records."""
-    k = found.similarity.shape[1]
-    out = Nearest(np.full((n, k), np.nan), np.full((n, k), -1))
-    out.similarity[rows] = found.similarity
-    out.partner[rows] = np.where(found.partner < 0, -1, partners[found.partner])
-    return out
-
-
-def _search(
-    detector: Detector, a: Signals, b: Signals, k: int,
-    groups: tuple[np.ndarray, np.ndarray] | None, jobs: int, device: str, progress: Progress,
-) -> tuple[Nearest, Nearest]:  # fmt: skip
-    """Search usable records only; the others get no partner. Similarities are correlations."""
-    rows = np.flatnonzero(a.usable)
-    if b.parts is None or b.owner is None:
-        owner = np.flatnonzero(b.usable)
-        references = b.x[owner]
-    else:
-        owner, references = b.owner, b.parts
-    none = (Nearest(np.full((len(s.x), k), np.nan), np.full((len(s.x), k), -1)) for s in (a, b))
-    if not len(rows) or not len(owner):
-        return next(none), next(none)
-    by_query, by_part = search(
-        detector.kernel(Rows(a.x, rows), references, device), k=k,
-        groups=None if groups is None else (groups[0][rows], groups[1][owner]),
-        jobs=jobs, stage=f"copy search {detector.id}", progress=progress,
-    )  # fmt: skip
-    by_query, by_part = (Nearest(detector.correlation(f), f.partner) for f in (by_query, by_part))
-    if b.parts is not None:  # the best part of each record
-        order = np.lexsort((-np.nan_to_num(by_part.similarity[:, 0], nan=-2), owner))
-        whose, first = np.unique(owner[order], return_index=True)
-        best = order[first]
-        by_part = Nearest(by_part.similarity[best], by_part.partner[best])
-        back = _placed(by_part, len(b.x), whose, rows)
-    else:
-        back = _placed(by_part, len(b.x), owner, rows)
-    return _placed(by_query, len(a.x), rows, owner), back
-
-
-def _other(found: Nearest, train: Side) -> Nearest:
-    """Return the nearest training record of another person than the nearest one's."""
-    person = np.where(found.partner < 0, -1, train.person[found.partner])
-    other = (person != person[:, :1]) & (person >= 0)
-    first = other.argmax(axis=1)[:, None]
-    none = ~other.any(axis=1)[:, None]
-    similarity = np.take_along_axis(found.similarity, first, axis=1)
-    # All k nearest belong to one person: the last of them bounds everybody else from above.
-    similarity = np.where(none, found.similarity[:, -1:], similarity)
-    return Nearest(similarity, np.where(none, -1, np.take_along_axis(found.partner, first, axis=1)))
 
 
 def _exchange(

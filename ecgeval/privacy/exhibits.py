@@ -15,6 +15,7 @@ import numpy as np
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.privacy.copies import clopper_pearson, distance
 from ecgeval.privacy.detectors import COMPLETE_PAIRS, DETECTORS, FLOORS, FS_HZ, NEAR_S
+from ecgeval.privacy.matching import SCREENED
 from ecgeval.privacy.search import Lagged
 from ecgeval.privacy.sensitivity import TRANSFORMS
 from ecgeval.privacy.view import View, pair
@@ -125,15 +126,23 @@ def tables(v: View) -> Iterator[Table]:
         yield _duplicates_table(v)
 
 
+_TOO_MANY = f"compares at most {COMPLETE_PAIRS:,} pairs without representative beats"
+
+
 def _not_run(v: View) -> str:
-    """Return which detectors did not run, and how D2 searched a large set."""
+    """Return which detectors did not run, and what was not compared in a large set."""
     run = {m.detector.id for m in v.e.matches}
     out = ""
-    for why, of in (
-        ("needs representative beats", [d for d in DETECTORS if d.signals == "beat"]),
-        (f"compares at most {COMPLETE_PAIRS:,} pairs", [d for d in DETECTORS if not d.large]),
-    ):
-        out += "".join(f" {d.id} {why} and did not run." for d in of if d.id not in run)
+    for d in DETECTORS:
+        if d.id not in run:
+            why = "needs representative beats" if d.signals == "beat" else _TOO_MANY
+            out += f" {d.id} {why} and did not run."
+    if not v.e.complete and (some := [d.id for d in DETECTORS if not d.large and d.id in run]):
+        out += (
+            f" In sets of more than {COMPLETE_PAIRS:,} pairs {' and '.join(some)} compare each "
+            f"record with the {SCREENED} that D4 finds nearest; what that misses is in the shares "
+            "of planted copies found."
+        )
     for m in v.e.matches:
         if m.stages:
             pairs, bound, second, hits = m.stages

@@ -18,7 +18,7 @@ import numpy as np
 from ecgeval.parallel import Progress, map_shards, quiet, shards
 
 __all__ = ["Above", "Bound", "Euclid", "Kernel", "LagBound", "Lagged", "Leadwise", "Nearest",
-           "Rows", "Versions", "Windowed", "search", "search_above"]  # fmt: skip
+           "Rows", "Versions", "Windowed", "best_of", "search", "search_above"]  # fmt: skip
 
 MEMORY = 512 * 2**20
 """Default limit on the temporary arrays of a search, bytes; the inputs themselves not counted."""
@@ -510,7 +510,7 @@ def _block(
     for part in shards(len(i), 256):
         exact[part] = kernel.exact(i[part] + rows.start, j[part])
     n, m = close.shape
-    return _top(exact, i, j, n, k, 0), _top(exact, j, i, m, k, rows.start)
+    return best_of(exact, i, j, n, k, 0), best_of(exact, j, i, m, k, rows.start)
 
 
 def _kth(value: np.ndarray, k: int, axis: int) -> np.ndarray:
@@ -521,8 +521,9 @@ def _kth(value: np.ndarray, k: int, axis: int) -> np.ndarray:
     return np.take(np.partition(value, -k, axis=axis), [-k], axis=axis)
 
 
-def _top(value: np.ndarray, of: np.ndarray, partner: np.ndarray, n: int, k: int,
-         offset: int) -> Nearest:  # fmt: skip
+def best_of(
+    value: np.ndarray, of: np.ndarray, partner: np.ndarray, n: int, k: int, offset: int = 0
+) -> Nearest:
     """Return the k best partners of each of n records from a list of pairs, ties by partner."""
     out = _none(n, k)
     order = np.lexsort((partner, -value, of))
@@ -714,7 +715,7 @@ def search_above(
     i, j, rho = (np.concatenate([f[x] for f in found]) for x in range(3))
     counts = np.sum([f[3] for f in found], axis=0)
     stages = n * m, int(counts[0]), int(counts[1]), len(i)
-    return Above(_top(rho, i, j, n, k, 0), _top(rho, j, i, m, k, 0), stages)
+    return Above(best_of(rho, i, j, n, k, 0), best_of(rho, j, i, m, k, 0), stages)
 
 
 def _above_block(

@@ -292,9 +292,9 @@ def test_no_forbidden_word_is_written(honest, copied) -> None:
 
 def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monkeypatch):
     """The range query names the same copies; what lies below its floor decides nothing."""
-    from ecgeval.privacy import evidence, exhibits
+    from ecgeval.privacy import exhibits, matching
 
-    for module in (evidence, exhibits):
+    for module in (matching, exhibits):
         monkeypatch.setattr(module, "COMPLETE_PAIRS", 500)
     train, holdout, synth = sets
     leaky, named = with_copies(synth, train, 12)
@@ -310,10 +310,10 @@ def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monke
 
 def test_without_limits_from_other_patients_an_honest_set_is_called_copies(sets, monkeypatch):
     """The mutation of `test_an_honest_set_is_not_failed_and_not_cleared`."""
-    from ecgeval.privacy import evidence
+    from ecgeval.privacy import matching
     from ecgeval.privacy.copies import CopyRule
 
-    monkeypatch.setattr(evidence, "calibrate", lambda *_, **__: CopyRule(0.2, ratio=10.0))
+    monkeypatch.setattr(matching, "calibrate", lambda *_, **__: CopyRule(0.2, ratio=10.0))
     assert verdicts(audit_sets(*sets, **QUICK))["PRIV-COPIES"] == "FAIL"
 
 
