@@ -10,13 +10,14 @@ JOBS   ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run JOBS at a time: threads of their own would only wait for each other.
-test notebooks calibrate check: export OMP_NUM_THREADS = 1
+gallery test notebooks calibrate check: export OMP_NUM_THREADS = 1
 
-.PHONY: help install demo test notebooks calibrate check bench clean
+.PHONY: help install demo gallery test notebooks calibrate check bench clean
 
 help:
 	@echo "make install   build .venv and install ecgeval with its development tools"
 	@echo "make demo      the whole pipeline on real or stand-in ECGs, to reports/demo/index.html"
+	@echo "make gallery   a report for each way a run can end, to reports/gallery/index.html, minutes"
 	@echo "make test      the test suite"
 	@echo "make notebooks the notebooks from top to bottom, with few records"
 	@echo "make calibrate size and coverage of tests and intervals at more sizes, minutes"
@@ -42,6 +43,9 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 
 demo: $(STAMP)
 	$(BIN)/ecgeval demo --out reports/demo --jobs $(JOBS)
+
+gallery: $(STAMP)
+	$(BIN)/python tools/gallery.py --jobs $(JOBS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile

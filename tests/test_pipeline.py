@@ -169,7 +169,7 @@ def test_a_readers_notes_of_patients_stay_out_of_an_audit(people, fakes, cache):
     halves = [noted.select(slice(0, 20)), noted.select(slice(20, 40))]
     hidden = pipeline.audit(*halves, fakes, permutations=999, cache=cache)
     assert "SECRET" not in hidden.to_json()
-    assert hidden.manifest["sets"]["train"]["notes"] == ["1 notes of the reader withheld"]
+    assert hidden.manifest["sets"]["train"]["notes"] == ["1 note of the reader withheld"]
     shown = pipeline.audit(*halves, fakes, permutations=999, cache=cache, show_traces=True)
     assert "SECRET0" in shown.to_json()
 

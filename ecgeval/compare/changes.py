@@ -23,6 +23,7 @@ _SIGNS = {
     "pass_diff": "share", "pass_diff_alternative": "share",
 }  # fmt: skip
 _IGNORED = ("config_sha256", "sets", "ecgeval", "versions", "title", "notice", "checkpoints")
+_UNSEEN = ("config.report.",)  # settings that no estimate depends on
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,8 @@ def _same_real(old: Results, new: Results) -> bool:
 
 def _inputs(old: Results, new: Results) -> Finding:
     a, b = (_flat(_about(r)) for r in (old, new))
-    differing = [key for key in {**a, **b} if a.get(key) != b.get(key)]
+    told = [key for key in {**a, **b} if not key.startswith(_UNSEEN)]
+    differing = [key for key in told if a.get(key) != b.get(key)]
     rest = [key for key in differing if not key.startswith(("sets.synth.", "config.synth."))]
     listed = "; ".join(f"{key}: {a.get(key, 'none')} → {b.get(key, 'none')}" for key in differing)
     title = (

@@ -104,10 +104,17 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
     by_column = {row.column: row for row in rows}
     margins = common.margins
     shapes = [(c, *shape_verdict(by_column.get(c), margins)) for c in margins.primary]
+
+    def named(part: tuple[str, Verdict, str, float]) -> tuple[str, Verdict, str, float]:
+        column, verdict, text, off = part
+        if column not in by_column:
+            text = f"{measure_info(column).label} is not in both tables"
+        return column, verdict, text, off
+
     return [
         intersection(
-            "FID-EQUIV", "median", [(c, *location_verdict(by_column.get(c), margins)) for c in
-            margins.primary], [by_column[c].location for c in margins.primary if c in by_column],
+            "FID-EQUIV", "median", [named((c, *location_verdict(by_column.get(c), margins)))
+            for c in margins.primary], [by_column[c].location for c in margins.primary if c in by_column],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
             f"medians (mean directions for angles) inside the {margins.level} margin of "
@@ -116,7 +123,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
         ),
         intersection(
             "FID-SPREAD", "standard deviation",
-            [(c, *spread_verdict(by_column.get(c), margins)) for c in margins.primary
+            [named((c, *spread_verdict(by_column.get(c), margins))) for c in margins.primary
              if not measure_info(c).circular],
             ["log_sd_ratio"] * sum(not by_column[c].info.circular for c in margins.primary
                                    if c in by_column),
@@ -126,7 +133,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"are inside, FAIL if one lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
-            "FID-SHAPE", "shape", [part[:4] for part in shapes], [part[4] for part in shapes],
+            "FID-SHAPE", "shape", [named(part[:4]) for part in shapes], [part[4] for part in shapes],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
             "the 5th, 25th, 75th and 95th percentiles inside the margin (not for angles), and the "

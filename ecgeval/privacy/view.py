@@ -194,7 +194,7 @@ def is_or_are(count: int) -> str:
 
 def p_text(p: float, permutations: int) -> str:
     """Return ``p = ...`` of a permutation test; its smallest possible value is an upper limit."""
-    return f"p {'=' if p > 1 / (permutations + 1) + 1e-12 else '<='} {p:.2g}"
+    return f"p {'=' if p > 1 / (permutations + 1) + 1e-12 else '≤'} {p:.2g}"
 
 
 def pair(values: np.ndarray) -> tuple[float, float]:
