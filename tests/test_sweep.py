@@ -320,3 +320,59 @@ def test_scores_while_training_change_no_weight_and_use_the_patients_held_out(
     assert again["checkpoint"].tolist() == [f"epoch-0000{k}" for k in (1, 2, 3)]
     assert again["energy"].iloc[0] == pytest.approx(table["energy"].iloc[0])
     assert again["energy"].iloc[1] == 7.0
+
+
+@pytest.fixture(scope="module")
+def scored_run(sim, tmp_path_factory):
+    from ecgeval.generators.training import Settings
+
+    folder, ecgs = tmp_path_factory.mktemp("scored"), sim(100, seed=5)
+    settings = Settings(
+        "wavegan-star", 10, 1, epochs=3, batch=16, critic_steps=2, checkpoint_epochs=1, holdout=0.5
+    )
+    cache = folder / "cache"
+    sweep.train(ecgs, folder / "run", settings, score=ecgs, score_records=20, cache=cache)
+    return folder, ecgs, settings
+
+
+@pytest.mark.parametrize("when", [2, 4, 5])
+def test_scores_after_a_stop_are_the_bytes_of_an_uninterrupted_run(
+    scored_run, tmp_path, monkeypatch, when
+) -> None:
+    """Stopped before a checkpoint is scored, or with its row not yet written; also the last."""
+    from ecgeval.sweep import training
+
+    folder, ecgs, settings = scored_run
+    how = {"score": ecgs, "score_records": 20, "cache": folder / "cache"}
+    calls: list[str] = []
+
+    def dying(function):
+        def call(*words, **named):
+            calls.append(function.__name__)
+            if len(calls) == when + 1:
+                raise KeyboardInterrupt
+            return function(*words, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Scorer, "__call__", dying(training.Scorer.__call__))
+        patch.setattr(training, "score_curves", dying(training.score_curves))
+        with pytest.raises(KeyboardInterrupt):
+            sweep.train(ecgs, tmp_path, settings, **how)
+    sweep.train(ecgs, tmp_path, settings, **how)
+    names = ["scores.csv", "scores.svg", "epoch-00003.pt", "samples/epoch-00003.svg"]
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / "run" / name).read_bytes(), name
+
+
+def test_scores_that_cannot_be_are_refused_before_training(sim, tmp_path) -> None:
+    from ecgeval.generators.training import Settings
+
+    ecgs = sim(50, seed=5)
+    settings = Settings("wavegan-star", 10, 1, epochs=1, batch=4, critic_steps=2)
+    with pytest.raises(DataError, match="10 patients are left that training did not see"):
+        sweep.train(ecgs, tmp_path / "run", settings, score=ecgs)
+    with pytest.raises(UsageError, match=r"trained on all patients .* --holdout above 0"):
+        sweep.train(ecgs, tmp_path / "run", replace(settings, holdout=0.0), score=ecgs)
+    assert not (tmp_path / "run").exists()

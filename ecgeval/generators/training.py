@@ -29,7 +29,7 @@ from ecgeval.generators.layers import Generator
 from ecgeval.generators.sampling import FS, LEADS, SAMPLES, SCALE_UV
 from ecgeval.parallel import Progress, child_rng, quiet
 
-__all__ = ["History", "Settings", "split_patients", "train", "training_array"]
+__all__ = ["History", "Settings", "split_patients", "train", "training_array", "training_record"]
 
 LAST = "last.pt"
 MANIFEST = "training.json"
@@ -192,6 +192,29 @@ def split_patients(
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
+def training_record(
+    ecgs: EcgSet, settings: Settings, *, assume_independent: bool = False
+) -> dict[str, Any]:
+    """Return what decides a run, as its checkpoints tell it.
+
+    Returns
+    -------
+    dict
+        ``settings``, ``data`` (fingerprint and number of records), ``split`` (ids of ``train`` and
+        ``holdout``) and ``versions``.
+    """
+    rows, held = split_patients(
+        ecgs, settings.holdout, settings.seed, assume_independent=assume_independent
+    )
+    ids = np.asarray(ecgs.ids)
+    return {
+        "settings": asdict(settings),
+        "data": {"fingerprint": ecgs.fingerprint(), "records": len(ecgs)},
+        "split": {"train": ids[rows].tolist(), "holdout": ids[held].tolist()},
+        "versions": {name: metadata.version(name) for name in ("ecgeval", "torch", "numpy")},
+    }
+
+
 def train(
     ecgs: EcgSet,
     out: str | os.PathLike[str],
@@ -219,7 +242,8 @@ def train(
     assume_independent : bool
         Count records without a patient id as patients of their own.
     after : callable, optional
-        Called with each kept checkpoint and the epoch's `History`.
+        Called with each kept checkpoint and the epoch's `History`; where a run goes on, first with
+        the newest that is there, for the run may have been stopped before or during that call.
     progress : callable
         Called as ``progress("train", epoch, epochs)``.
 
@@ -241,7 +265,7 @@ def train(
     """
     settings = settings or Settings()
     folder = Path(out)
-    rows, held = split_patients(
+    rows, _ = split_patients(
         ecgs, settings.holdout, settings.seed, assume_independent=assume_independent
     )
     batches = len(rows) // settings.batch
@@ -252,25 +276,31 @@ def train(
             "smaller batch or more records"
         )
     data = training_array(ecgs.select(rows))
-    manifest = _manifest(ecgs, rows, held, settings)
+    manifest = training_record(ecgs, settings, assume_independent=assume_independent)
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(settings, data, torch.device(device))
-    if (folder / LAST).exists():
+    resumed = (folder / LAST).exists()
+    if resumed:
         run.resume(folder, manifest)
+        _write(folder / HISTORY, run.csv().encode())  # may be older than last.pt
     else:
         if (folder / MANIFEST).exists():  # stopped before anything was kept to go on from
             _same_run(folder / MANIFEST, json.loads((folder / MANIFEST).read_text()), manifest)
         _write(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-    newest = folder / f"epoch-{run.epoch:05d}.pt"
+    newest = _kept(folder, run.epoch)
     if run.epoch >= settings.epochs and not newest.exists():
         run.save(newest, manifest, whole=False)
+    if resumed and after is not None:
+        kept = [h for h in run.history if _kept(folder, h["epoch"]).exists()]
+        if kept:
+            after(_kept(folder, kept[-1]["epoch"]), kept[-1])
     saved = time.monotonic()
     progress("train", run.epoch, settings.epochs)
     while run.epoch < settings.epochs:
         history = run.one_epoch(batches)
         keep = run.epoch % settings.checkpoint_epochs == 0 or run.epoch == settings.epochs
         if keep:
-            newest = folder / f"epoch-{run.epoch:05d}.pt"
+            newest = _kept(folder, run.epoch)
             run.save(newest, manifest, whole=False)
         if keep or time.monotonic() - saved > _SAVE_S:
             run.save(folder / LAST, manifest, whole=True)
@@ -500,6 +530,10 @@ class _Recorded:
         return {name: x.clone() for name, x in self.outputs.items()}
 
 
+def _kept(folder: Path, epoch: float) -> Path:
+    return folder / f"epoch-{int(epoch):05d}.pt"
+
+
 def _adam(device: torch.device) -> dict[str, bool]:
     """Return how Adam computes on a device: on CUDA as one kernel that can be recorded."""
     return dict.fromkeys(("fused", "capturable"), device.type == "cuda")
@@ -521,19 +555,6 @@ def _near(data: Tensor, device: torch.device) -> Tensor:
 
 def _on_cpu(module: nn.Module) -> dict[str, Tensor]:
     return {k: v.detach().cpu() for k, v in module.state_dict().items()}
-
-
-def _manifest(
-    ecgs: EcgSet, rows: np.ndarray, held: np.ndarray, settings: Settings
-) -> dict[str, Any]:
-    """Return what decides the run: settings, versions, the data and who is held out."""
-    ids = np.asarray(ecgs.ids)
-    return {
-        "settings": asdict(settings),
-        "data": {"fingerprint": ecgs.fingerprint(), "records": len(ecgs)},
-        "split": {"train": ids[rows].tolist(), "holdout": ids[held].tolist()},
-        "versions": {name: metadata.version(name) for name in ("ecgeval", "torch", "numpy")},
-    }
 
 
 def _same_run(path: Path, kept: dict[str, Any], now: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ecgeval.compare.yardstick import Energy
     from ecgeval.privacy.quick import Look
 
-__all__ = ["RECORDS", "People", "Score", "Scorer", "people_of"]
+__all__ = ["RECORDS", "People", "Score", "Scorer", "people_of", "people_unseen"]
 
 RECORDS = 500
 """Records of each checkpoint that are scored, unless told otherwise."""
@@ -220,9 +220,16 @@ def people_of(
     """
     from ecgeval.generators.checkpoints import load, trained_on
 
-    independent = worker.config.assume_independent
     load(checkpoint)  # says what is wrong with a file that is none of ours
-    record = trained_on(checkpoint)
+    return people_unseen(worker, trained_on(checkpoint), str(checkpoint), real, train, holdout)
+
+
+def people_unseen(
+    worker: pipeline.Run, record: Mapping[str, Any], name: str, real: EcgSet | None,
+    train: EcgSet | None = None, holdout: EcgSet | None = None,
+) -> People:  # fmt: skip
+    """Return the same by the training record of what `name` names."""
+    independent = worker.config.assume_independent
     unseen = holdout if holdout is not None else real
     if unseen is None:
         raise UsageError("a sweep needs `real` or `holdout`: patients that training never saw")
@@ -233,11 +240,12 @@ def people_of(
     if whole or len(known) > 0.5 * max(len(split["train"]), 1):
         if not split["holdout"]:
             raise UsageError(
-                f"{checkpoint} was trained on all patients of this set; give `holdout`: other "
-                "patients of the same population"
+                f"{name} was trained on all patients of this set; give other patients of the same "
+                "population (as `holdout` of a sweep, --score of a training), or train with "
+                "--holdout above 0"
             )
         here = set(unseen.ids)
-        sides = {name: [i for i in split[name] if i in here] for name in ("train", "holdout")}
+        sides = {k: [i for i in split[k] if i in here] for k in ("train", "holdout")}
         train = unseen.select(sides["train"]) if train is None else train
         unseen = unseen.select(sides["holdout"])
     who = np.asarray(unseen.patients(assume_independent=independent))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, quiet
 from ecgeval.results import Figure
 from ecgeval.sweep.findings import score_curves
-from ecgeval.sweep.scoring import RECORDS, Scorer, people_of
+from ecgeval.sweep.scoring import RECORDS, Scorer, people_unseen
 
 if TYPE_CHECKING:
     from ecgeval.generators.training import History, Settings
@@ -68,28 +68,28 @@ def train(
     Path
         The last checkpoint.
     """
+    from ecgeval.generators.training import Settings, training_record
     from ecgeval.generators.training import train as fit
 
     folder, ecgs = Path(out), sets.read(data, progress=progress)
-    against = None if score is None else sets.read(score, progress=progress)
-    if against is not None:
-        against.patients(assume_independent=assume_independent)  # before hours of training
-    scorer: Scorer | None = None
+    settings, scorer = settings or Settings(), None
     scores = folder / "scores.csv"
+    if score is not None:  # what stands in the way of scores is said before hours of training
+        config = make(assume_independent=assume_independent)
+        worker = pipeline.Run(config, jobs=jobs, cache=cache, device=device)
+        record = training_record(ecgs, settings, assume_independent=assume_independent)
+        people = people_unseen(worker, record, f"{out}", sets.read(score, progress=progress))
+        scorer = Scorer(worker, people, score_records)
 
     def after(path: Path, _: History) -> None:
-        nonlocal scorer
         _draw(folder / "samples" / f"{path.stem}.svg", _samples(path, device))
         _draw(folder / "history.svg", _curves(folder / "history.csv"))
-        if against is None:
-            return
         if scorer is None:
-            config = make(assume_independent=assume_independent)
-            worker = pipeline.Run(config, jobs=jobs, cache=cache, device=device)
-            people = people_of(worker, path, against)
-            scorer = Scorer(worker, people, score_records)
-        _append(scores, scorer, sets.checkpoints(folder))
-        _draw(folder / "scores.svg", score_curves(_read(scores), None))
+            return
+        files = sets.checkpoints(folder)
+        # A later one was written and the run stopped; it will be written again, and called with.
+        _append(scores, scorer, files[: files.index(path) + 1])
+        _draw(folder / "scores.svg", score_curves(_numbers(_read(scores)), None))
 
     return fit(
         ecgs, folder, settings, device=device, assume_independent=assume_independent, after=after,
@@ -98,15 +98,21 @@ def train(
 
 
 def _append(path: Path, scorer: Scorer, checkpoints: Sequence[Path]) -> None:
-    """Write a row of scores for each checkpoint that has none of the same kind yet."""
+    """Write a row of scores for each checkpoint that has none of the same kind yet.
+
+    Cells that are there stay as they are, so that the table does not show how often it was written.
+    """
     kind = {
         "against": scorer.people.choose.fingerprint()[:12], "records": scorer.n,
         "seed": scorer.worker.config.seed,
     }  # fmt: skip
-    kept = [r for r in _read(path) if all(r.get(k) == v for k, v in kind.items())]
+    kept = [r for r in _read(path) if all(r.get(k) == str(v) for k, v in kind.items())]
     scored = {r["checkpoint"] for r in kept}
-    kept += [scorer(p, i).row() | kind for i, p in enumerate(checkpoints) if p.stem not in scored]
-    kept.sort(key=lambda r: r["epoch"])
+    for place, checkpoint in enumerate(checkpoints):
+        if checkpoint.stem not in scored:
+            row = scorer(checkpoint, place).row() | kind
+            kept.append({k: "" if v is None else str(v) for k, v in row.items()})
+    kept.sort(key=lambda r: float(r["epoch"]))
     partial = path.with_suffix(".partial")
     with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(kept[0]), lineterminator="\n")
@@ -115,12 +121,17 @@ def _append(path: Path, scorer: Scorer, checkpoints: Sequence[Path]) -> None:
     partial.replace(path)
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a table of scores, numbers as numbers, empty cells as None."""
+def _read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table of scores, as text."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [{k: _number(k, v) for k, v in row.items()} for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
+
+
+def _numbers(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Return the rows with numbers as numbers and empty cells as None."""
+    return [{k: _number(k, v) for k, v in row.items()} for row in rows]
 
 
 def _number(column: str, text: str) -> Any:

@@ -155,6 +155,27 @@ def test_a_run_stopped_anywhere_goes_on_alike(sim, tmp_path, monkeypatch, when) 
     assert files >= {"last.pt", "training.json", "history.csv", "epoch-00002.pt"}
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_what_follows_a_checkpoint_is_made_up_for(sim, tmp_path, epoch) -> None:
+    """Stopped while a checkpoint was looked at, even the last one: it is looked at again."""
+    ecgs, seen = sim(12), []
+
+    def stopped(path, history):
+        seen.append((path.name, history["epoch"]))
+        if history["epoch"] == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(ecgs, tmp_path, TINY, after=stopped)
+    (tmp_path / "history.csv").unlink()  # as when stopped between last.pt and this file
+    again = []
+    train(ecgs, tmp_path, TINY, after=lambda p, h: again.append((p.name, h["epoch"])))
+    both = [("epoch-00001.pt", 1), ("epoch-00002.pt", 2)]
+    assert seen == both[:epoch]
+    assert again == both[epoch - 1 :]
+    assert (tmp_path / "history.csv").read_text().count("\n") == 3
+
+
 def test_a_trained_checkpoint_is_a_generator(sim, tmp_path) -> None:
     ecgs = sim(12)
     seen = []
