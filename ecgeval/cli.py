@@ -97,7 +97,11 @@ def main() -> None:
 
 
 def _interrupted(*_: object) -> None:
-    _fail("interrupted; finished pieces are kept and the same command goes on from them", 130)
+    _fail(
+        "interrupted; unless --no-cache was given, finished pieces are kept and the same command "
+        "goes on from them",
+        130,
+    )
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -149,6 +153,10 @@ def _cache(disabled: bool) -> Path | None:
 def _device(device: str) -> str:
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device is {device!r}; expected cpu or cuda")
+    if device == "cuda":
+        from ecgeval.generators.sampling import check_device
+
+        check_device(device)
     return device
 
 
@@ -184,10 +192,12 @@ def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
     does: Any = pipeline
     if config.synth is not None and sets.checkpoints(config.synth.source):
         from ecgeval import sweep as does
-    _writable(out)
+    parts = (config.real, config.synth, config.train, config.holdout)
+    _writable(out, *(part.source for part in parts if part is not None))
+    device = _device(device)
     with _progress() as progress:
         results, worker = does.run(
-            config, jobs=jobs, cache=_cache(no_cache), device=_device(device),
+            config, jobs=jobs, cache=_cache(no_cache), device=device,
             notify=lambda text: print(f"ecgeval: {text}", file=sys.stderr), progress=progress,
         )  # fmt: skip
     # The terminal is the operator's: an audit's report withholds what names a patient's record.
@@ -198,9 +208,15 @@ def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
     raise typer.Exit(results.exit_code)
 
 
-def _writable(out: Path) -> None:
+def _writable(out: Path, *sources: Any) -> None:
+    """Make the folder; refuse a file, and a folder that a set of ECGs is read from."""
+    from ecgeval.io import is_store
+
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; expected a folder to write to")
+    given = {Path(str(s)).resolve() for s in sources if s is not None}
+    if is_store(out) or out.resolve() in given:
+        raise UsageError(f"--out {out} holds ECGs; choose a folder of its own for the report")
     out.mkdir(parents=True, exist_ok=True)
 
 
@@ -442,7 +458,7 @@ def delineate(
 
     from ecgeval import delineation, sets
 
-    _writable(out)
+    _writable(out, source)
     with _progress() as progress:
         ecgs = sets.read(
             source, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,

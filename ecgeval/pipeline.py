@@ -464,7 +464,7 @@ class Run:
             return audit_sets(
                 aligned["train"], aligned.get("holdout"), aligned["synth"],
                 beats={name: f.beats for name, f in feats.items()},
-                beats_fs=feats["synth"].beats_fs, critic=scores,
+                beats_fs=feats["synth"].beats_fs, delineated=self._beats, critic=scores,
                 id_key=train.fingerprint("id-key"),
                 seed=self.config.seed, jobs=self.jobs, section=section,
                 device=self.device, assume_independent=self.config.assume_independent,
@@ -509,7 +509,7 @@ class Run:
         with self.timed("bench"):
             return run_bench(
                 *both.sets, beats={name: f.beats for name, f in feats.items()},
-                beats_fs=feats["synth"].beats_fs, repeats=self.config.audit.bench,
+                beats_fs=feats["synth"].beats_fs, delineated=self._beats, repeats=self.config.audit.bench,
                 seed=self.config.seed, jobs=self.jobs, device=self.device,
                 assume_independent=self.config.assume_independent, progress=self.progress,
             )  # fmt: skip
@@ -627,6 +627,10 @@ class Run:
                 for row, key in enumerate(key for key, n in zip(keys, new, strict=True) if n):
                     self._met[key] = (fresh, row)
             return _gather([self._met[key] for key in keys], ecgs.ids)
+
+    def _beats(self, ecgs: EcgSet) -> np.ndarray:
+        """Return representative beats as those of the sets are found."""
+        return features(ecgs, method=self.config.method, jobs=self.jobs).beats
 
     def timed(self, stage: str) -> _Timer:
         """Return a context that adds its wall time to `timings` under `stage`."""

@@ -30,6 +30,7 @@ __all__ = [
     "LEADS",
     "PUBLISHED_RECORDS",
     "SCALE_UV",
+    "check_device",
     "describe",
     "generate",
     "published",
@@ -361,7 +362,7 @@ def _batches(
 ) -> Iterator[Batch]:
     """Check the device and the batch size at once, then yield batches lazily."""
     _check_range("batch_size", batch_size, 1, 2**63)
-    _check_device(device)
+    check_device(device)
 
     def run() -> Iterator[Batch]:
         done = 0
@@ -376,7 +377,7 @@ def _batches(
     return run()
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     import torch
 
     kind = device.partition(":")[0]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecgeval.errors import UsageError
 from ecgeval.parallel import shards
 from ecgeval.privacy.search import (
     _ROUNDING,
@@ -40,7 +41,14 @@ def on_device(kernel: Kernel, device: str) -> Kernel:
         One of `ecgeval.privacy.search`.
     device : str
         ``"cpu"`` returns the kernel itself.
+
+    Raises
+    ------
+    UsageError
+        If PyTorch finds no such device.
     """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device {device} was asked for and torch finds no CUDA here; use cpu")
     return kernel if device == "cpu" else _FORMS[type(kernel)](kernel, torch.device(device))
 
 

@@ -12,7 +12,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.privacy.attacks import attack, attackable
-from ecgeval.privacy.evidence import collect
+from ecgeval.privacy.evidence import Delineated, collect
 from ecgeval.privacy.exhibits import figures, tables
 from ecgeval.privacy.findings import estimates, findings
 from ecgeval.privacy.halves import same_record
@@ -29,6 +29,7 @@ def audit_sets(
     *,
     beats: Mapping[str, np.ndarray] | None = None,
     beats_fs: float | None = None,
+    delineated: Delineated | None = None,
     critic: Mapping[str, np.ndarray] | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -56,6 +57,10 @@ def audit_sets(
         leads of each set, NaN where missing); adds the detector that compares beats.
     beats_fs : float, optional
         Rate of `beats`, Hz; that of each set by default.
+    delineated : callable, optional
+        ``delineated(ecgs)`` returns representative beats as `beats` holds them: planted records are
+        then delineated like all others. Without it their disguise is applied to the beat itself,
+        which costs no beat and finds more.
     critic : mapping of str to ndarray, shape (n,), optional
         Score that the critic of the training run gives each record, under ``train`` and
         ``holdout``, higher for more real (`ecgeval.generators.critic_scores`): a membership attack
@@ -97,6 +102,7 @@ def audit_sets(
         train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
         device=device, permutations=permutations,
         assume_independent=assume_independent, id_key=id_key, progress=progress,
+        delineated=delineated,
     )  # fmt: skip
     reach = same_record(e, jobs=jobs, progress=progress)
     view = View(

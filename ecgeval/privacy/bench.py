@@ -12,7 +12,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
 from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.detectors import DETECTORS, Detector, Signals
-from ecgeval.privacy.evidence import Evidence, Side, collect, exchange_of
+from ecgeval.privacy.evidence import Delineated, Evidence, Side, collect, exchange_of
 from ecgeval.privacy.search import Rows
 from ecgeval.privacy.sensitivity import TRANSFORMS, promised
 from ecgeval.privacy.view import plural
@@ -64,6 +64,7 @@ def run_bench(
     *,
     beats: Mapping[str, np.ndarray] | None = None,
     beats_fs: float | None = None,
+    delineated: Delineated | None = None,
     copies: tuple[int, ...] = (1, 5, 20, 100),
     repeats: int = 500,
     seed: int = 0,
@@ -79,7 +80,7 @@ def run_bench(
     ----------
     train, holdout, synth : EcgSet
         As in `audit_sets`; `synth` should hold no copies of its own.
-    beats, beats_fs
+    beats, beats_fs, delineated
         As in `audit_sets`.
     copies : tuple of int
         Numbers of patients copied in the power runs, one record each, every one under a disguise
@@ -108,7 +109,7 @@ def run_bench(
     e = collect(
         train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
         device=device, permutations=PERMUTATIONS, assume_independent=assume_independent,
-        id_key="bench", progress=progress, planted_records=PLANTED,
+        id_key="bench", progress=progress, planted_records=PLANTED, delineated=delineated,
     )  # fmt: skip
     estimates, rows = [], []
     for name, accept, label, found in _recalls(e):
@@ -289,8 +290,8 @@ def _p_value(which: tuple[int, int], *, bench: _Bench, seed: int) -> float:
 def _recall_finding(rows: list[tuple], section: str) -> Finding:
     asked = [(row[0], row[3], row[2], row[7]) for row in rows if row[7] is not None]
     rule = (
-        "shares required of the union of detectors: PASS if every one is reached; FAIL if the "
-        "upper 97.5 % limit of one is below; else INCONCLUSIVE"
+        "shares required of the union of detectors: PASS if every one is reached, else "
+        "INCONCLUSIVE, for a weak search fails no release"
     )
     if not asked or not asked[0][2]:
         return Finding(
@@ -298,11 +299,8 @@ def _recall_finding(rows: list[tuple], section: str) -> Finding:
             rule=rule, section=section,
         )  # fmt: skip
     missed = [x for x in asked if x[1] / x[2] < x[3]]
-    failed = [x for x in missed if clopper_pearson(x[1], x[2])[1] < x[3]]
     named = ", ".join(f"{label} {hits}/{n} (of {share:.0%})" for label, hits, n, share in missed)
-    verdict = (
-        Verdict.FAIL if failed else Verdict.INCONCLUSIVE if missed else Verdict.PASS
-    )  # fmt: skip
+    verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
     return Finding(
         "BENCH-RECALL", verdict,
         f"too few planted copies found: {named}" if missed
@@ -320,7 +318,7 @@ def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
     )
     power_rule = (
         f"runs with {POWER_COPIES} patients copied and p <= {LEVEL:g}: PASS if at least "
-        f"{POWER:.0%}; FAIL if the upper 97.5 % limit is below; else INCONCLUSIVE"
+        f"{POWER:.0%}, else INCONCLUSIVE, for a weak test fails no release"
     )
     if 0 not in p:
         for code, rule in (("BENCH-SIZE", size_rule), ("BENCH-POWER", power_rule)):
@@ -342,11 +340,7 @@ def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
         verdict, title = Verdict.NOT_ASSESSABLE, f"fewer than {POWER_COPIES} patients to copy"
     else:
         hits, n = int((p[POWER_COPIES] <= LEVEL).sum()), len(p[POWER_COPIES])
-        verdict = (
-            Verdict.PASS if hits >= POWER * n
-            else Verdict.FAIL if clopper_pearson(hits, n)[1] < POWER
-            else Verdict.INCONCLUSIVE
-        )  # fmt: skip
+        verdict = Verdict.PASS if hits >= POWER * n else Verdict.INCONCLUSIVE
         title = f"with {POWER_COPIES} patients copied {hits / n:.0%} of {n} runs reject"
     yield Finding(
         "BENCH-POWER", verdict, title, f"Runs that reject, by patients copied: {shares}.",

@@ -44,6 +44,8 @@ __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
 PLANTED = 50
 """Most training records that are planted as copies, each under every transform."""
 
+Delineated = Callable[[EcgSet], np.ndarray]
+
 LEAST_PATIENTS = 10
 """Fewest patients on either side for the exchangeability test."""
 
@@ -116,6 +118,7 @@ def collect(
     id_key: str | None,
     progress: Progress,
     planted_records: int = PLANTED,
+    delineated: Delineated | None = None,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`."""
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
@@ -198,7 +201,10 @@ def collect(
         )  # fmt: skip
 
     planted = _planted(
-        sides["train"], planted_rows, sides["synth"], beats_of, leads, seconds, single,
+        sides["train"], planted_rows, sides["synth"], beats_of,
+        None if delineated is None or beats is None
+        else lambda ecgs: _again(delineated, ecgs, sets["synth"].leads, leads, beats_fs),
+        leads, seconds, single,
         child_rng(seed, "privacy", "disguise"),
     )  # fmt: skip
     matching = Matching(
@@ -278,6 +284,7 @@ def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
 def _planted(
     train: Side, rows: np.ndarray, synth: Side,
     beats_of: Callable[[str, np.ndarray], np.ndarray | None],
+    again: Callable[[EcgSet], Signals] | None,
     leads: tuple[str, ...], seconds: float, single: bool, rng: np.random.Generator,
 ) -> dict[str, Signals]:  # fmt: skip
     """Return the planted copies as the detectors see them, transform by transform.
@@ -296,6 +303,9 @@ def _planted(
     out = {"record": record_signals(ecgs, leads, seconds)}
     if single:
         out["single"] = single_beats(out["record"], every=False)
+    if again is not None:
+        out["beat"] = again(ecgs)
+        return out
     own, others = beats_of("train", rows), beats_of("synth", fill)
     if own is not None and others is not None:
         others = np.nan_to_num(others)
@@ -307,6 +317,15 @@ def _planted(
         ]
         out["beat"] = beat_signals(np.concatenate(median), BEAT_FS_HZ, leads, leads)
     return out
+
+
+def _again(
+    delineated: Delineated, ecgs: EcgSet, have: tuple[str, ...], leads: tuple[str, ...],
+    beats_fs: float | None,
+) -> Signals:  # fmt: skip
+    """Return the beats of planted records, delineated in the leads that all sets were."""
+    whole = ecgs.with_leads(have)
+    return beat_signals(delineated(whole), beats_fs or ecgs.fs, whole.leads, leads)
 
 
 def _exchange(

@@ -102,8 +102,9 @@ def tables(v: View) -> Iterator[Table]:
             for name, r in v.reach.items()
         ),
         "Training records planted under each disguise; found: named by the rule used, with the "
-        "right partner. For the beat detector the disguise is applied to the representative "
-        "beat (noise divided by the root of ten beats). Two halves of one record: none is planted; "
+        "right partner. Planted records are delineated like all others, or, where the audit was "
+        "given beats without the means to find them again, the disguise is applied to the "
+        "representative beat. Two halves of one record: none is planted; "
         "found: at or above the similarity limit, as a second look at a training patient would be.",
         s,
     )  # fmt: skip
@@ -163,7 +164,7 @@ def _copies_table(v: View) -> Table:
         best = by[0]
         record = e.train.ecgs.ids[best.partner[i]]
         row: tuple[Any, ...] = (
-            e.synth.ecgs.ids[i],
+            v.synth_name(i),
             e.names[record],
             " ".join(m.detector.id for m in by),
         )
@@ -252,7 +253,7 @@ def _pairs(v: View) -> list[dict[str, Any]]:
         if partner < 0:
             continue
         drawn: dict[str, Any] = {
-            "title": e.synth.ecgs.ids[i],
+            "title": v.synth_name(i),
             "synth": _microvolts(e.synth.ecgs, i),
         }
         x, y = (side.signals["record"].x for side in (e.synth, e.train))

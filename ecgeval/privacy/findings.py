@@ -215,7 +215,7 @@ def _copies(v: View) -> Finding:
         f"the distance of the nearest {against}. FAIL: any copy. PASS: none, and at "
         f"least {LEAST_RECALL:.0%} of planted copies of every promised kind found, and an upper "
         "95 % limit on the share of copies, corrected for the copies the search misses, of at most "
-        f"{MOST_UNSEEN:.0%}; else INCONCLUSIVE"
+        f"{MOST_UNSEEN:.0%}, and no record left out for gaps; else INCONCLUSIVE"
     )
     if not n or not v.n_planted:
         verdict, title = Verdict.NOT_ASSESSABLE, "no usable signal to search for copies in"
@@ -262,6 +262,14 @@ def _copies(v: View) -> Finding:
         text = (
             f"{sensitivity} With 95 % confidence fewer than {share_text(v.bound(0, n))} of the "
             "generator's outputs are copies of these kinds."
+        )
+    left = v.unsearched()
+    if left and verdict in (Verdict.PASS, Verdict.INCONCLUSIVE):
+        verdict = Verdict.INCONCLUSIVE
+        title += f"; {left} could not be searched"
+        text += (
+            f" {left[0].upper()}{left[1:]} could not be searched, less than half of their samples "
+            "being finite: the limits above speak of the others."
         )
     if not v.with_holdout:
         why = (

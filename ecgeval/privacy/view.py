@@ -77,6 +77,9 @@ class View:
         self.e, self.section, self.seed, self.show = e, section, seed, show
         self.given_holdout, self.critic = given_holdout, critic
         self.reach = reach or {}
+        sides = [side for side in (e.train, e.holdout) if side is not None]
+        self._real_names = {str(x) for s in sides for x in s.ecgs.ids}
+        self._real_names |= {str(x) for s in sides for x in s.ecgs.records["patient_id"]}
         usable = [s.usable for s in e.synth.signals.values()]
         self.n_synth = int(np.logical_or.reduce(usable).sum())
         self.n_planted = e.matches[0].found.shape[1]
@@ -105,6 +108,22 @@ class View:
         if not n or self.recall_low <= 0:
             return 1.0
         return min(1.0, clopper_pearson(count, n)[1] / self.recall_low)
+
+    def unsearched(self) -> str:
+        """Return which records were not searched for their gaps, in words; empty if none."""
+        kinds = {"train": "training", "synth": "synthetic"}
+        return " and ".join(
+            f"{missing} of {n} {kinds[name]} records"
+            for name, n, _, reasons in self.e.counts
+            if name in kinds and (missing := reasons.get("not finite", 0))
+        )
+
+    def synth_name(self, row: int) -> str:
+        """Return a synthetic record's id, which may be shown unless it is a real record's too."""
+        name = str(self.e.synth.ecgs.ids[row])
+        if self.show or name not in self._real_names:
+            return name
+        return f"record {row + 1} of the synthetic set"
 
     def recalls(self) -> str:
         """Return the shares of planted copies found, of the disguises that must be."""

@@ -135,13 +135,50 @@ def test_degenerate_records_are_counted_and_never_copies(sets) -> None:
     signals = np.array(synth.signals)
     signals[0] = 0
     signals[1] = 0.3
-    signals[2, 0, 5] = np.nan
+    signals[2, :5] = np.nan
     signals[3] = 0.004 * np.sign(signals[3])  # four microvolts up and down
     results = audit_sets(train, holdout, with_signals(synth, signals), **QUICK)
     row = table(results, "sets").set_index("set").loc["synth"]
     assert row["usable"] == 87
     assert row["left out because"] == "not finite: 1, flat: 2"
     assert results.estimate("privacy.copies.count").value == 0
+    # What was not searched is not cleared.
+    finding = next(f for f in results.findings if f.code == "PRIV-COPIES")
+    assert finding.verdict == Verdict.INCONCLUSIVE
+    assert "1 of 90 synthetic records could not be searched" in finding.title
+
+
+def test_what_is_missing_of_the_training_set_is_told(sets) -> None:
+    train, holdout, synth = sets
+    signals = np.array(train.signals)
+    signals[:3, :, :1500] = np.nan
+    results = audit_sets(with_signals(train, signals), holdout, synth, **QUICK)
+    finding = next(f for f in results.findings if f.code == "PRIV-COPIES")
+    assert finding.verdict == Verdict.INCONCLUSIVE
+    assert "3 of 30 training records could not be searched" in finding.title
+
+
+def test_a_copy_with_a_missing_sample_is_named(sets) -> None:
+    train, holdout, synth = sets
+    signals = np.array(synth.signals)
+    signals[:4] = train.signals[:4]
+    signals[:4, 0, 100] = np.nan
+    results = audit_sets(train, holdout, with_signals(synth, signals), **QUICK)
+    assert results.estimate("privacy.copies.count").value == 4
+
+
+def test_a_synthetic_record_named_like_a_real_one_gives_no_name_away(sets) -> None:
+    train, holdout, synth = sets
+    signals = np.array(synth.signals)
+    signals[:5] = train.signals[:5]
+    ids = [*train.ids[:5], *synth.ids[5:]]
+    leaky = EcgSet(signals, 250, synth.leads, pd.DataFrame({"patient_id": ids}, index=ids))
+    results = audit_sets(train, holdout, leaky, **QUICK)
+    assert results.estimate("privacy.copies.count").value == 5
+    assert not [i for i in train.ids[:5] if i in results.to_json()]
+    assert table(results, "copies")["synthetic record"].tolist() == [
+        f"record {k} of the synthetic set" for k in range(1, 6)
+    ]
 
 
 def test_a_set_without_a_heart_scores_nothing(sets) -> None:

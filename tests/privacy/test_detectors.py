@@ -47,13 +47,27 @@ def test_another_rate_is_the_same_record(sim) -> None:
 def test_norm_is_one_and_unusable_records_are_counted(sim) -> None:
     ecgs = sim(5)
     signals = ecgs.signals.copy()
-    signals[1, 2, 100] = np.nan
+    signals[1, :5] = np.nan
     signals[2] = 0.7
     signals[3] = 1e-4 * np.random.default_rng(0).normal(size=signals[3].shape)
     out = record_signals(changed(ecgs, signals), ecgs.leads, 10)
     np.testing.assert_array_equal(out.usable, [True, False, False, False, True])
     assert out.reasons == {"not finite": 1, "flat": 2}
     np.testing.assert_allclose((out.x**2).sum(axis=(1, 2)), [1, 0, 0, 0, 1], atol=1e-6)
+
+
+def test_gaps_are_bridged_and_a_copy_with_gaps_is_still_a_copy(sim) -> None:
+    ecgs = sim(3)
+    signals = ecgs.signals.copy()
+    signals[0, 2, 100] = np.nan
+    signals[1, :, 700:900] = np.nan
+    signals[2, 1] = np.nan  # a lead that is not there
+    out = record_signals(changed(ecgs, signals), ecgs.leads, 10)
+    assert out.usable.all()
+    assert not out.reasons
+    alike = (out.x * record_signals(ecgs, ecgs.leads, 10).x).sum(axis=(1, 2))
+    assert alike[0] > 0.999
+    assert (alike[1:] > 0.85).all()
 
 
 def test_derived_leads_are_not_counted_twice(sim) -> None:
