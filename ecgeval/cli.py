@@ -201,7 +201,12 @@ def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
 def _writable(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; expected a folder to write to")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out} cannot be made ({error.strerror}); choose another folder"
+        ) from error
 
 
 def _keep(store: Path, force: bool) -> None:
