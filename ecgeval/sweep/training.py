@@ -171,7 +171,7 @@ def _curves(history: Path) -> Figure:
                         "low": None, "high": None, "role": role}],
         }
         for title, name, column, role in (
-            ("Wasserstein distance as the critic sees it", "real − synthetic", "distance", "real"),
+            ("Wasserstein distance", "critic: real − synthetic", "distance", "real"),
             ("Gradient penalty", "mean (slope − 1)²", "penalty", "third"),
             ("Generator loss", "− critic score", "generator_loss", "synth"),
         )
