@@ -217,7 +217,12 @@ def _writable(out: Path, *sources: Any) -> None:
     given = {Path(str(s)).resolve() for s in sources if s is not None}
     if is_store(out) or out.resolve() in given:
         raise UsageError(f"--out {out} holds ECGs; choose a folder of its own for the report")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out} cannot be made ({error.strerror}); choose another folder"
+        ) from error
 
 
 def _keep(store: Path, force: bool) -> None:

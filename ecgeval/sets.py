@@ -86,8 +86,8 @@ def read(
     else:
         if n is not None:
             raise UsageError(
-                f"-n goes with a generator, and {source} is none; select records by number "
-                "(ptbxl-norm:1-100) or make a smaller store"
+                f"-n goes with a generator, and {source} {_no_generator(source)}; select records "
+                "by number (ptbxl-norm:1-100) or make a smaller store"
             )
         ecgs = _stored(source, leads, unit, labels, seconds, native_fs, progress)
     if seconds is not None:
@@ -156,6 +156,16 @@ def is_generator(source: Any) -> bool:
         return True
     name = text.partition(":")[0]
     return name in GENERATORS or (not Path(text).exists() and name in installed())
+
+
+def _no_generator(source: str | Path) -> str:
+    """Say why a source is no generator."""
+    path, text = Path(source), str(source)
+    if path.is_dir() and not (path / "records.csv").exists():
+        return f"is a folder without a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)})"
+    if not path.exists() and ("/" in text or "\\" in text):
+        return "does not exist"
+    return "is none"
 
 
 def with_critic(source: Any) -> bool:

@@ -52,6 +52,23 @@ def test_train_says_what_is_wrong(cli, sim, tmp_path) -> None:
     code, _, err = cli("train", "pulse2pulse", "--data", tmp_path / "set", "--out", tmp_path / "r")
     assert code == 2
     assert "10 training records make 0 batches of 32 an epoch" in err
+    words = ("train", "pulse2pulse", "--data", tmp_path / "set", "--out")
+    code, _, err = cli(*words, "/dev/null/run")
+    assert (code, "--out /dev/null/run cannot be made" in err) == (2, True)
+    code, _, err = cli(*words, tmp_path / "set")
+    assert (code, "is a store of ECGs; choose another folder" in err) == (2, True)
+
+
+def test_a_folder_where_one_checkpoint_belongs_is_told_so(cli, folder, tmp_path) -> None:
+    code, _, err = cli("generate", folder, "-n", 3, "--out", tmp_path / "out")
+    assert (code, "is a folder; expected one checkpoint file" in err) == (3, True)
+    (tmp_path / "empty").mkdir()
+    for name, said in (("empty", "is a folder without a checkpoint"), ("none", "does not exist")):
+        (tmp_path / "run.toml").write_text(
+            f'real = "pulse2pulse:60"\nsynth = {{source = "{tmp_path / name}", n = 40}}\n'
+        )
+        code, _, err = cli("run", tmp_path / "run.toml", "--out", tmp_path / "out")
+        assert (code, said in err) == (2, True), err
 
 
 # ---- scores -------------------------------------------------------------------------------------

@@ -128,6 +128,11 @@ def load(source: str | os.PathLike[str]) -> Weights:
     if str(source) == "wavegan-star":
         return _shipped()
     path = Path(source)
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder; expected one checkpoint file, as in epoch-00025.pt, or the "
+            "folder as `synth` of a run's TOML file"
+        )
     if not path.is_file():
         if path.suffix or len(path.parts) > 1:
             raise DataError(f"checkpoint {path} does not exist; expected a file from torch.save")

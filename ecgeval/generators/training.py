@@ -104,13 +104,15 @@ class Settings:
     def __post_init__(self) -> None:
         for name, good, expected in (
             ("architecture", self.architecture in ARCHITECTURES, " or ".join(ARCHITECTURES)),
-            ("width", self.width > 0 and self.width % 10 == 0, "a multiple of 10"),
+            ("width", self.width > 0 and self.width % 10 == 0, "10, 20, 30, ..."),
             ("critic_width", self.critic_width > 0, "1 or more"),
             ("epochs", self.epochs > 0, "1 or more"),
             ("batch", self.batch > 0, "1 or more"),
             ("critic_steps", self.critic_steps > 0, "1 or more"),
-            ("learning_rate", self.learning_rate > 0, "a positive number"),
-            ("penalty", self.penalty >= 0, "0 or more"),
+            ("learning_rate", 0 < self.learning_rate < math.inf, "a positive number"),
+            ("beta1", 0 <= self.beta1 < 1, "0 up to, not including, 1"),
+            ("beta2", 0 <= self.beta2 < 1, "0 up to, not including, 1"),
+            ("penalty", 0 <= self.penalty < math.inf, "0 or more"),
             ("ema", 0 <= self.ema < 1, "0 up to, not including, 1"),
             ("accumulate", 0 < self.accumulate <= self.batch, "1 up to the batch"),
             ("checkpoint_epochs", self.checkpoint_epochs > 0, "1 or more"),
@@ -186,7 +188,10 @@ def split_patients(
     who = np.unique(patients)
     out = round(share * len(who))
     if share and not 0 < out < len(who):
-        raise UsageError(f"a holdout of {share:g} of {len(who)} patients leaves one side empty")
+        raise UsageError(
+            f"a holdout of {share:g} of {len(who)} patients leaves one side empty; use more "
+            "patients or another share (0 holds nobody out, and then nobody to audit with)"
+        )
     chosen = child_rng(seed, "training", "holdout").permutation(who)[:out]
     held = np.isin(patients, chosen)
     return np.flatnonzero(~held), np.flatnonzero(held)
@@ -273,7 +278,7 @@ def train(
         raise UsageError(
             f"{len(rows)} training records make {batches} batches of {settings.batch} an epoch, "
             f"fewer than the {settings.critic_steps} critic steps of one generator step; use a "
-            "smaller batch or more records"
+            "smaller batch, fewer critic steps or more records"
         )
     data = training_array(ecgs.select(rows))
     manifest = training_record(ecgs, settings, assume_independent=assume_independent)
@@ -285,7 +290,7 @@ def train(
         _write(folder / HISTORY, run.csv().encode())  # may be older than last.pt
     else:
         if (folder / MANIFEST).exists():  # stopped before anything was kept to go on from
-            _same_run(folder / MANIFEST, json.loads((folder / MANIFEST).read_text()), manifest)
+            _same_run(folder / MANIFEST, _read_json(folder / MANIFEST), manifest)
         _write(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
     newest = _kept(folder, run.epoch)
     if run.epoch >= settings.epochs and not newest.exists():
@@ -467,8 +472,9 @@ class _Run:
             if not isinstance(state, dict) or not {"netD_state_dict", "optimizers"} <= set(state):
                 raise ValueError("no critic and optimisers in it")
         except Exception as error:
+            why = error if isinstance(error, ValueError) else "torch cannot read it"
             raise DataError(
-                f"{path} is damaged or no checkpoint of a training run ({error}); move it away to "
+                f"{path} is damaged or no checkpoint of a training run ({why}); move it away to "
                 "start anew"
             ) from error
         _same_run(path, state.get("training", {}), manifest)
@@ -570,6 +576,16 @@ def _same_run(path: Path, kept: dict[str, Any], now: dict[str, Any]) -> None:
             f"{path} is of a run with other {', '.join(other)}; choose another folder, or the same "
             "settings and data"
         )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is damaged: no JSON of a training run; move it away to start anew")
+    return found
 
 
 def _write(path: Path, content: bytes) -> None:

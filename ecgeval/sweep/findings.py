@@ -338,16 +338,16 @@ def score_curves(rows: Sequence[Mapping[str, Any]], best: tuple[float, Energy] |
         energy.append({"name": "confirmed", "x": [best[0]], "y": [e.value], "low": [e.ci[0]],
                        "high": [e.ci[1]], "role": "real"})  # fmt: skip
     panels: list[tuple[str, str, float | None, list[dict[str, Any]]]] = [
-        ("Energy distance", "declared measures, together", 0, energy),
-        ("Equivalent measures", f"medians and spreads, of {rows[0]['gates_of']:g}", None,
+        ("Energy distance", "declared measures", 0, energy),
+        ("Equivalent measures", f"of {rows[0]['gates_of']:g}", None,
          [line("passed", "gates", "synth")]),
-        ("Rule-normal records", "synthetic less real, points", 0,
+        ("Rule-normal records", "difference, points", 0,
          [floor("normal_floor_low", "normal_floor_high"),
           line("strict limits", "normal_diff", "synth", "normal_low", "normal_high")]),
     ]  # fmt: skip
     if any(r.get("memory_p") is not None for r in rows):
         panels.append(
-            ("Memory of patients", "AUC, training against others", 0.5,
+            ("Memory of patients", "AUC of training", 0.5,
              [line("D2, record", "auc_D2", "synth"), line("D4, beat", "auc_D4", "third")])
         )  # fmt: skip
     return Figure(
@@ -357,5 +357,6 @@ def score_curves(rows: Sequence[Mapping[str, Any]], best: tuple[float, Energy] |
             for title, ylabel, null, series in panels
         ]},
         "Bands are 95 % intervals; grey: the same statistic between halves of the real patients, "
-        "scaled to these sizes.", "sweep",
+        "scaled to these sizes. Measures: medians and spreads. Rule-normal: synthetic less real. "
+        "Memory: training patients against others.", "sweep",
     )  # fmt: skip

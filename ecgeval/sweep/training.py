@@ -13,6 +13,8 @@ import numpy as np
 from ecgeval import pipeline, sets
 from ecgeval.config import make
 from ecgeval.ecgset import EcgSet
+from ecgeval.errors import UsageError
+from ecgeval.io import is_store
 from ecgeval.parallel import Progress, quiet
 from ecgeval.results import Figure
 from ecgeval.sweep.findings import score_curves
@@ -72,6 +74,8 @@ def train(
     from ecgeval.generators.training import train as fit
 
     folder, ecgs = Path(out), sets.read(data, progress=progress)
+    if is_store(folder):
+        raise UsageError(f"{folder} is a store of ECGs; choose another folder for the run")
     settings, scorer = settings or Settings(), None
     scores = folder / "scores.csv"
     if score is not None:  # what stands in the way of scores is said before hours of training
@@ -167,7 +171,7 @@ def _curves(history: Path) -> Figure:
                         "low": None, "high": None, "role": role}],
         }
         for title, name, column, role in (
-            ("Wasserstein distance as the critic sees it", "real − synthetic", "distance", "real"),
+            ("Wasserstein distance", "critic: real − synthetic", "distance", "real"),
             ("Gradient penalty", "mean (slope − 1)²", "penalty", "third"),
             ("Generator loss", "− critic score", "generator_loss", "synth"),
         )

@@ -155,6 +155,11 @@ def test_a_run_stopped_anywhere_goes_on_alike(sim, tmp_path, monkeypatch, when) 
     assert files >= {"last.pt", "training.json", "history.csv", "epoch-00002.pt"}
 
 
+def test_one_patient_cannot_be_held_out(sim) -> None:
+    with pytest.raises(UsageError, match="of 1 patients leaves one side empty; use more patients"):
+        split_patients(sim(1), 0.2, 0)
+
+
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_what_follows_a_checkpoint_is_made_up_for(sim, tmp_path, epoch) -> None:
     """Stopped while a checkpoint was looked at, even the last one: it is looked at again."""
@@ -222,6 +227,10 @@ def test_other_settings_or_data_are_another_run(sim, tmp_path) -> None:
     (tmp_path / "last.pt").unlink()
     with pytest.raises(UsageError, match=r"training\.json is of a run with other seed"):
         train(ecgs, tmp_path, Settings(**{**vars(one), "seed": 9}))
+    for text in ('{"settings', "7"):
+        (tmp_path / "training.json").write_text(text)
+        with pytest.raises(DataError, match=r"training\.json is damaged"):
+            train(ecgs, tmp_path, one)
 
 
 def test_fewer_batches_than_critic_steps_are_refused(sim, tmp_path) -> None:
@@ -260,7 +269,16 @@ def test_millivolts_become_shares_of_six(sim) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("width", 15), ("batch", 0), ("ema", 1.0), ("holdout", 1.0), ("architecture", "x")],
+    [
+        ("width", 15),
+        ("batch", 0),
+        ("ema", 1.0),
+        ("holdout", 1.0),
+        ("learning_rate", float("inf")),
+        ("beta1", 1.0),
+        ("penalty", float("nan")),
+        ("architecture", "x"),
+    ],
 )
 def test_settings_say_what_they_expect(name, value) -> None:
     with pytest.raises(UsageError, match=f"{name} is {value!r}; expected"):

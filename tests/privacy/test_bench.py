@@ -63,5 +63,5 @@ def test_the_bench_fails_where_copies_are_missed(sim, monkeypatch) -> None:
         *(sim(n, seed=n, fs=250, seconds=8) for n in (12, 13, 14)), copies=(), repeats=20
     )
     finding = next(f for f in results.findings if f.code == "BENCH-RECALL")
-    assert finding.verdict == "FAIL"
+    assert finding.verdict == "INCONCLUSIVE"  # a weak search fails no release
     assert "one lead" in finding.title
