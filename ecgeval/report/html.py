@@ -205,4 +205,4 @@ def _codes(text: str) -> Any:
     """Return text, escaped, in which no line ends at the hyphen of a code."""
     from markupsafe import Markup, escape
 
-    return Markup(_CODE.sub(r'<span class="whole">\g<0></span>', escape(text)))
+    return Markup(_CODE.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
