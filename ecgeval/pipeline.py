@@ -925,9 +925,7 @@ def _describe(ecgs: EcgSet | Reference, withhold: bool) -> dict[str, Any]:
         "seconds": ecgs.seconds,
         "rejected": {str(reason): int(n) for reason, n in reasons.items()},
         # A reader's note may name records and their amplitudes: not for an audit's report.
-        "notes": [
-            f"{len(ecgs.notes)} {'note' if len(ecgs.notes) == 1 else 'notes'} of the reader withheld"
-        ]
+        "notes": [f"{len(ecgs.notes)} note{'s' * (len(ecgs.notes) != 1)} of the reader withheld"]
         if withhold and ecgs.notes
         else list(ecgs.notes),
         "fingerprint": ecgs.fingerprint(),

@@ -470,6 +470,8 @@ class Results:
         decisive = [
             f for f in self.findings if f.gate and f.section in gates and f.verdict == self.verdict
         ]
+        if self.verdict == Verdict.PASS:  # that records could be read is not why a set passes
+            decisive.sort(key=lambda f: f.code.startswith("DQ-"))
         why = decisive[0].title if decisive else "nothing was tested"
         more = len(decisive) - 1
         if self.verdict != Verdict.PASS and more > 0:

@@ -114,7 +114,8 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
     return [
         intersection(
             "FID-EQUIV", "median", [named((c, *location_verdict(by_column.get(c), margins)))
-            for c in margins.primary], [by_column[c].location for c in margins.primary if c in by_column],
+            for c in margins.primary],
+            [by_column[c].location for c in margins.primary if c in by_column],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
             f"medians (mean directions for angles) inside the {margins.level} margin of "
@@ -133,7 +134,8 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"are inside, FAIL if one lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
-            "FID-SHAPE", "shape", [named(part[:4]) for part in shapes], [part[4] for part in shapes],
+            "FID-SHAPE", "shape", [named(part[:4]) for part in shapes],
+            [part[4] for part in shapes],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
             "the 5th, 25th, 75th and 95th percentiles inside the margin (not for angles), and the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -35,6 +36,8 @@ _PLAIN = " !()*+,-./:;=?@[]^_{|}~"
 _VARIABLES = {value: f"var(--{role})" for role, value in COLOURS.items()} | {
     "#ffffff": "var(--page)"
 }
+
+_CODE = re.compile(r"\b[A-Z][A-Z0-9]+(?:-[A-Z0-9]+)+\b")
 
 
 def render_html(
@@ -187,10 +190,19 @@ def _asset(name: str) -> str:
 def _environment() -> Any:
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["codes"] = _codes
+    return environment
+
+
+def _codes(text: str) -> Any:
+    """Return text, escaped, in which no line ends at the hyphen of a code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_CODE.sub(r'<span class="whole">\g<0></span>', str(escape(text))))

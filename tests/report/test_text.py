@@ -50,3 +50,13 @@ def test_a_long_label_loses_its_middle() -> None:
     assert long.startswith("left anterior")
     assert long.endswith("branch block")
     assert long.count("…") == 1
+
+
+def test_a_code_keeps_to_one_line_and_its_text_stays_escaped():
+    from ecgeval.report.html import _codes
+
+    got = str(_codes("<b> failed: FID-SPREAD, PRIV-MIA"))
+    assert got == (
+        '&lt;b&gt; failed: <span class="whole">FID-SPREAD</span>, '
+        '<span class="whole">PRIV-MIA</span>'
+    )
