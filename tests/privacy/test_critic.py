@@ -88,7 +88,7 @@ def test_a_critic_that_memorised_tells_who_was_trained_on(sets, checkpoint) -> N
     found = finding(results)
     assert found.verdict == Verdict.FAIL
     assert "the critic's score" in found.title
-    assert "the critic's score p <= 0.001" in found.explanation
+    assert "the critic's score p ≤ 0.001" in found.explanation
     # The records themselves give nobody away, and the finding says so.
     assert "attacks on the synthetic set p = 0." in found.explanation
     assert "no leak of the records" in found.explanation
