@@ -510,7 +510,8 @@ class Run:
             return run_bench(
                 *both.sets, beats={name: f.beats for name, f in feats.items()},
                 beats_fs=feats["synth"].beats_fs, delineated=self._beats,
-                repeats=self.config.audit.bench, seed=self.config.seed, jobs=self.jobs, device=self.device,
+                repeats=self.config.audit.bench,
+                seed=self.config.seed, jobs=self.jobs, device=self.device,
                 assume_independent=self.config.assume_independent, progress=self.progress,
             )  # fmt: skip
 
