@@ -216,7 +216,7 @@ def _writable(out: Path, *sources: Any) -> None:
         raise UsageError(f"--out {out} is a file; expected a folder to write to")
     given = {Path(str(s)).resolve() for s in sources if s is not None}
     if is_store(out) or out.resolve() in given:
-        raise UsageError(f"--out {out} holds ECGs; choose a folder of its own for the report")
+        raise UsageError(f"--out {out} holds ECGs; choose another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

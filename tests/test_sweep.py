@@ -56,7 +56,7 @@ def test_train_says_what_is_wrong(cli, sim, tmp_path) -> None:
     code, _, err = cli(*words, "/dev/null/run")
     assert (code, "--out /dev/null/run cannot be made" in err) == (2, True)
     code, _, err = cli(*words, tmp_path / "set")
-    assert (code, "is a store of ECGs; choose another folder" in err) == (2, True)
+    assert (code, "holds ECGs; choose another folder" in err) == (2, True)
 
 
 def test_a_folder_where_one_checkpoint_belongs_is_told_so(cli, folder, tmp_path) -> None:
