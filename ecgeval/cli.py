@@ -153,7 +153,7 @@ def _cache(disabled: bool) -> Path | None:
 def _device(device: str) -> str:
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device is {device!r}; expected cpu or cuda")
-    if device == "cuda":
+    if device == "cuda":  # the check imports PyTorch
         from ecgeval.generators.sampling import check_device
 
         check_device(device)

@@ -122,8 +122,8 @@ ENTRIES = (
     Entry(
         "D3", "detector D3: windows",
         "The first and the last 4.5 s of the synthetic record against every stretch of that length "
-        "of the real one: finds parts of a record, and large shifts with foreign content. Sets of "
-        "at most 20 million pairs.",
+        "of the real one: finds parts of a record, and large shifts with foreign content. In sets "
+        "of more than 20 million pairs, against the eight records that D4 finds nearest.",
         "max over windows w and places p of Σ x(w) y(p) / (‖x(w)‖ ‖y(p)‖)",
         "Mueen et al. (MASS) 2017; Yeh et al., ICDM 2016:1317",
         "Windows of different people agree more than whole records, so its limit is higher.",
@@ -143,8 +143,8 @@ ENTRIES = (
     Entry(
         "D5", "detector D5: single beats",
         "The middle beat of the synthetic record against every beat of the real one, 3 to 40 Hz, "
-        "moved by up to 25 ms: finds records that repeat one beat. Sets of at most 20 million "
-        "pairs.",
+        "moved by up to 25 ms: finds records that repeat one beat. In sets of more than 20 million "
+        "pairs, against the eight records that D4 finds nearest.",
         limits="Single beats of different people are much alike, so its limit lies near 1 and "
         "noise hides a copy.",
     ),
@@ -160,8 +160,7 @@ ENTRIES = (
     ),
     Entry(
         "noise", "planted copy: noise",
-        "The training record with 20 µV (SD) of white noise added; on a representative beat "
-        "20/√10 µV, for it is a median of about ten.",
+        "The training record with 20 µV (SD) of white noise added.",
     ),
     Entry(
         "gain", "planted copy: gain",
@@ -170,16 +169,15 @@ ENTRIES = (
     Entry(
         "shift", "planted copy: shift",
         "The training record half a second later; what comes in at the start is the end of "
-        "a synthetic record. A representative beat does not change.",
+        "a synthetic record.",
     ),
     Entry(
         "shift2", "planted copy: shift of 2 s",
-        "As shift, by 2 s; a representative beat takes a fifth from a synthetic one.",
+        "As shift, by 2 s.",
     ),
     Entry(
         "shift5", "planted copy: shift of 5 s",
-        "As shift, by 5 s or half of a shorter record; a representative beat is half a synthetic "
-        "one.",
+        "As shift, by 5 s or half of a shorter record.",
     ),
     Entry(
         "band40", "planted copy: 0.5 to 40 Hz",
@@ -191,8 +189,7 @@ ENTRIES = (
     ),
     Entry(
         "snr20", "planted copy: noise, 20 dB",
-        "The training record with white noise a hundredth of its power; a tenth of that on a "
-        "representative beat.",
+        "The training record with white noise a hundredth of its power.",
     ),
     Entry("snr10", "planted copy: noise, 10 dB", "As snr20 with a tenth of the power."),
     Entry("snr5", "planted copy: noise, 5 dB", "As snr20 with .32 of the power. Not promised."),

@@ -378,6 +378,12 @@ def _batches(
 
 
 def check_device(device: str) -> None:
+    """Refuse a device that is neither ``"cpu"`` nor a ``"cuda"`` that PyTorch finds.
+
+    Raises
+    ------
+    UsageError
+    """
     import torch
 
     kind = device.partition(":")[0]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecgeval.errors import UsageError
+from ecgeval.generators.sampling import check_device
 from ecgeval.parallel import shards
 from ecgeval.privacy.search import (
     _ROUNDING,
@@ -47,8 +47,7 @@ def on_device(kernel: Kernel, device: str) -> Kernel:
     UsageError
         If PyTorch finds no such device.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device {device} was asked for and torch finds no CUDA here; use cpu")
+    check_device(device)
     return kernel if device == "cpu" else _FORMS[type(kernel)](kernel, torch.device(device))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from ecgeval.privacy.search import (
 )
 from ecgeval.privacy.sensitivity import TRANSFORMS
 
-__all__ = ["SCREENED", "Match", "Matching", "Side", "complete"]
+__all__ = ["SCREENED", "Match", "Matching", "Parts", "Side", "complete", "lag_range", "pairwise"]
 
 SCREENED = 8
 """Records that D4 finds nearest, and the costly detectors look at, in sets too large for all."""
@@ -267,8 +267,8 @@ class Matching:
         parts = shards(len(pairs), 2048)
         found = map_shards(
             partial(
-                _pairwise, kernel=detector.kernel(a.x, b.x if b.parts is None else b.parts),
-                owner=b.owner, m=m,
+                pairwise, kernel=detector.kernel(a.x, b.x if b.parts is None else b.parts),
+                parts=None if b.owner is None else Parts.of(b.owner, m), m=m,
             ),
             [pairs[part] for part in parts], jobs=self.jobs, progress=self.progress,
             stage=f"copy search {detector.id}", weights=[p.stop - p.start for p in parts],
@@ -287,15 +287,29 @@ def _listed(found: Nearest) -> tuple[np.ndarray, np.ndarray]:
     return row, found.partner[row, rank]
 
 
-def _pairwise(pairs: np.ndarray, *, kernel: Kernel, owner: np.ndarray | None, m: int) -> np.ndarray:
+class Parts(NamedTuple):
+    """The parts of every record: sorted by record, how many, and where a record's begin."""
+
+    order: np.ndarray
+    counts: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, owner: np.ndarray, m: int) -> Parts:
+        counts = np.bincount(owner, minlength=m)
+        return cls(np.argsort(owner, kind="stable"), counts, np.cumsum(counts) - counts)
+
+
+def pairwise(
+    pairs: np.ndarray, *, kernel: Kernel, parts: Parts | None, m: int
+) -> np.ndarray:  # fmt: skip
     """Return the similarity of pairs ``query * m + record``, best over the record's parts."""
     i, j = pairs // m, pairs % m
     each = np.ones(len(pairs), int)
-    if owner is not None:
-        order, counts = np.argsort(owner, kind="stable"), np.bincount(owner, minlength=m)
-        each, first = counts[j], (np.cumsum(counts) - counts)[j]
+    if parts is not None:
+        each, first = parts.counts[j], parts.first[j]
         i = np.repeat(i, each)
-        j = order[np.arange(each.sum()) + np.repeat(first - (np.cumsum(each) - each), each)]
+        j = parts.order[np.arange(each.sum()) + np.repeat(first - (np.cumsum(each) - each), each)]
     value = np.concatenate([kernel.exact(i[p], j[p]) for p in shards(len(i), 256)])
     return np.maximum.reduceat(value, np.cumsum(each) - each)
 
@@ -321,14 +335,7 @@ class _Ranges:
             rows = np.flatnonzero(signals.usable)
             x = signals.x[rows]
             kernel = cast(Lagged, detector.kernel(x[:0], x, device))
-            floors = np.where(np.arange(kernel.max_lag + 1) <= NEAR_S * FS_HZ, *FLOORS)
-            bound: Bound
-            if device == "cpu":
-                band = (BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01)
-                bound = LagBound(kernel, floors, round(BIN_S * FS_HZ), band)
-            else:
-                bound = _lag_scores(kernel, floors)
-            self._made.append((rows, kernel, floors, bound))
+            self._made.append((rows, kernel, *lag_range(kernel, device)))
 
     def __call__(
         self, queries: Signals, k: int, rule: CopyRule | None = None
@@ -378,10 +385,15 @@ class _Ranges:
         return to_train, from_train, to_other, from_other, counts
 
 
-def _lag_scores(kernel: Lagged, floors: np.ndarray) -> Bound:
-    from ecgeval.privacy.accelerator import LagScores
+def lag_range(kernel: Lagged, device: str = "cpu") -> tuple[np.ndarray, Bound]:
+    """Return D2's floors at each absolute lag, and the bound that excludes pairs below them."""
+    floors = np.where(np.arange(kernel.max_lag + 1) <= NEAR_S * FS_HZ, *FLOORS)
+    if device != "cpu":
+        from ecgeval.privacy.accelerator import LagScores
 
-    return LagScores(kernel, floors)
+        return floors, LagScores(kernel, floors)
+    band = (BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01)
+    return floors, LagBound(kernel, floors, round(BIN_S * FS_HZ), band)
 
 
 def _placed(found: Nearest, n: int, rows: np.ndarray, partners: np.ndarray) -> Nearest:

@@ -4,8 +4,9 @@ Run ``python tests/benchmarks/bench_search.py [queries references]`` with OMP_NU
 records are Pulse2Pulse's. Prints, for every detector that runs on sets of any size, processor
 microseconds a pair on one core, those of the plain way (best of three rounds of each, alternating),
 the ratio, and what 121,977 x 7,233 pairs would take on two cores; for the range query of D2 also
-what its bounds leave over. Plain: D1, D6 a float64 difference or product, D2 one FFT a pair, D4
-and D4T one product a version, pair by pair.
+what its bounds leave over. D3 and D5, which compare each record of such sets with the few that D4
+finds nearest, take what is printed last. Plain: D1, D6 a float64 difference or product, D2 one FFT
+a pair, D4 and D4T one product a version, pair by pair.
 """
 
 import sys
@@ -17,28 +18,28 @@ from threadpoolctl import threadpool_limits
 from ecgeval.delineation import delineate
 from ecgeval.generators import generate
 from ecgeval.privacy.detectors import (
-    BAND_HZ,
-    BIN_S,
     DETECTORS,
-    FLOORS,
-    FS_HZ,
-    NEAR_S,
     Detector,
     Signals,
     beat_signals,
     record_signals,
+    single_beats,
 )
-from ecgeval.privacy.search import LagBound, Rows, search, search_above
+from ecgeval.privacy.matching import SCREENED, Parts, lag_range, pairwise
+from ecgeval.privacy.search import Rows, search, search_above
 
-PAPER = 121_977 * 7_233
+RECORDS = 121_977, 7_233
+PAPER = RECORDS[0] * RECORDS[1]
 PLAIN_PAIRS = 400
 
 
 def signals(n: int, seed: int) -> dict[str, Signals]:
     ecgs = generate("pulse2pulse", n, seed=seed)
     beats = delineate(ecgs).beats
+    records = record_signals(ecgs, ecgs.leads, 10.0)
     return {
-        "record": record_signals(ecgs, ecgs.leads, 10.0),
+        "record": records,
+        "single": single_beats(records),
         "beat": beat_signals(beats, ecgs.fs, ecgs.leads, ecgs.leads),
     }
 
@@ -66,16 +67,25 @@ def way(detector: Detector, x: Signals, y: Signals):
 
     if detector.id != "D2":
         return kernel.shape, lambda: search(kernel), plain, []
-    lags = np.arange(kernel.max_lag + 1)
-    floors = np.where(lags <= NEAR_S * FS_HZ, *FLOORS)
-    band = (BAND_HZ[0] / FS_HZ - 0.005, BAND_HZ[1] / FS_HZ + 0.01)
-    bound = LagBound(kernel, floors, round(BIN_S * FS_HZ), band)
+    floors, bound = lag_range(kernel)
     stages: list[int] = []
 
     def fast():
         stages[:] = search_above(kernel, floors, bound=bound).stages
 
     return kernel.shape, fast, plain, stages
+
+
+def screened(detector: Detector, x: Signals, y: Signals) -> float:
+    """Return processor microseconds a pair where pairs are compared one by one."""
+    m = len(y.x)
+    kernel = detector.kernel(x.x, y.x if y.parts is None else y.parts)
+    rng = np.random.default_rng(0)
+    every = np.repeat(np.flatnonzero(x.usable), SCREENED) * m
+    pairs = np.sort(every + rng.choice(np.flatnonzero(y.usable), len(every)))[:4096]
+    parts = None if y.owner is None else Parts.of(y.owner, m)
+    work = [seconds(lambda: pairwise(pairs, kernel=kernel, parts=parts, m=m)) for _ in range(3)]
+    return 1e6 * min(work) / len(pairs)
 
 
 def main(n: int, m: int) -> None:
@@ -95,6 +105,10 @@ def main(n: int, m: int) -> None:
             if stages:
                 shares = ", ".join(f"{s:,} ({s / stages[0]:.2%})" for s in stages)
                 print(f"      pairs, left by either bound, found: {shares}")
+        for detector in (d for d in DETECTORS if not d.large):
+            us = screened(detector, a[detector.signals], b[detector.signals])
+            hours = us * SCREENED * sum(RECORDS) / 2 / 3.6e9
+            print(f"{detector.id:5}{us:9.1f} us a pair of the {SCREENED} nearest{hours:10.3f} h")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from ecgeval import delineate
 from ecgeval.privacy import matching
 from ecgeval.privacy.detectors import DETECTORS
 from ecgeval.privacy.evidence import collect
-from ecgeval.privacy.matching import _pairwise
+from ecgeval.privacy.matching import Parts, pairwise
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 SHIFT5 = next(k for k, t in enumerate(TRANSFORMS) if t.id == "shift5")
@@ -131,9 +131,9 @@ def test_a_record_is_as_alike_as_its_best_part() -> None:
     value = np.arange(12.0).reshape(2, 6)
     owner = np.array([2, 0, 0, 3, 2, 2])  # of six parts; record 1 has none
     pairs = np.array([0 * 4 + 0, 0 * 4 + 2, 1 * 4 + 3, 1 * 4 + 2])
-    found = _pairwise(pairs, kernel=Table(value), owner=owner, m=4)
+    found = pairwise(pairs, kernel=Table(value), parts=Parts.of(owner, 4), m=4)
     assert found.tolist() == [2.0, 5.0, 9.0, 11.0]
-    assert _pairwise(pairs, kernel=Table(value), owner=None, m=4).tolist() == [0, 2, 9, 8]
+    assert pairwise(pairs, kernel=Table(value), parts=None, m=4).tolist() == [0, 2, 9, 8]
 
 
 def test_detectors_keep_their_order(audited) -> None:
