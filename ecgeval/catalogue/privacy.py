@@ -156,6 +156,16 @@ ENTRIES = (
         limits="Blind to shifts.",
     ),
     Entry(
+        "D7", "detector D7: whole record at another speed",
+        "As D2 with one of the two records read at 0.9 to 1 times its speed, at shifts up to 1 s, "
+        "against the four records that D4T finds nearest: finds copies played faster or slower. "
+        "Needs a delineation.",
+        "max over a, b of Σ x(a n + b) y(n) / (‖x(a · + b)‖ ‖y‖) over the samples where both are, "
+        "at least half; speed and shift from slope envelopes, refined by Gauss-Newton steps",
+        "Baker & Matthews, Int J Comput Vis 2004;56:221 (refinement)",
+        "One speed for the whole record. Blind where the beats do not lead to the patient.",
+    ),
+    Entry(
         "exact", "planted copy: exact", "The training record itself, as the synthetic one.",
     ),
     Entry(

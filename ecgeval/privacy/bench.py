@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +12,8 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
 from ecgeval.privacy.copies import clopper_pearson
 from ecgeval.privacy.detectors import DETECTORS, Detector, Signals
-from ecgeval.privacy.evidence import Delineated, Evidence, Side, collect, exchange_of
+from ecgeval.privacy.evidence import Delineated, Evidence, collect, exchange_of
+from ecgeval.privacy.matching import pairwise
 from ecgeval.privacy.search import Rows
 from ecgeval.privacy.sensitivity import TRANSFORMS, promised
 from ecgeval.privacy.view import plural
@@ -191,22 +192,59 @@ def _other_ecg(e: Evidence) -> dict[str, np.ndarray]:
     count = np.bincount(e.train.person)[e.train.person]
     usable = np.logical_and.reduce([s.usable for s in e.train.signals.values()])
     rows = np.flatnonzero((count > 1) & usable)[:PLANTED]
+    queries, detectors = e.train.only(rows).signals, [m.detector for m in e.matches]
+    to_train = dict(similarities(detectors, queries, e.train.signals, without=rows))
+    to_other = {d.id: np.zeros((len(rows), 0)) for d in detectors}
+    if e.holdout is not None:
+        to_other = dict(similarities(detectors, queries, e.holdout.signals))
     out = {}
     for m in e.matches:
-        queries = e.train.only(rows).signals[m.detector.signals]
-        to_train = similarities(m.detector, queries, e.train.signals[m.detector.signals])
-        to_train[np.arange(len(rows)), rows] = -1
-        to_other = np.full(len(rows), -1.0)
-        if e.holdout is not None:
-            others = e.holdout.signals[m.detector.signals]
-            to_other = similarities(m.detector, queries, others).max(axis=1, initial=-1)
-        same = e.train.person[to_train.argmax(axis=1)] == e.train.person[rows]
-        out[m.detector.id] = m.rule(to_train.max(axis=1, initial=-1), to_other) & same
+        train, other = to_train[m.detector.id], to_other[m.detector.id].max(axis=1, initial=-1)
+        same = e.train.person[train.argmax(axis=1)] == e.train.person[rows]
+        out[m.detector.id] = m.rule(train.max(axis=1, initial=-1), other) & same
     return out
 
 
-def similarities(detector: Detector, a: Signals, b: Signals) -> np.ndarray:
-    """Return correlations of all pairs in float32, -1 where one is not usable, shape (n, m)."""
+def similarities(
+    detectors: Sequence[Detector], a: Mapping[str, Signals], b: Mapping[str, Signals], *,
+    without: np.ndarray | None = None, jobs: int = 1, progress: Progress = quiet,
+) -> Iterator[tuple[str, np.ndarray]]:  # fmt: skip
+    """Yield the correlations of all pairs by each detector in float32, -1 where there is none.
+
+    A detector that always looks at the nearest of another one does so here.
+
+    Parameters
+    ----------
+    detectors : sequence of Detector
+        A detector after the one that it looks to.
+    a, b : mapping of Signals
+        Of n and m records.
+    without : ndarray of int, shape (n,), optional
+        Record of `b` that each of `a` is not compared with: itself.
+    jobs, progress
+        As in `map_shards`.
+
+    Yields
+    ------
+    (str, ndarray of shape (n, m))
+        Id of the detector.
+    """
+    screens = {d.screen for d in detectors if d.always}
+    kept: dict[str, np.ndarray] = {}
+    for d in detectors:
+        x, y = a[d.signals], b[d.signals]
+        if d.always:
+            out = _among_nearest(d, x, y, kept[d.screen], jobs, progress)
+        else:
+            out = _all_pairs(d, x, y)
+            if without is not None:
+                out[np.arange(len(without)), without] = -1
+        if d.id in screens:
+            kept[d.id] = out
+        yield d.id, out
+
+
+def _all_pairs(detector: Detector, a: Signals, b: Signals) -> np.ndarray:
     rows = np.flatnonzero(a.usable)
     owner = np.flatnonzero(b.usable) if b.owner is None else b.owner
     references = b.x[owner] if b.parts is None else b.parts
@@ -219,6 +257,26 @@ def similarities(detector: Detector, a: Signals, b: Signals) -> np.ndarray:
         close = close if detector.id != "D1" else 1 + close / 2
         # The best part of each record.
         np.maximum.at(out.T, owner, _at(close, rows[part], len(a.x)))
+    return out
+
+
+def _among_nearest(
+    detector: Detector, a: Signals, b: Signals, screen: np.ndarray, jobs: int, progress: Progress
+) -> np.ndarray:
+    """Return the correlations of pairs of which one is among the other's nearest by the screen."""
+    out = np.full(screen.shape, -1, np.float32)
+    near = np.zeros(screen.shape, bool)
+    for axis in (0, 1):
+        k = min(detector.nearest, screen.shape[axis])
+        if k:
+            best = np.argpartition(-screen, k - 1, axis=axis).take(range(k), axis=axis)
+            np.put_along_axis(near, best, True, axis=axis)
+    near &= screen > -1
+    near &= a.usable[:, None] & b.usable
+    i, j = np.nonzero(near)
+    out[i, j] = pairwise(
+        detector, a, b, i * len(b.x) + j, jobs=jobs, stage="planted-leak bench", progress=progress
+    )
     return out
 
 
@@ -243,12 +301,20 @@ def _tests(
     real = [train, holdout]
     detectors = [d for d in DETECTORS if d.id in {m.detector.id for m in e.matches}]
     person = np.concatenate([side.person for side in real])
+
+    def all_to_real(signals: Mapping[str, Signals]) -> np.ndarray:
+        each = [
+            np.stack([x for _, x in similarities(
+                detectors, signals, side.signals, jobs=jobs, progress=progress
+            )])
+            for side in real
+        ]  # fmt: skip
+        return np.concatenate(each, axis=2)
+
+    planted = all_to_real(e.planted)
     bench = _Bench(
-        np.stack([_all(d, synth.signals[d.signals], real) for d in detectors]),
-        np.stack([
-            _all(d, e.planted[d.signals], real).reshape(len(TRANSFORMS), -1, len(person))
-            for d in detectors
-        ]),
+        all_to_real(synth.signals),
+        planted.reshape(len(detectors), len(TRANSFORMS), -1, len(person)),
         person, np.isin(person, train.person), tuple(d.id for d in detectors),
         e.train.person[e.planted_rows], np.flatnonzero(promised(e.synth.signals)),
     )  # fmt: skip
@@ -261,11 +327,6 @@ def _tests(
         progress=progress,
     )  # fmt: skip
     return [(c, np.array([x for x, (n, _) in zip(p, runs, strict=True) if n == c])) for c in counts]
-
-
-def _all(detector: Detector, queries: Signals, real: list[Side]) -> np.ndarray:
-    parts = [similarities(detector, queries, side.signals[detector.signals]) for side in real]
-    return np.concatenate(parts, axis=1)
 
 
 def _p_value(which: tuple[int, int], *, bench: _Bench, seed: int) -> float:

@@ -8,6 +8,7 @@ search has missed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy as np
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.privacy.copies import clopper_pearson, distance
 from ecgeval.privacy.detectors import COMPLETE_PAIRS, DETECTORS, FLOORS, FS_HZ, NEAR_S
-from ecgeval.privacy.matching import SCREENED
 from ecgeval.privacy.search import Lagged
 from ecgeval.privacy.sensitivity import TRANSFORMS
 from ecgeval.privacy.view import View, pair
@@ -136,12 +136,14 @@ def _not_run(v: View) -> str:
     out = ""
     for d in DETECTORS:
         if d.id not in run:
-            why = "needs representative beats" if d.signals == "beat" else _TOO_MANY
+            why = "needs representative beats" if d.signals == "beat" or d.always else _TOO_MANY
             out += f" {d.id} {why} and did not run."
-    if not v.e.complete and (some := [d.id for d in DETECTORS if not d.large and d.id in run]):
+    few = [d for d in DETECTORS if d.id in run and d.screened(v.e.complete)]
+    for (screen, nearest), some in groupby(few, key=lambda d: (d.screen, d.nearest)):
+        names = [d.id for d in some]
         out += (
-            f" In sets of more than {COMPLETE_PAIRS:,} pairs {' and '.join(some)} compare each "
-            f"record with the {SCREENED} that D4 finds nearest; what that misses is in the shares "
+            f" {' and '.join(names)} {'compare' if len(names) > 1 else 'compares'} each record "
+            f"with the {nearest} that {screen} finds nearest; what that misses is in the shares "
             "of planted copies found."
         )
     for m in v.e.matches:

@@ -27,7 +27,7 @@ SHARE = 0.05
 RECORDS = 200
 LEAST = 20
 """Fewest records of which the reach is given: it must not be that of a single record."""
-_LEFT_OUT = ("D3",)  # its windows are as long as a half
+_LEFT_OUT = ("D3", "D7")  # windows as long as a half; the same samples at another speed
 
 
 class Reach(NamedTuple):
@@ -88,8 +88,8 @@ def same_record(e: Evidence, *, jobs: int = 1, progress: Progress = quiet) -> di
     Returns
     -------
     dict of Reach
-        Without detectors whose windows are as long as a half, and without those of which fewer
-        than 20 records have two usable halves.
+        Without D3 and D7, and without those of which fewer than 20 records have two usable
+        halves.
     """
     usable = np.flatnonzero(e.train.signals["record"].usable)
     most = min(RECORDS, len(usable))
@@ -98,11 +98,11 @@ def same_record(e: Evidence, *, jobs: int = 1, progress: Progress = quiet) -> di
     side = e.train.only(usable[np.linspace(0, len(usable) - 1, most).round().astype(int)])
     first, second = _halves(side, jobs, progress)
     out = {}
-    for m in e.matches:
-        if m.detector.id in _LEFT_OUT:
-            continue
+    looked = {m.detector.id: m for m in e.matches if m.detector.id not in _LEFT_OUT}
+    for name, all_pairs in similarities([m.detector for m in looked.values()], first, second):
+        m = looked[name]
         a, b = (half[m.detector.signals] for half in (first, second))
-        own = np.diag(similarities(m.detector, a, b)).astype(float)
+        own = np.diag(all_pairs).astype(float)
         own = own[a.usable & b.usable]
         if len(own) >= LEAST:
             above = int((own >= m.rule.limit).sum())

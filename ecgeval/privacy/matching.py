@@ -1,7 +1,8 @@
 """One detector at work: who is nearest to whom, what the copy rule names, what of planted copies.
 
 Sets of up to `COMPLETE_PAIRS` pairs are compared completely. In larger ones D2 finds every partner
-above its floors, and the costly detectors look at the records that D4 finds nearest.
+above its floors, and the costly detectors look at the records that another one finds nearest; the
+costliest always does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from ecgeval.ecgset import EcgSet
-from ecgeval.parallel import Progress, map_shards, shards
+from ecgeval.parallel import Progress, map_shards, quiet, shards
 from ecgeval.privacy.copies import CopyRule, calibrate
 from ecgeval.privacy.detectors import (
     BAND_HZ,
@@ -39,10 +40,7 @@ from ecgeval.privacy.search import (
 )
 from ecgeval.privacy.sensitivity import TRANSFORMS
 
-__all__ = ["SCREENED", "Match", "Matching", "Parts", "Side", "complete", "lag_range", "pairwise"]
-
-SCREENED = 8
-"""Records that D4 finds nearest, and the costly detectors look at, in sets too large for all."""
+__all__ = ["Match", "Matching", "Side", "complete", "lag_range", "pairwise"]
 
 _BASELINE = 8_000_000  # pairs for the limit of D2 in sets too large for a complete search
 _OTHERS = 6  # nearest training records looked at for one of another person, without a holdout
@@ -148,16 +146,20 @@ class Matching:
         self.jobs, self.device, self.progress = jobs, device, progress
         self.sides = {"train": train} | ({} if holdout is None else {"holdout": holdout})
         self.complete = complete(len(synth), *map(len, self.sides.values()))
-        self._screen: dict[tuple[str, str], tuple[Nearest, Nearest]] = {}
+        self._keep: dict[str, int] = {}  # nearest records that others look at, by detector
+        self._screen: dict[tuple[str, str, str], tuple[Nearest, Nearest]] = {}
 
     def matches(self, detectors: Sequence[Detector]) -> tuple[Match, ...]:
         """Return what every detector found that can run, in the order given."""
-        screen = "beat" in self.synth.signals
+        looks = {d.id: d.screened(self.complete) for d in detectors}
         run = [
             d for d in detectors
-            if d.signals in self.synth.signals and (self.complete or d.large or screen)
+            if d.signals in self.synth.signals and (not looks[d.id] or "beat" in self.synth.signals)
         ]  # fmt: skip
-        done = {d.id: self.match(d) for d in sorted(run, key=lambda d: not d.large)}
+        for d in run:
+            if looks[d.id]:
+                self._keep[d.screen] = max(self._keep.get(d.screen, 0), d.nearest)
+        done = {d.id: self.match(d) for d in sorted(run, key=lambda d: looks[d.id])}
         return tuple(done[d.id] for d in run)
 
     def match(self, detector: Detector) -> Match:
@@ -239,41 +241,33 @@ class Matching:
         """
         other = self.sides[side]
         b = other.signals[detector.signals]
-        if not self.complete and not detector.large:
-            return self._screened(detector, queries, b, *self._screen[name, side], k)
-        screens = not self.complete and detector.id == "D4"
+        if detector.screened(self.complete):
+            screen = self._screen[detector.screen, name, side]
+            return self._screened(detector, queries, b, *screen, k)
+        keep = self._keep.get(detector.id, 0)
         found = _search(
-            detector, queries, b, max(k, SCREENED) if screens else k,
+            detector, queries, b, max(k, keep),
             None if own is None else (own.person, other.person),
             self._search_jobs, self.device, self.progress,
         )  # fmt: skip
-        if screens:
-            self._screen[name, side] = found
+        if keep:
+            self._screen[detector.id, name, side] = found
         return found
 
     def _screened(
         self, detector: Detector, a: Signals, b: Signals, to: Nearest, back: Nearest, k: int
     ) -> tuple[Nearest, Nearest]:
-        """Return the best partners among those that D4 finds nearest, either side among its own.
+        """Return the best partners among those of the screen, either side among its own.
 
         What a record is compared with does not depend on which side it is on.
         """
         n, m = len(a.x), len(b.x)
-        i, j = _listed(to)
-        back_j, back_i = _listed(back)
+        i, j = _listed(to, detector.nearest)
+        back_j, back_i = _listed(back, detector.nearest)
         mine, theirs = i * m + j, back_i * m + back_j
         pairs = np.unique(np.concatenate([mine, theirs]))
         pairs = pairs[a.usable[pairs // m] & b.usable[pairs % m]]
-        parts = shards(len(pairs), 2048)
-        found = map_shards(
-            partial(
-                pairwise, kernel=detector.kernel(a.x, b.x if b.parts is None else b.parts),
-                parts=None if b.owner is None else Parts.of(b.owner, m), m=m,
-            ),
-            [pairs[part] for part in parts], jobs=self.jobs, progress=self.progress,
-            stage=f"copy search {detector.id}", weights=[p.stop - p.start for p in parts],
-        )  # fmt: skip
-        value = np.concatenate(found) if found else np.zeros(0)
+        value = pairwise(detector, a, b, pairs, jobs=self.jobs, progress=self.progress)
         mine, theirs = np.isin(pairs, mine), np.isin(pairs, theirs)
         return (
             best_of(value[mine], pairs[mine] // m, pairs[mine] % m, n, k),
@@ -281,13 +275,13 @@ class Matching:
         )
 
 
-def _listed(found: Nearest) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of a search as rows and partners."""
-    row, rank = np.nonzero(found.partner >= 0)
+def _listed(found: Nearest, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of each record with its k nearest as rows and partners."""
+    row, rank = np.nonzero(found.partner[:, :k] >= 0)
     return row, found.partner[row, rank]
 
 
-class Parts(NamedTuple):
+class _Parts(NamedTuple):
     """The parts of every record: sorted by record, how many, and where a record's begin."""
 
     order: np.ndarray
@@ -295,15 +289,46 @@ class Parts(NamedTuple):
     first: np.ndarray
 
     @classmethod
-    def of(cls, owner: np.ndarray, m: int) -> Parts:
+    def of(cls, owner: np.ndarray, m: int) -> _Parts:
         counts = np.bincount(owner, minlength=m)
         return cls(np.argsort(owner, kind="stable"), counts, np.cumsum(counts) - counts)
 
 
 def pairwise(
-    pairs: np.ndarray, *, kernel: Kernel, parts: Parts | None, m: int
+    detector: Detector, a: Signals, b: Signals, pairs: np.ndarray, *, jobs: int = 1,
+    stage: str = "", progress: Progress = quiet,
 ) -> np.ndarray:  # fmt: skip
-    """Return the similarity of pairs ``query * m + record``, best over the record's parts."""
+    """Return the exact similarity of pairs of records, best over the second one's parts.
+
+    Parameters
+    ----------
+    detector : Detector
+    a, b : Signals
+        Of n and m records.
+    pairs : ndarray of int, shape (pairs,)
+        ``row * m + other row``, sorted.
+    jobs, stage, progress
+        As in `map_shards`.
+
+    Returns
+    -------
+    ndarray, shape (pairs,)
+    """
+    m, parts = len(b.x), shards(len(pairs), 2048)
+    found = map_shards(
+        partial(
+            _some_pairs, kernel=detector.kernel(a.x, b.x if b.parts is None else b.parts),
+            parts=None if b.owner is None else _Parts.of(b.owner, m), m=m,
+        ),
+        [pairs[part] for part in parts], jobs=jobs, stage=stage or f"copy search {detector.id}",
+        progress=progress, weights=[p.stop - p.start for p in parts],
+    )  # fmt: skip
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _some_pairs(
+    pairs: np.ndarray, *, kernel: Kernel, parts: _Parts | None, m: int
+) -> np.ndarray:  # fmt: skip
     i, j = pairs // m, pairs % m
     each = np.ones(len(pairs), int)
     if parts is not None:

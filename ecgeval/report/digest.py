@@ -36,7 +36,9 @@ _STEPS: dict[tuple[str, Verdict], str] = {
     "and at records that break them, with a cardiologist.",
     ("PRIV-COPIES", _FAIL): "Do not release. Remove the copies, find out why they were learnt by "
     "heart (repeated records, too many epochs), train again and audit again.",
-    ("PRIV-COPIES", _OPEN): "Look at the records named, with --show-traces, where the law permits.",
+    ("PRIV-COPIES", _OPEN): "Read in the table of planted copies which disguises hide a copy. More "
+    "real patients bring the limits nearer to what copies reach, and more synthetic records the "
+    "upper limit down.",
     ("PRIV-EXCHANGE", _FAIL): "Do not release: training patients lie nearer to the synthetic "
     "records than others do. Check that both sides were recorded and chosen alike; if so, the "
     "generator remembers.",

@@ -25,7 +25,7 @@ from ecgeval.privacy.detectors import (
     record_signals,
     single_beats,
 )
-from ecgeval.privacy.matching import SCREENED, Parts, lag_range, pairwise
+from ecgeval.privacy.matching import lag_range, pairwise
 from ecgeval.privacy.search import Rows, search, search_above
 
 RECORDS = 121_977, 7_233
@@ -78,13 +78,10 @@ def way(detector: Detector, x: Signals, y: Signals):
 
 def screened(detector: Detector, x: Signals, y: Signals) -> float:
     """Return processor microseconds a pair where pairs are compared one by one."""
-    m = len(y.x)
-    kernel = detector.kernel(x.x, y.x if y.parts is None else y.parts)
     rng = np.random.default_rng(0)
-    every = np.repeat(np.flatnonzero(x.usable), SCREENED) * m
+    every = np.repeat(np.flatnonzero(x.usable), detector.nearest) * len(y.x)
     pairs = np.sort(every + rng.choice(np.flatnonzero(y.usable), len(every)))[:4096]
-    parts = None if y.owner is None else Parts.of(y.owner, m)
-    work = [seconds(lambda: pairwise(pairs, kernel=kernel, parts=parts, m=m)) for _ in range(3)]
+    work = [seconds(lambda: pairwise(detector, x, y, pairs)) for _ in range(3)]
     return 1e6 * min(work) / len(pairs)
 
 
@@ -93,7 +90,7 @@ def main(n: int, m: int) -> None:
     print(f"{n} x {m} records, one core, us a pair; h: hours or part of one, on two cores")
     print(f"{'':5}{'search':>9}{'plain':>9}{'ratio':>8}{'paper, h':>10}{'plain, h':>10}")
     with threadpool_limits(1):
-        for detector in (d for d in DETECTORS if d.large):
+        for detector in (d for d in DETECTORS if not d.screen):
             shape, fast, plain, stages = way(detector, a[detector.signals], b[detector.signals])
             rounds = np.array([[seconds(fast), seconds(plain)] for _ in range(3)]).min(axis=0)
             us = 1e6 * rounds / [shape[0] * shape[1], PLAIN_PAIRS]
@@ -105,10 +102,11 @@ def main(n: int, m: int) -> None:
             if stages:
                 shares = ", ".join(f"{s:,} ({s / stages[0]:.2%})" for s in stages)
                 print(f"      pairs, left by either bound, found: {shares}")
-        for detector in (d for d in DETECTORS if not d.large):
+        for detector in (d for d in DETECTORS if d.screen):
             us = screened(detector, a[detector.signals], b[detector.signals])
-            hours = us * SCREENED * sum(RECORDS) / 2 / 3.6e9
-            print(f"{detector.id:5}{us:9.1f} us a pair of the {SCREENED} nearest{hours:10.3f} h")
+            hours = us * detector.nearest * sum(RECORDS) / 2 / 3.6e9
+            near = f"the {detector.nearest} nearest by {detector.screen}"
+            print(f"{detector.id:5}{us:9.1f} us a pair of {near}{hours:10.3f} h")
 
 
 if __name__ == "__main__":

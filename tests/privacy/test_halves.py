@@ -52,7 +52,7 @@ def test_the_interval_covers() -> None:
 
 def test_beats_of_one_record_are_alike_and_whole_records_are_not(evidence) -> None:
     reach = same_record(evidence)
-    assert set(reach) == {"D1", "D2", "D4", "D4T", "D5", "D6"}  # D3's windows need a whole record
+    assert set(reach) == {"D1", "D2", "D4", "D4T", "D5", "D6"}
     assert {r.records for r in reach.values()} == {24}
     other = {m.detector.id: m.baseline for m in evidence.matches}
     # A heart beats alike in both halves, and unlike others; the halves' rhythm is not the same.

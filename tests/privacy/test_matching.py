@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from ecgeval import delineate
-from ecgeval.privacy import matching
-from ecgeval.privacy.detectors import DETECTORS
+from ecgeval.privacy import evidence, matching
+from ecgeval.privacy.detectors import DETECTORS, Signals
 from ecgeval.privacy.evidence import collect
-from ecgeval.privacy.matching import Parts, pairwise
+from ecgeval.privacy.matching import pairwise
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 
 SHIFT5 = next(k for k, t in enumerate(TRANSFORMS) if t.id == "shift5")
-LEFT = [d.id for d in DETECTORS if not d.large]
+RETIMED = next(k for k, t in enumerate(TRANSFORMS) if t.id == "retimed")
+LEFT = [d.id for d in DETECTORS if d.screen and not d.always]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,8 @@ def audited(sets):
         with pytest.MonkeyPatch.context() as patch:
             if screened is not None:
                 patch.setattr(matching, "COMPLETE_PAIRS", 0)
-                patch.setattr(matching, "SCREENED", screened)
+                near = tuple(replace(d, nearest=screened) for d in DETECTORS)
+                patch.setattr(evidence, "DETECTORS", near)
             return collect(
                 *sets.values(), beats=beats, beats_fs=None, seed=0, jobs=jobs, device="cpu",
                 assume_independent=False, permutations=99, id_key="k",
@@ -118,22 +120,48 @@ def test_results_are_the_same_for_any_number_of_jobs(audited) -> None:
 
 
 class Table:
-    """A kernel whose similarities are given."""
+    """A detector whose similarities are given."""
+
+    id = "given"
 
     def __init__(self, value: np.ndarray) -> None:
         self.value = value
+
+    def kernel(self, *_: object) -> "Table":
+        return self
 
     def exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         return self.value[i, j]
 
 
 def test_a_record_is_as_alike_as_its_best_part() -> None:
-    value = np.arange(12.0).reshape(2, 6)
+    table = Table(np.arange(12.0).reshape(2, 6))
+    a, b = (Signals(np.zeros((n, 1, 1)), np.ones(n, bool), {}) for n in (2, 4))
     owner = np.array([2, 0, 0, 3, 2, 2])  # of six parts; record 1 has none
-    pairs = np.array([0 * 4 + 0, 0 * 4 + 2, 1 * 4 + 3, 1 * 4 + 2])
-    found = pairwise(pairs, kernel=Table(value), parts=Parts.of(owner, 4), m=4)
-    assert found.tolist() == [2.0, 5.0, 9.0, 11.0]
-    assert pairwise(pairs, kernel=Table(value), parts=None, m=4).tolist() == [0, 2, 9, 8]
+    parted = replace(b, parts=np.zeros((6, 1, 1)), owner=owner)
+    pairs = np.array([0 * 4 + 0, 0 * 4 + 2, 1 * 4 + 2, 1 * 4 + 3])
+    assert pairwise(table, a, parted, pairs).tolist() == [2.0, 5.0, 11.0, 9.0]
+    assert pairwise(table, a, b, pairs).tolist() == [0, 2, 8, 9]
+
+
+def test_the_costliest_looks_at_the_nearest_of_another_one_always(audited, whole) -> None:
+    d7, d4t = by_id(whole)["D7"], by_id(whole)["D4T"]
+    beats = d4t.detector.kernel(*(s.signals["beat"].x for s in (whole.synth, whole.train)))
+    close, _ = beats.block(slice(0, len(whole.synth)))
+    close[:, ~whole.train.signals["beat"].usable] = -np.inf
+    rows = np.flatnonzero(np.isfinite(d7.train))
+    near = np.argsort(-close[rows], axis=1)[:, : d7.detector.nearest]
+    records = d7.detector.kernel(*(s.signals["record"].x for s in (whole.synth, whole.train)))
+    each = records.exact(np.repeat(rows, near.shape[1]), near.ravel()).reshape(near.shape)
+    np.testing.assert_allclose(d7.train[rows], each.max(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(d7.partner[rows], near[np.arange(len(near)), each.argmax(axis=1)])
+    assert len(rows) >= 20
+
+
+def test_retimed_copies_are_found_over_the_whole_record(whole) -> None:
+    d7 = by_id(whole)["D7"]
+    assert d7.found[RETIMED].all()
+    assert not d7.named[4:].any()
 
 
 def test_detectors_keep_their_order(audited) -> None:
