@@ -117,11 +117,10 @@ def strips(setting: Setting) -> Results:
             text += " No waveforms of real ECGs could be had: only DeepFakes are shown."
         if shown:
             data = {"fs": 250.0, "leads": list(arm.ecgs.leads), "records": shown}
-            drawn.append(
-                Figure(f"strips.{arm.key}", "ecg_paper", f"Real ECGs beside {arm.title}", data,
-                       text, "strips")
-            )  # fmt: skip
-    head = _section("strips", "Example ECGs", "Real ECGs beside DeepFakes, none of them chosen.")
+            title = f"Real ECGs beside {arm.title}" if real else arm.title
+            drawn.append(Figure(f"strips.{arm.key}", "ecg_paper", title, data, text, "strips"))
+    beside = "Real ECGs beside DeepFakes" if real else "DeepFakes"
+    head = _section("strips", "Example ECGs", f"{beside}, none of them chosen.")
     return Results(sections=(head,), figures=tuple(drawn))
 
 

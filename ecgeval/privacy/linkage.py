@@ -649,7 +649,10 @@ def _link_finding(
         f"{plural(link.rank1[1], 'patient')} recognised first"
         for link in found
     )
-    numbers = f"{p_text(ps[least], permutations)}, {least}; {tests} tests"
+    numbers = (
+        f"{p_text(ps[least], permutations)}, {least}; smallest of {tests}, limit "
+        f"{P_FAIL / tests:.2g}"
+    )
     ids = [f"{section}.link.{link.kind}.{name}" for link in found for name in ("auc", "rank1")]
     weak = [link for link in found if clopper_pearson(*link.rank1)[0] < 0.5]
     text = f"Positive control, real records in place of synthetic ones: {control}."

@@ -56,6 +56,7 @@ INK, MUTED = COLOURS["ink"], COLOURS["muted"]
 REAL, SYNTH = COLOURS["real"], COLOURS["synth"]
 _SERIES = (REAL, SYNTH, COLOURS["third"], COLOURS["fourth"])
 _DIVERGING = LinearSegmentedColormap.from_list("blue-red", [REAL, "#f4f4f2", SYNTH])
+_LINE = 0.16  # inches between lines of coloured words
 _DASHES = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
 
 _STYLE: dict[Any, Any] = {
@@ -190,7 +191,9 @@ def _distributions(data: Mapping[str, Any]) -> Cells:
     for m in data.get("measures", ()):
         edges = np.asarray(m["edges"], float)
         label, unit = m.get("label") or m.get("name", ""), m.get("unit", "")
-        fig, ax = _axes(2.5, 1.75, left=0.12, right=0.12, bottom=0.3, top=0.42)
+        parts = _medians(m)
+        more = _LINE * (len(_lines(parts, 2.5)) - 1)  # long numbers take a second line
+        fig, ax = _axes(2.5, 1.75 + more, left=0.12, right=0.12, bottom=0.3, top=0.42 + more)
         top = 0.0
         for name, colour, style in (("real", REAL, "-"), ("synth", SYNTH, _DASHES[1])):
             density = _density(m[name], edges)
@@ -205,7 +208,7 @@ def _distributions(data: Mapping[str, Any]) -> Cells:
         ax.set(ylim=(0, (top or 1) * 1.04), yticks=[], xlim=_support(m, edges))
         ax.spines["left"].set_visible(False)
         ax.locator_params(axis="x", nbins=5)
-        _headline(fig, label, unit, _medians(m))
+        _headline(fig, label, unit, parts)
         yield f"{label}: real and synthetic", fig
 
 
@@ -877,7 +880,7 @@ def _legend(fig: Canvas, y: float, parts: Sequence[tuple[str, str]]) -> None:
     width, height = fig.get_figwidth(), fig.get_figheight()
     for k, line in enumerate(_lines(parts, width)):
         for x, text, colour in line:
-            fig.text(x, y - 0.16 * k / height, text, size=7.5, color=colour, va="center")
+            fig.text(x, y - _LINE * k / height, text, size=7.5, color=colour, va="center")
 
 
 def _lines(parts: Sequence[tuple[str, str]], width: float) -> list[list[tuple[float, str, str]]]:

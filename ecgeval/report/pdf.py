@@ -110,7 +110,7 @@ def _figure(f: Mapping[str, Any], drawing: Drawing | None) -> dict[str, Any]:
     columns = 1 if f["kind"] == "ecg_paper" or not drawing else drawing.columns
     more = f"{len(shown)} of {len(cells)} sheets; all in figures/{f['slug']}.pdf."
     return {
-        **f, "cells": shown, "columns": min(columns, len(shown)),
+        **f, "cells": shown, "columns": columns,
         "more": more if len(shown) < len(cells) else "", "width": _BESIDE.get(f["kind"], 100),
     }  # fmt: skip
 

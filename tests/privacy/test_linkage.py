@@ -198,7 +198,7 @@ def test_other_records_are_looked_for_among_everybody(study) -> None:
     )  # fmt: skip
     assert results.estimate("privacy.link.record.rank1").patients_real == n
     assert results.estimate("privacy.link.record.rank1").value > 0.8
-    assert "3 tests" in results.findings[0].title
+    assert "smallest of 3, limit 0.0033" in results.findings[0].title
 
 
 def test_a_weak_matcher_says_so(study) -> None:
