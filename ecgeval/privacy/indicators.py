@@ -19,7 +19,7 @@ import numpy as np
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.privacy.membership import project, scattered, squares
 from ecgeval.privacy.search import Euclid, search
-from ecgeval.privacy.view import p_text
+from ecgeval.privacy.view import p_text, there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
 
 __all__ = ["INDICATORS", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
@@ -431,7 +431,8 @@ def indicators(
     if holdout is None or person_holdout is None or min(people) < LEAST_PATIENTS or len(synth) < 2:
         return Results(findings=(Finding(
             "PRIV-INDICATORS", Verdict.NOT_ASSESSABLE,
-            f"the classical indicators need {LEAST_PATIENTS} training and holdout patients",
+            f"the classical indicators need {LEAST_PATIENTS} training and holdout patients drawn "
+            f"alike, and two synthetic records; {there_are(*people, len(synth))}",
             "A distance to the training set has no meaning by itself; it is compared with the "
             "distance to patients the generator never saw.",
             rule=rule, section=section, gate=False,

@@ -36,7 +36,7 @@ from ecgeval.privacy.membership import (
     project,
     squares,
 )
-from ecgeval.privacy.view import p_text, pair, plural
+from ecgeval.privacy.view import p_text, pair, plural, there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict, worst
 
 __all__ = [
@@ -468,10 +468,14 @@ def linkage(
     if holdout is None or person_holdout is None or min(*people, len(synth)) < LEAST_PATIENTS:
         why = (
             f"needs {LEAST_PATIENTS} training and holdout patients drawn alike, and as many "
-            f"synthetic records; there are {people[0]}, {people[1]} and {len(synth)}"
+            f"synthetic records; {there_are(*people, len(synth))}"
+        )
+        text = (
+            "Whether a synthetic set leads to its training patients can only be told by comparison "
+            "with others. Next time set 20 to 50 % of the patients aside at random before training."
         )
         return Results(findings=tuple(
-            Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", rule=rule, section=section)
+            Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
             for code, what, rule in (
                 ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
                 ("PRIV-WP29", "the audit of singling out, linkability and inference", _WP29_RULE),

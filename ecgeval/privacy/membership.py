@@ -23,7 +23,7 @@ from ecgeval.parallel import child_rng, one_thread, shards
 from ecgeval.privacy.canary import epsilon_from_rates
 from ecgeval.privacy.copies import clopper_pearson, conformal_p
 from ecgeval.privacy.exchangeability import Exchange, auc_interval, exchange_test
-from ecgeval.privacy.view import p_text, pair, plural
+from ecgeval.privacy.view import p_text, pair, plural, there_are
 from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
 
 __all__ = [
@@ -468,8 +468,7 @@ def membership(
         return Results(findings=(Finding(
             "PRIV-MIA", Verdict.NOT_ASSESSABLE,
             f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
-            f"patients drawn alike, and two synthetic records; there are {people[0]}, {people[1]} "
-            f"and {len(synth)}",
+            f"patients drawn alike, and two synthetic records; {there_are(*people, len(synth))}",
             "How often an attack is right about training patients means nothing without knowing "
             "how often it is wrong about others. Next time set 20 to 50 % of the patients aside "
             "at random before training, or plant canaries.",

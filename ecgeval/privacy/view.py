@@ -26,6 +26,7 @@ __all__ = [
     "pair",
     "plural",
     "share_text",
+    "there_are",
 ]
 
 P_FAIL = 0.01
@@ -194,6 +195,18 @@ class View:
         if e.shared_patients:
             parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
         return parts
+
+
+def there_are(train: int, holdout: int, synth: int) -> str:
+    """Return how many patients and records there are, for a finding that needs more.
+
+    Without a holdout, with one too small to tell, or with one that is unlike, `holdout` is 0.
+    """
+    held = plural(holdout, "holdout patient") if holdout else "no holdout known to be drawn alike"
+    return (
+        f"there are {plural(train, 'training patient')}, {held} and "
+        f"{plural(synth, 'synthetic record')}"
+    )
 
 
 def plural(count: int, noun: str) -> str:
