@@ -453,7 +453,9 @@ def _roc(data: Mapping[str, Any]) -> Cells:
         auc = c.get("auc")
         label = _short(c.get("name", ""), 60) + (f" (AUC {auc:.3f})" if auc is not None else "")
         fpr, tpr = np.asarray(c.get("fpr", ()), float), np.asarray(c.get("tpr", ()), float)
-        ax.plot(fpr, tpr, color=_SERIES[(k + 1) % 4], ls=_DASHES[k % 4], lw=1.6, label=label)
+        # Sixteen curves, no two alike.
+        dash = _DASHES[(k + k // 4) % 4]
+        ax.plot(fpr, tpr, color=_SERIES[(k + 1) % 4], ls=dash, lw=1.6, label=label)
     ax.set(xlim=(low, 1), ylim=(low, 1.01), xlabel="false positive rate",
            ylabel="true positive rate", aspect="equal")  # fmt: skip
     if data.get("log"):
