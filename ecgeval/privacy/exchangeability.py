@@ -66,6 +66,9 @@ class Exchange:
     observed_max : float
     informative : int
         Patients in a stratum that holds both sides.
+    most, least : int
+        Statistic that is furthest above and furthest below its mean, in its standard deviations:
+        those behind `p` and `p_reversed`.
     """
 
     p: float
@@ -77,6 +80,17 @@ class Exchange:
     null_max: np.ndarray
     observed_max: float
     informative: int
+    most: int
+    least: int
+
+    def told(self, number: int) -> str:
+        """Return a statistic in words."""
+        detector, statistic = self.statistics[number]
+        value = self.observed[number]
+        if statistic == "auc":
+            return f"AUC {value:.2f} by {detector}"
+        q = int(statistic.removeprefix("top"))
+        return f"{round(value * q)} of the {q} patients closest by {detector} in training"
 
 
 def exchange_test(
@@ -150,6 +164,8 @@ def exchange_test(
         null_max=high[1:],
         observed_max=float(high[0]),
         informative=sum(len(g) for g in groups if 0 < is_train[g].sum() < len(g)),
+        most=int(standard[0].argmax()),
+        least=int(standard[0].argmin()),
     )
 
 

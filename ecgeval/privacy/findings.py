@@ -321,13 +321,12 @@ def _exchange(v: View) -> Finding:
             rule=rule, section=v.section,
         )  # fmt: skip
     x = e.exchange
-    auc = float(x.observed[list(x.statistics).index(("D2", "auc"))])
     t, h = e.train.people(), e.holdout.people()
     run, chance = 0, 1.0
     while chance >= P_FAIL and run < t:
         chance *= (t - run) / (t + h - run)
         run += 1
-    numbers = f"{p_text(x.p, len(x.null_max))}, AUC {auc:.2f}, {t} against {h} patients"
+    numbers = f"{p_text(x.p, len(x.null_max))}, {x.told(x.most)}, {t} against {h} patients"
     if x.p < P_FAIL:
         verdict = Verdict.FAIL
         title = f"the synthetic set tells training from holdout patients ({numbers})"
@@ -339,7 +338,7 @@ def _exchange(v: View) -> Finding:
         verdict = Verdict.FAIL
         title = (
             "the synthetic set is closer to the holdout than to the training patients "
-            f"({p_text(x.p_reversed, len(x.null_max))}, AUC {auc:.2f})"
+            f"({p_text(x.p_reversed, len(x.null_max))}, {x.told(x.least)})"
         )
         text = (
             "This happens when the two sets are exchanged, when the generator saw the "

@@ -432,7 +432,7 @@ def indicators(
         return Results(findings=(Finding(
             "PRIV-INDICATORS", Verdict.NOT_ASSESSABLE,
             f"the classical indicators need {LEAST_PATIENTS} training and holdout patients drawn "
-            f"alike, and two synthetic records; {there_are(*people, len(synth))}",
+            f"alike, and two synthetic records; {there_are(people[0], people[1], len(synth))}",
             "A distance to the training set has no meaning by itself; it is compared with the "
             "distance to patients the generator never saw.",
             rule=rule, section=section, gate=False,

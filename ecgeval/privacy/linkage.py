@@ -468,7 +468,7 @@ def linkage(
     if holdout is None or person_holdout is None or min(*people, len(synth)) < LEAST_PATIENTS:
         why = (
             f"needs {LEAST_PATIENTS} training and holdout patients drawn alike, and as many "
-            f"synthetic records; {there_are(*people, len(synth))}"
+            f"synthetic records; {there_are(people[0], people[1], len(synth))}"
         )
         text = (
             "Whether a synthetic set leads to its training patients can only be told by comparison "

@@ -262,8 +262,9 @@ class Matching:
         What a record is compared with does not depend on which side it is on.
         """
         n, m = len(a.x), len(b.x)
-        i, j = _listed(to, detector.nearest)
-        back_j, back_i = _listed(back, detector.nearest)
+        nearest = max(detector.nearest, k)
+        i, j = _listed(to, nearest)
+        back_j, back_i = _listed(back, nearest)
         mine, theirs = i * m + j, back_i * m + back_j
         pairs = np.unique(np.concatenate([mine, theirs]))
         pairs = pairs[a.usable[pairs // m] & b.usable[pairs % m]]

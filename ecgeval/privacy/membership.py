@@ -468,7 +468,8 @@ def membership(
         return Results(findings=(Finding(
             "PRIV-MIA", Verdict.NOT_ASSESSABLE,
             f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
-            f"patients drawn alike, and two synthetic records; {there_are(*people, len(synth))}",
+            "patients drawn alike, and two synthetic records; "
+            + there_are(people[0], people[1], len(synth)),
             "How often an attack is right about training patients means nothing without knowing "
             "how often it is wrong about others. Next time set 20 to 50 % of the patients aside "
             "at random before training, or plant canaries.",

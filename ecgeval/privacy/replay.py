@@ -6,6 +6,7 @@ pairs that another detector leads to.
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +33,10 @@ class Replayed:
     """Correlation of two records of which one is read more slowly, best over speeds and lags.
 
     ``sum_l <x_l(a t + b), y_l(t)> / (|x(a .+ b)| |y|)`` over the samples where both are, with
-    ``least <= a <= 1`` and the record read more slowly on either side, so that it is symmetric.
-    Speed and lag are first looked for in slope envelopes; the best `STARTS` local maxima are
-    refined by Gauss-Newton steps on the signals, and the best of them once more.
+    ``least <= a <= 1`` and either record as x. Speed and lag are first looked for in slope
+    envelopes; for either role the best `STARTS` local maxima are refined by Gauss-Newton steps on
+    the signals, and the best of all once more. What is done does not depend on which record is
+    called the query.
 
     Parameters
     ----------
@@ -54,15 +56,15 @@ class Replayed:
     doi:10.1023/B:VISI.0000011205.11775.fd (the refinement).
     """
 
-    STEP = 0.005
-    """Of the logarithm of speed: 25 ms at the ends of ten seconds, less than a QRS."""
-    STARTS = 3
+    DRIFT_S = 0.025
+    """By which the ends of a record move from one speed to the next: less than a QRS."""
+    STARTS = 2
     FINER = 4
     """Signals are interpolated linearly between this many times their samples."""
     MIN_SHARE = 0.5
     """Of the samples, where both must be."""
-    BLOCK = 64
-    """Pairs refined together: their signals stay in the cache."""
+    BLOCK = 64_000
+    """Samples of one lead that are refined together: a few leads of them stay in the cache."""
     _SMOOTH_S = 0.06
     _ENVELOPE_HZ = 50.0
 
@@ -72,10 +74,13 @@ class Replayed:
     ) -> None:  # fmt: skip
         self.queries, self.references = queries, references
         self.fs, self.least = fs, least
-        slower = int(np.ceil(-np.log(least) / self.STEP))
-        self.speeds = np.maximum(np.exp(-self.STEP * np.arange(slower + 1)), least)
+        samples = references.shape[2]
+        step = 2 * self.DRIFT_S * fs / samples
+        slower = int(np.ceil(-np.log(least) / step))
+        self.speeds = np.maximum(np.exp(-step * np.arange(slower + 1)), least)
         self.every = max(round(fs / self._ENVELOPE_HZ), 1)
         self.max_lag = round(max_lag_s * fs / self.every)  # of the envelopes
+        self.together = max(self.BLOCK // samples, 1)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -84,17 +89,15 @@ class Replayed:
     def block(self, rows: slice) -> tuple[np.ndarray, float]:
         """Return the similarities of all pairs, one by one: for few."""
         start, stop, _ = rows.indices(len(self.queries))
-        i, j = np.indices((stop - start, len(self.references))).reshape(2, -1)
-        out = np.concatenate([
-            self.exact(start + i[p : p + 256], j[p : p + 256]) for p in range(0, len(i), 256)
-        ]) if len(i) else np.zeros(0)  # fmt: skip
-        return out.reshape(stop - start, -1).astype(np.float32), 1e-6
+        n, m = max(stop - start, 0), len(self.references)
+        i, j = np.indices((n, m)).reshape(2, -1)
+        return self.exact(start + i, j).reshape(n, m).astype(np.float32), 1e-6
 
     def exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         return self.align(i, j)[0]
 
-    def align(self, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the similarity of pairs, and how many times as fast the query is played.
+    def align(self, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the similarity of pairs and where a query is in its reference.
 
         Parameters
         ----------
@@ -102,54 +105,54 @@ class Replayed:
 
         Returns
         -------
-        ndarray, shape (pairs,)
+        similarity : ndarray, shape (pairs,)
             -1 where either record is zero.
-        ndarray, shape (pairs,)
+        speed, start : ndarray, shape (pairs,)
+            Sample t of the query agrees with sample ``speed * t + start`` of the reference: it is
+            played `speed` times as fast.
         """
-        both = _Unique(self.queries, i), _Unique(self.references, j)
-        query_moves, at = self._starts(*both)
-        # Records lie behind each other, so that one index reads those of either side.
-        finer = np.concatenate([self._fine(side.x) for side in both])
-        value, speed = np.empty(len(i)), np.empty(len(i))
-        for part in shards(len(i), self.BLOCK):
-            value[part], speed[part] = self._refined(
-                both, finer, part, query_moves[part], _At(at.speed[part], at.start[part])
-            )
-        return value, speed
+        value, speed, start = np.empty((3, len(i)))
+        for part in shards(len(i), self.together):
+            sides = _Unique(self.queries, i[part]), _Unique(self.references, j[part])
+            value[part], speed[part], start[part] = self._aligned(*sides)
+        return value, speed, start
 
-    def _refined(
-        self, both: tuple[_Unique, _Unique], finer: np.ndarray, part: slice,
-        query_moves: np.ndarray, at: _At,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """Return similarity and speed of some pairs from their starts."""
-        n = len(query_moves)
-        value, best, moves = np.full(n, -1.0), _At(np.ones(n), np.zeros(n)), np.zeros(n, bool)
-        for start in range(query_moves.shape[1]):
-            way = query_moves[:, start]
-            pair = _Pairs(both, finer, part, way, self.FINER, self.MIN_SHARE)
-            found, place = pair.refine(_At(at.speed[:, start], at.start[:, start]), self.least, 2)
-            better = found > value
-            value = np.where(better, found, value)
-            moves = np.where(better, way, moves)
-            best = _At(*(np.where(better, a, b) for a, b in zip(place, best, strict=True)))
-        pair = _Pairs(both, finer, part, moves, self.FINER, self.MIN_SHARE)
-        _, best = pair.refine(best, self.least, 3)
-        return pair.correlation(best), np.where(moves, 1 / best.speed, best.speed)
+    def _aligned(self, a: _Unique, b: _Unique) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        n = len(a.row)
+        finer = [self._fine(side.x) for side in (a, b)]
+        value, query = np.full(n, -1.0), np.zeros(n, bool)
+        best = _At(np.ones(n), np.zeros(n))
+        roles = (_Pairs(a, b, finer[0], self), _Pairs(b, a, finer[1], self))
+        played = [self._played(self._envelope(side.x)) for side in (a, b)]
+        starts = (
+            self._starts(played[0], a.row, played[1][:, 0], b.row),
+            self._starts(played[1], b.row, played[0][:, 0], a.row),
+        )
+        for moves, pairs, at in zip((True, False), roles, starts, strict=True):
+            for k in range(at.speed.shape[1]):
+                found, place = pairs.refine(_At(at.speed[:, k], at.start[:, k]), self.least, 1)
+                better = found > value
+                value, query = np.where(better, found, value), np.where(better, moves, query)
+                best = _chosen(better, place, best)
+        speed, start = np.empty((2, n))
+        for moves, pairs in zip((True, False), roles, strict=True):
+            rows = np.flatnonzero(query == moves)
+            some = pairs.only(rows)
+            _, (a_speed, a_start) = some.refine(_At(*(x[rows] for x in best)), self.least, 3)
+            value[rows] = some.correlation(_At(a_speed, a_start))
+            speed[rows] = 1 / a_speed if moves else a_speed
+            start[rows] = -a_start / a_speed if moves else a_start
+        return value, speed, start
 
-    def _starts(self, queries: _Unique, references: _Unique) -> tuple[np.ndarray, _At]:
-        """Return which record moves and where it is read, the best few local maxima a pair."""
+    def _starts(
+        self, played: np.ndarray, mine: np.ndarray, still: np.ndarray, theirs: np.ndarray
+    ) -> _At:
+        """Return where the moving records are read, the best few local maxima over speeds."""
         from scipy.fft import irfft, next_fast_len, rfft
 
-        a, b = (self._played(self._envelope(side.x)) for side in (queries, references))
-        length = next_fast_len(a.shape[2] + self.max_lag + 1, real=True)
-        a, b = rfft(a, length), rfft(b, length)
-        slower = len(self.speeds) - 1
-        # Query read more slowly, slowest first; both as they are; reference read more slowly.
-        cross = np.concatenate([
-            a.conj()[queries.row, :0:-1] * b[references.row, :1],
-            a.conj()[queries.row, :1] * b[references.row],
-        ], axis=1)  # fmt: skip
-        lags = irfft(cross, length)
+        length = next_fast_len(played.shape[2] + self.max_lag + 1, real=True)
+        moving, fixed = rfft(played, length), rfft(still, length)
+        lags = irfft(moving.conj()[mine] * fixed[theirs, None], length)
         most = self.max_lag + 1  # one more on either side for the parabola
         lags = np.concatenate([lags[:, :, length - most :], lags[:, :, : most + 1]], axis=2)
         lag = lags[:, :, 1:-1].argmax(axis=2)
@@ -159,12 +162,10 @@ class Replayed:
         lag = lag - self.max_lag + _vertex(low, height, high)
         around = np.pad(height, ((0, 0), (1, 1)), constant_values=-np.inf)
         top = (height >= around[:, :-2]) & (height > around[:, 2:])
-        order = np.argsort(np.where(top, -height, np.inf), axis=1, kind="stable")
-        way = order[:, : self.STARTS] - slower
-        lag = np.take_along_axis(lag, order[:, : self.STARTS], axis=1) * self.every
-        speed = self.speeds[np.abs(way)]
-        # Query n meets reference n + lag.
-        return way < 0, _At(speed, np.where(way < 0, -lag, lag) * speed)
+        order = np.argsort(np.where(top, -height, np.inf), axis=1, kind="stable")[:, : self.STARTS]
+        speed = self.speeds[order]
+        # Sample n of the moving one, as it is played, meets n + lag of the fixed one.
+        return _At(speed, -np.take_along_axis(lag, order, axis=1) * self.every * speed)
 
     def _envelope(self, x: np.ndarray) -> np.ndarray:
         """Return the smoothed slope over all leads, zero mean, at the envelopes' rate."""
@@ -201,29 +202,26 @@ class _Pairs:
 
     Parameters
     ----------
-    sides : (_Unique, _Unique)
-    finer : ndarray, shape (records of both sides, leads, more samples)
-    part : slice
-        The pairs.
-    first : ndarray of bool, shape (pairs,)
-        Whether the first side's record moves.
-    times : int
-        More samples, so many times as many.
-    share : float
-        Of the samples, where both must be.
+    moving, fixed : _Unique
+    finer : ndarray, shape (moving records, leads, more samples)
+        The moving ones between their samples.
+    kernel : Replayed
     """
 
     def __init__(
-        self, sides: tuple[_Unique, _Unique], finer: np.ndarray, part: slice, first: np.ndarray,
-        times: int, share: float,
-    ) -> None:  # fmt: skip
-        a, b = sides
-        mine, theirs = a.row[part], b.row[part]
-        self.moving = finer.reshape(-1, finer.shape[2])
-        self.row = np.where(first, mine, len(a.x) + theirs)
-        self.fixed = np.where(first[:, None, None], b.x[theirs], a.x[mine])
-        self.times, self.share = times, share
+        self, moving: _Unique, fixed: _Unique, finer: np.ndarray, kernel: Replayed
+    ) -> None:
+        # Leads lie behind each other, so that one index reads those of all records.
+        self.moving, self.row = finer.reshape(-1, finer.shape[2]), moving.row
+        self.fixed = fixed.x[fixed.row]
+        self.times, self.share = kernel.FINER, kernel.MIN_SHARE
         self.leads, self.samples = self.fixed.shape[1:]
+
+    def only(self, rows: np.ndarray) -> _Pairs:
+        """Return some of the pairs."""
+        out = copy.copy(self)
+        out.row, out.fixed = self.row[rows], self.fixed[rows]
+        return out
 
     def _read(self, at: _At, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the moving signals at `t`, their slope a sample, and where they are known."""
@@ -252,7 +250,7 @@ class _Pairs:
             now = self._share(known) * _correlation(w, fixed, known)
             better = now > value
             value = np.where(better, now, value)
-            kept = _At(*(np.where(better, a, b) for a, b in zip(trial, kept, strict=True)))
+            kept = _chosen(better, trial, kept)
             if step == steps:
                 break
             by_speed, by_start = _gauss_newton(w, d, fixed, known, t)
@@ -272,6 +270,11 @@ class _Pairs:
 
     def _share(self, known: np.ndarray) -> np.ndarray:
         return (known.mean(axis=1) >= self.share).astype(float)
+
+
+def _chosen(better: np.ndarray, a: _At, b: _At) -> _At:
+    """Return a where it is better, else b."""
+    return _At(*(np.where(better, x, y) for x, y in zip(a, b, strict=True)))
 
 
 def _vertex(low: np.ndarray, middle: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -174,3 +174,22 @@ def test_auc_interval_covers_and_is_never_empty() -> None:
         low, high = auc_interval((a[:, None] > b).mean(), 30, 40)
         hits += low <= 0.7602 <= high  # Phi(1 / sqrt 2)
     assert abs(hits / 500 - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 500)
+
+
+def test_the_statistic_behind_p_is_told() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(100, 2))
+    is_train = np.arange(100) < 50
+    scores[:10, 1] += 10  # ten training patients copied, seen by the second detector alone
+    found = exchange_test(scores, is_train, rng=rng, names=("D2", "D7"), permutations=199)
+    number, text = found.told(found.most).split(" of the ")
+    assert text in ("10 patients closest by D7 in training", "20 patients closest by D7 in training")
+    assert int(number) >= 10
+    aside = exchange_test(scores, ~is_train, rng=rng, names=("D2", "D7"), permutations=199)
+    number, again = aside.told(aside.least).split(" of the ")
+    assert again == text
+    assert int(number) == int(text.split()[0]) - int(found.told(found.most).split()[0])
+    scores = np.column_stack([rng.normal(size=100), rng.normal(size=100) + is_train])
+    found = exchange_test(scores, is_train, rng=rng, names=("D2", "D7"), permutations=199, top=())
+    assert found.told(found.most) == f"AUC {found.observed[found.most]:.2f} by D7"
+    assert found.observed[found.most] > 0.6

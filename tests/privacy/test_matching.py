@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import make_interp_spline
 
 from ecgeval import delineate
-from ecgeval.privacy import evidence, matching
+from ecgeval.privacy import audit_sets, evidence, matching
 from ecgeval.privacy.detectors import DETECTORS, Signals
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.matching import pairwise
@@ -162,6 +163,49 @@ def test_retimed_copies_are_found_over_the_whole_record(whole) -> None:
     d7 = by_id(whole)["D7"]
     assert d7.found[RETIMED].all()
     assert not d7.named[4:].any()
+
+
+def test_without_a_holdout_as_many_are_looked_at_as_it_takes_to_find_somebody_else(sets) -> None:
+    train, synth = sets["train"], sets["synth"]
+    beats = {"train": delineate(train).beats, "synth": delineate(synth).beats}
+    # Six records a patient: the four nearest of a copy are all the same patient's.
+    copied = replace(synth, signals=np.concatenate([train.signals[:12], synth.signals[12:]]))
+    of_four = train.records.assign(patient_id=[f"p{k // 4}" for k in range(len(train))])
+    e = collect(
+        replace(train, records=of_four), None, copied,
+        beats=beats | {"synth": np.concatenate([beats["train"][:12], beats["synth"][12:]])},
+        beats_fs=None, seed=0, jobs=1, device="cpu", assume_independent=False, permutations=99,
+        id_key="k", progress=lambda *_: None, planted_records=6,
+    )  # fmt: skip
+    d7 = by_id(e)["D7"]
+    known = np.isfinite(d7.train)
+    assert known.sum() >= 20
+    assert np.isfinite(d7.holdout[known]).all()
+    assert d7.named[:12][known[:12]].all()
+
+
+def test_a_retimed_copy_is_drawn_at_its_speed(sets) -> None:
+    train, signals = sets["train"], np.array(sets["synth"].signals)
+    t = np.arange(signals.shape[2])
+    signals[20] = make_interp_spline(t, train.signals[7], axis=1)(0.93 * t)
+    given = {**sets, "synth": replace(sets["synth"], signals=signals)}
+    results = audit_sets(
+        *given.values(), beats={name: delineate(s).beats for name, s in given.items()},
+        permutations=99, show_traces=True,
+    )  # fmt: skip
+    copies = next(x for x in results.tables if x.id == "privacy.copies").frame()
+    row = copies.set_index("synthetic record").loc[given["synth"].ids[20]]
+    assert "D7" in row["detectors"].split()
+    assert row["training record id"] == train.ids[7]
+    assert row["similarity"] > 0.95
+    pairs = next(f for f in results.figures if f.kind == "pairs").data["pairs"]
+    pair = next(p for p in pairs if p["title"] == given["synth"].ids[20])
+    assert pair["real_title"] == f"{train.ids[7]}, 0.930 times as fast"
+    assert pair["similarity"] > 0.95
+    lead = given["synth"].leads[1]
+    assert np.corrcoef(pair["real"][lead], pair["synth"][lead])[0, 1] > 0.95
+    others = [p for p in pairs if "times as fast" in p["real_title"]]
+    assert others == [pair]  # shifted copies are drawn at their lag, as before
 
 
 def test_detectors_keep_their_order(audited) -> None:
