@@ -341,6 +341,7 @@ def audit(
         audit={"permutations": permutations, "critic": critic and str(critic)},
     )  # fmt: skip
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
+    worker.heed_split(train, held, source)
     results = worker.audit(train, held, synth, critic=worker.critic_of(source))
     return results.with_manifest(worker.manifest(train=train, holdout=held, synth=synth))
 
@@ -477,8 +478,39 @@ class Run:
         if self.config.audit.critic is not None:
             return self.config.audit.critic
         if not isinstance(source, EcgSet) and sets.with_critic(source):
-            return str(source)
+            return sets.checkpoint_file(source)
         return None
+
+    def heed_split(self, train: EcgSet, holdout: EcgSet | None, source: Source | None) -> None:
+        """Refuse a holdout that the checkpoint was trained on, as its own training record says.
+
+        Ids are those of the training data only where the training sets share some.
+
+        Raises
+        ------
+        DataError
+        """
+        from ecgeval.generators.checkpoints import trained_on
+
+        synth = None if isinstance(source, EcgSet) else sets.checkpoint_file(source)
+        for path in dict.fromkeys(p for p in (self.config.audit.critic, synth) if p):
+            split = trained_on(path).get("split") or {}
+            seen, held = (set(map(str, split.get(name, ()))) for name in ("train", "holdout"))
+            if not seen & set(train.ids):
+                continue
+            known = [i for i in ([] if holdout is None else holdout.ids) if i in seen]
+            if holdout is not None and known:
+                raise DataError(
+                    f"{path} was trained on {len(known)} of the {len(holdout)} holdout records, "
+                    f"such as {known[0]}, as its own training record says; expected patients it "
+                    "never saw. `ecgeval run` with the checkpoint's folder as synth takes those "
+                    "that training held out"
+                )
+            if unseen := sum(i in held for i in train.ids):
+                self.notify(
+                    f"{path} held {unseen} of the {len(train)} training records out and never saw "
+                    "them: name those it was trained on, or the audit is blunter than it could be."
+                )
 
     def _scores(self, path: str, given: Mapping[str, EcgSet]) -> dict[str, np.ndarray] | None:
         """Return the critic's scores; None where it was not asked for and cannot read the sets."""
@@ -715,8 +747,10 @@ def run(
             given["real"], 1 - config.audit.holdout_share, child_rng(config.seed, "split"),
             assume_independent=config.assume_independent,
         )  # fmt: skip
-    given["synth"] = synth = worker.read(config.synth)
     auditing = "train" in given
+    if auditing:
+        worker.heed_split(given["train"], given.get("holdout"), config.synth.source)
+    given["synth"] = synth = worker.read(config.synth)
     results = Results()
     if "real" in given:
         # A run that audits draws no record: a synthetic one may be a patient's, found out or not.

@@ -13,8 +13,8 @@ from ecgeval.parallel import Progress, quiet
 from ecgeval.references import describe, is_reference, refuse
 
 __all__ = [
-    "CHECKPOINT_SUFFIXES", "checkpoints", "generate_store", "info", "is_generator", "read",
-    "with_critic",
+    "CHECKPOINT_SUFFIXES", "checkpoint_file", "checkpoints", "generate_store", "info",
+    "is_generator", "read", "with_critic",
 ]  # fmt: skip
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -146,13 +146,19 @@ def checkpoints(source: Any) -> list[Path]:
     return sorted(kept, key=lambda p: ([int(n) for n in re.findall(r"\d+", p.stem)][-1:], p.name))
 
 
+def checkpoint_file(source: Any) -> str | None:
+    """Return the checkpoint file that `source` names, with or without a count, or None."""
+    text = re.sub(r":\d+$", "", str(source))
+    return text if text.endswith(CHECKPOINT_SUFFIXES) else None
+
+
 def is_generator(source: Any) -> bool:
     """Whether `source` names a generator or a checkpoint file."""
     from ecgeval.generators import GENERATORS
     from ecgeval.generators.foreign import COMMAND, installed
 
     text = str(source)
-    if text.endswith(CHECKPOINT_SUFFIXES) or text.startswith(COMMAND):
+    if checkpoint_file(text) or text.startswith(COMMAND):
         return True
     name = text.partition(":")[0]
     return name in GENERATORS or (not Path(text).exists() and name in installed())
@@ -170,11 +176,12 @@ def _no_generator(source: str | Path) -> str:
 
 def with_critic(source: Any) -> bool:
     """Whether `source` is a checkpoint file that holds the critic of its training run."""
-    if not str(source).endswith(CHECKPOINT_SUFFIXES):
+    path = checkpoint_file(source)
+    if path is None:
         return False
     from ecgeval.generators.critic_scores import holds_critic
 
-    return holds_critic(str(source))
+    return holds_critic(path)
 
 
 def generate_store(
@@ -247,13 +254,17 @@ def _generate(source: str, n: int | None, seed: int, device: str, progress: Prog
         name = source.removeprefix(foreign.COMMAND)
         if not name.endswith(".toml"):
             name, _, count = name.rpartition(":")
-    elif not source.endswith(CHECKPOINT_SUFFIXES):
+    elif path := checkpoint_file(source):
+        name, count = path, source.removeprefix(path).removeprefix(":")
+    else:
         name, _, count = source.partition(":")
     if count and not count.isdigit():
         raise UsageError(f"{source!r}: expected a count after the colon, as in {name}:1000")
     total = int(count) if count else n
     if total is None or total < 1:
-        raise UsageError(f"{source!r} is a generator: say how many, as in {name}:1000 or -n 1000")
+        if checkpoint_file(source) and not Path(name).is_file():
+            raise DataError(f"{name}: no such file")
+        raise UsageError(f"{source!r} is a generator: say how many, as in {name}:1000")
     if command:
         from ecgeval import io
 

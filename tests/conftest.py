@@ -28,6 +28,20 @@ LONG = (
 )  # fmt: skip
 
 
+# Files whose audits are not about how much the search would have found.
+FEW_PLANTED = ("test_cli.py", "test_pipeline.py", "test_sweep.py", "test_critic.py",
+               "test_comparable.py")  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_planted(request: pytest.FixtureRequest):
+    """Plant few copies in each audit: eighteen disguises of each are most of a small audit."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name in FEW_PLANTED:
+            patch.setattr("ecgeval.privacy.evidence.PLANTED", 8)
+        yield
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         path = item.path.as_posix()

@@ -71,6 +71,38 @@ def test_a_folder_where_one_checkpoint_belongs_is_told_so(cli, folder, tmp_path)
         assert (code, said in err) == (2, True), err
 
 
+def test_a_holdout_that_a_checkpoint_was_trained_on_is_refused(real, folder, tmp_path) -> None:
+    """Its own training record says who was trained on; other ids mean other data."""
+    split = {"train": list(real.ids[:60]), "holdout": list(real.ids[60:])}
+    state = torch.load(folder / "last.pt", weights_only=True)
+    torch.save(state | {"training": {"split": split}}, tmp_path / "own.pt")
+    told: list[str] = []
+    run = Run(make(seed=1), notify=told.append)
+    own = tmp_path / "own.pt"
+    right = real.select(slice(0, 60)), real.select(slice(60, 100))
+    run.heed_split(*right, f"{own}:20")
+    assert not told
+    with pytest.raises(DataError, match=r"own\.pt was trained on 10 of the 20 holdout records"):
+        run.heed_split(right[0].select(slice(0, 50)), real.select(slice(50, 70)), own)
+    run.heed_split(real, None, own)
+    assert "held 40 of the 100 training records out" in told[0]
+    elsewhere = replace(real, records=real.records.set_axis([f"x{k}" for k in range(100)]))
+    run.heed_split(elsewhere.select(slice(60, 100)), real.select(slice(0, 20)), own)
+    run.heed_split(*right[::-1], folder / "last.pt")  # says nothing of its training
+    assert len(told) == 1
+
+
+def test_a_checkpoint_may_be_named_with_a_count(folder, cli) -> None:
+    assert len(sets.read(f"{folder / 'epoch-100.pt'}:3")) == 3
+    for name in ("run/one.pt", "run/one.pt:20"):
+        assert sets.checkpoint_file(name) == "run/one.pt"
+    assert sets.checkpoint_file("pulse2pulse:20") is None
+    code, _, err = cli("info", folder / "epoch-100.pt")
+    assert (code, "say how many, as in" in err) == (2, True)
+    code, _, err = cli("info", folder / "none.pt")
+    assert (code, "none.pt: no such file" in err) == (3, True)
+
+
 # ---- scores -------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecgeval.compare.c2st import C2st
+from ecgeval.compare.distributions import harrell_davis
 from ecgeval.compare.univariate import PROBABILITIES, Shift, Stat
 from ecgeval.measures import Measure
 
@@ -76,7 +77,7 @@ def _edges(real: Floats, synth: Floats, info: Measure) -> Floats:
 def _centre(values: Floats, info: Measure) -> float:
     if info.circular:
         return float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean())))
-    return float(np.median(values))
+    return harrell_davis(values)  # as in the difference that decides
 
 
 def effects(rows: Sequence[tuple[Measure, Stat]]) -> dict[str, Any]:

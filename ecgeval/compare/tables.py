@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecgeval.compare import figures
 from ecgeval.compare.c2st import C2st
+from ecgeval.compare.distributions import harrell_davis
 from ecgeval.compare.effects import PRACTICAL, largest
 from ecgeval.compare.equivalence import Margins
 from ecgeval.compare.findings import (
@@ -220,14 +221,14 @@ def _ratio(row: Row) -> float | None:
 
 
 def median_iqr(values: NDArray[np.float64], info: Measure) -> str:
-    """Return "median [quartiles]", of angles the mean direction."""
+    """Return "median [quartiles]" by Harrell and Davis, of angles the mean direction."""
     if not len(values):
         return "–"
     if info.circular:
         return number(float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean()))), "deg")
     low, middle, high = (
         number(q, info.unit).removesuffix(f" {info.unit}")
-        for q in np.quantile(values, [0.25, 0.5, 0.75])
+        for q in (harrell_davis(values, p) for p in (0.25, 0.5, 0.75))
     )
     return f"{middle} [{low} to {high}]"
 

@@ -263,12 +263,13 @@ class Answer:
             )
         else:
             verdict = Verdict.FAIL
-            title = f"The sets are told apart only by what lies above {bands[first - 1]:g} Hz"
+            title = f"The sets are told apart for certain from a cut-off at {bands[first]:g} Hz on"
             text = (
+                f"What lies above {bands[first - 1]:g} Hz settles it. "
                 "That is texture (noise, filtering, upsampling of the generator) and the sharpest "
                 "parts of the QRS complex rather than the shape of P and T waves."
                 if bands[first - 1] >= 15
-                else "Slow waves alone do not give the fakes away."
+                else f"What lies above {bands[first - 1]:g} Hz settles it: slow waves alone do not."
             )
         return self._finding(
             "C2ST-CUTOFF", verdict, f"{title} (AUC by cut-off: {values})", ids,
@@ -339,7 +340,8 @@ class Answer:
             self._finding(
                 "C2ST-ROUND", Verdict.INCONCLUSIVE,
                 f"Rounding alone tells the sets apart: AUC {found.auc:.2f} (95 % CI "
-                f"{between(found.ci)}); typical steps {steps[0]} real, {steps[1]} synthetic",
+                f"{between(found.ci)}; 0 and 1 separate alike); typical steps {steps[0]} real, "
+                f"{steps[1]} synthetic",
                 ["rounding.rounding_auc"],
                 explanation="A difference of the exports, not of the hearts. Both sets were "
                 f"rounded to {found.common:g} µV before the classifiers saw them; a classifier of "

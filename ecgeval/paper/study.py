@@ -149,5 +149,6 @@ def _sets(
         "describes two generators against the real sets that were named."
     )
     return Results(
-        sections=(Section("sets", "What was compared", text, gate=False),), findings=tuple(found)
+        sections=(Section("sets", "The study and the sets", text, gate=False),),
+        findings=tuple(found),
     )

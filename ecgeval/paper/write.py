@@ -99,7 +99,7 @@ def _index(results: Results, written: Mapping[str, str]) -> str:
         lines += [f"## {_md(section.title)}", "", _md(section.summary), ""]
         for f in results.findings:
             if f.section == section.slug:
-                word = str(f.verdict).replace("_", " ")
+                word = f.word
                 lines.append(f"- **{word}** `{f.code}` {_md(f.title)}")
                 if f.explanation not in ("", section.summary):
                     lines.append(f"  {_md(f.explanation)}")

@@ -60,7 +60,7 @@ def attack(
     sides = {"train": e.train, "synth": e.synth} | ({"holdout": holdout} if holdout else {})
     rows = {name: np.flatnonzero(side.signals["beat"].usable) for name, side in sides.items()}
     beats = {name: side.signals["beat"].x[rows[name]] for name, side in sides.items()}
-    flat = {name: x.reshape(len(x), -1) for name, x in beats.items()}
+    flat = {name: x.reshape(len(x), np.prod(x.shape[1:])) for name, x in beats.items()}
     who: dict[str, Any] = {
         f"person_{name}": sides[name].person[rows[name]] if name in sides else None
         for name in ("train", "holdout")

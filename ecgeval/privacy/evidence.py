@@ -117,10 +117,11 @@ def collect(
     permutations: int,
     id_key: str | None,
     progress: Progress,
-    planted_records: int = PLANTED,
+    planted_records: int | None = None,
     delineated: Delineated | None = None,
 ) -> Evidence:
-    """Run the audit; parameters as in `audit_sets`."""
+    """Run the audit; parameters as in `audit_sets`, and training records to plant."""
+    planted_records = PLANTED if planted_records is None else planted_records
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
     given = {"train": train, "holdout": holdout, "synth": synth}
     sets = {name: ecgs for name, ecgs in given.items() if ecgs is not None}

@@ -90,7 +90,11 @@ class Exchange:
         if statistic == "auc":
             return f"AUC {value:.2f} by {detector}"
         q = int(statistic.removeprefix("top"))
-        return f"{round(value * q)} of the {q} patients closest by {detector} in training"
+        expected = round(self.expected[number] * q)
+        return (
+            f"{round(value * q)} of the {q} patients closest by {detector} in training, {expected} "
+            "expected"
+        )
 
 
 def exchange_test(

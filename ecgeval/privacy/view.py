@@ -205,7 +205,7 @@ def there_are(train: int, holdout: int, synth: int) -> str:
     held = plural(holdout, "holdout patient") if holdout else "no holdout known to be drawn alike"
     return (
         f"there are {plural(train, 'training patient')}, {held} and "
-        f"{plural(synth, 'synthetic record')}"
+        f"{plural(synth, 'usable synthetic record')}"
     )
 
 

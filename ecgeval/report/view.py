@@ -124,16 +124,18 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
     alone = audit and "fidelity" not in known
     title = "Privacy audit of synthetic ECGs" if alone else "Synthetic ECGs against real ECGs"
     title = "What changed between two runs" if "diff" in known else title
+    decides = not results.sections or any(s.gate for s in results.sections)
+    headline = results.headline().partition(": ")[2] if decides else _NOTHING_DECIDES
     equivalence = any(f.code in ("FID-EQUIV", "FID-SPREAD") for f in results.findings)
     return {
         "title": clean(manifest.get("title") or title),
         "notice": clean(manifest.get("notice") or ""),
-        "verdict": _verdict(results.verdict),
-        "meaning": _meaning(results),
+        "verdict": _verdict(results.verdict) if decides else _DESCRIBES,
+        "meaning": _meaning(results) if decides else "",
         "reading": _reading(results),
         "intervals": _INTERVALS if equivalence else "",
-        "headline": _prose(results.headline().partition(": ")[2]),
-        "number": _prose(deciding_number(results)),
+        "headline": _prose(headline),
+        "number": _prose(deciding_number(results)) if decides else "",
         "sets": _all_sets(manifest),
         "next": [{"codes": clean(codes), "text": text} for codes, text in next_steps(results)],
         "manifest": [
@@ -146,6 +148,10 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
         "sha256": sha256,
         "audit": audit,
     }
+
+
+_DESCRIBES = {"word": "describes", "symbol": "•", "class": "not-assessable"}
+_NOTHING_DECIDES = "this report describes, section by section; nothing in it passes or fails"
 
 
 def _meaning(results: Results) -> str:

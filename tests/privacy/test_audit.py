@@ -10,7 +10,7 @@ import pytest
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
-from ecgeval.privacy import audit_sets, pseudonyms, split_patients
+from ecgeval.privacy import audit_sets, evidence, pseudonyms, split_patients
 from ecgeval.privacy.sensitivity import TRANSFORMS, plant, promised
 from ecgeval.report.explain import explain, statistic
 from ecgeval.results import Results, Verdict, json_schema
@@ -402,6 +402,20 @@ def test_bad_input_is_refused_with_a_reason(sets) -> None:
         audit_sets(train, holdout, synth.select(slice(0, 0)))
 
 
+def test_synthetic_records_without_a_beat_are_told_not_fallen_over(sets, monkeypatch) -> None:
+    monkeypatch.setattr(evidence, "PLANTED", 4)
+    train, holdout, synth = sets
+    beats = {"train": np.ones((len(train), 8, 275)), "holdout": np.ones((len(holdout), 8, 275))}
+    rng = np.random.default_rng(0)
+    beats = {name: x * rng.normal(size=x.shape).cumsum(axis=2) for name, x in beats.items()}
+    beats["synth"] = np.full((len(synth), 8, 275), np.nan)
+    results = audit_sets(train, holdout, synth, beats=beats, beats_fs=250, **QUICK)
+    for code in ("PRIV-MIA", "PRIV-LINK", "PRIV-WP29"):
+        finding = next(f for f in results.findings if f.code == code)
+        assert finding.verdict == "NOT_ASSESSABLE"
+        assert "0 usable synthetic records" in finding.title
+
+
 def ptbxl_normal(folder) -> EcgSet:
     """Return the NORM records of PTB-XL at 500 Hz, eight independent leads."""
     import wfdb
@@ -416,7 +430,7 @@ def ptbxl_normal(folder) -> EcgSet:
     return EcgSet(np.array(signals, np.float32), 500, leads, index[["patient_id"]])
 
 
-def test_ptbxl_patients_against_other_patients_and_twenty_copies(real_data) -> None:
+def test_ptbxl_patients_against_other_patients_and_twenty_copies(real_data, monkeypatch) -> None:
     # Honest: the "generator" is a third of the patients. Copied: 20 of its records are planted.
     ecgs = ptbxl_normal(real_data("ptbxl"))
     assert len(ecgs) == 238
@@ -430,6 +444,7 @@ def test_ptbxl_patients_against_other_patients_and_twenty_copies(real_data) -> N
     assert verdicts(results)["PRIV-COPIES"] == "PASS"
     assert verdicts(results)["PRIV-EXCHANGE"] == "INCONCLUSIVE"
     synth, planted = with_copies(synth, train, 20)
+    monkeypatch.setattr(evidence, "PLANTED", 4)
     results = audit_sets(train, holdout, synth, **QUICK)
     alias = pseudonyms(train)
     named = table(results, "copies").set_index("synthetic record")["training record"]

@@ -1,21 +1,12 @@
 """Whether train and holdout are drawn alike: size, power, the patient as the unit."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
 from ecgeval.ecgset import EcgSet
-from ecgeval.privacy import audit as audits
 from ecgeval.privacy import audit_sets, evidence, split_patients, view
 from ecgeval.privacy.comparable import P_ALIKE, drawn_alike, record_features
 from ecgeval.results import Verdict
-
-
-@pytest.fixture(autouse=True)
-def few_planted(monkeypatch):
-    """The sensitivity of the search is not what these tests are about."""
-    monkeypatch.setattr(audits, "collect", partial(evidence.collect, planted_records=8))
 
 
 def groups(rng, shift=0.0, patients=40, each=2):

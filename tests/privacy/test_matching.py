@@ -184,7 +184,8 @@ def test_without_a_holdout_as_many_are_looked_at_as_it_takes_to_find_somebody_el
     assert d7.named[:12][known[:12]].all()
 
 
-def test_a_retimed_copy_is_drawn_at_its_speed(sets) -> None:
+def test_a_retimed_copy_is_drawn_at_its_speed(sets, monkeypatch) -> None:
+    monkeypatch.setattr(evidence, "PLANTED", 4)
     train, signals = sets["train"], np.array(sets["synth"].signals)
     t = np.arange(signals.shape[2])
     signals[20] = make_interp_spline(t, train.signals[7], axis=1)(0.93 * t)

@@ -711,3 +711,14 @@ def test_a_long_label_is_shortened_in_the_table_and_whole_in_its_csv(tmp_path) -
     assert kept == prose
     paths = write_report(results, tmp_path, formats=[])
     assert name in paths["table:s.t"].read_text()
+
+
+def test_a_report_in_which_nothing_decides_has_no_verdict(make, tmp_path) -> None:
+    example = make()
+    sections = tuple(replace(s, gate=False) for s in example.sections)
+    write_report(replace(example, sections=sections), tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    banner = page.partition('<div class="banner')[2].partition("</div>")[0]
+    assert "nothing in it passes or fails" in banner
+    assert "NOT ASSESSABLE" not in banner
+    assert "Nothing was tested" not in page
