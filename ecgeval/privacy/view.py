@@ -165,10 +165,10 @@ class View:
         return next(m for m in self.e.matches if m.detector.id == "D2")
 
     def detectors(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield each detector's id and planted copies found; last ``any``, their union."""
+        """Yield each detector's id and planted copies found; first ``any``, their union."""
+        yield "any", self.found
         for m in self.e.matches:
             yield m.detector.id, m.found
-        yield "any", self.found
 
     def summary(self) -> str:
         """Return who was compared, and whether the real sets were apart, in a few words."""
