@@ -66,8 +66,8 @@ WINDOW_S = 4.5
 them whole. Beside D2, which a foreign fill's step disturbs, it raised the recall of copies shifted
 by 5 s from .93 to .98 (60 planted among 238 normal PTB-XL records)."""
 REPLAY_LAG_S = 1.0
-"""Largest shift of a re-timed copy that D7 looks for; with 2 s it found as many, and no fewer of
-the baseline's records came near."""
+"""Largest shift of a re-timed copy that D7 looks for; with 2 s it found as many of 117 planted in
+PTB-XL, and strangers came nearer (99 % of their nearest below .70 instead of .65)."""
 SINGLE_S = (-0.25, 0.45)
 _SINGLE_EDGE_S = 0.05
 _SINGLE_SAMPLES = (

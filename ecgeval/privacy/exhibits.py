@@ -259,10 +259,9 @@ def _pairs(v: View) -> list[dict[str, Any]]:
         partner = next((found.partner[i] for found in e.matches if found.named[i]), m.partner[i])
         if partner < 0:
             continue
-        by = {found.detector.id for found in e.matches if found.named[i]}
-        replayed = next((f for f in e.matches if f.detector.id == "D7" and f.named[i]), None)
-        retimed = replayed is not None and not by & {"D1", "D2", "D3"}
-        used = replayed.detector if retimed and replayed is not None else m.detector
+        by = {found.detector.id: found.detector for found in e.matches if found.named[i]}
+        retimed = "D7" in by and not by.keys() & {"D1", "D2", "D3"}
+        used = by["D7"] if retimed else m.detector
         x, y = (side.signals["record"].x for side in (e.synth, e.train))
         kernel, first = used.kernel(x[[i]], y[[partner]]), np.zeros(1, int)
         real, title = _microvolts(e.train.ecgs, partner), str(e.train.ecgs.ids[partner])

@@ -247,7 +247,7 @@ class _Pairs:
         value, kept, trial = np.full(len(self.row), -1.0), at, at
         for step in range(steps + 1):
             w, d, known = self._read(trial, t)
-            now = self._share(known) * _correlation(w, fixed, known)
+            now = np.where(self._enough(known), _correlation(w, fixed, known), -1.0)
             better = now > value
             value = np.where(better, now, value)
             kept = _chosen(better, trial, kept)
@@ -266,10 +266,10 @@ class _Pairs:
         """Return the correlation over every sample."""
         w, _, known = self._read(at, np.arange(self.samples))
         out = np.minimum(_correlation(w, self.fixed, known), 1.0)
-        return np.where(self._share(known) > 0, out, -1.0)
+        return np.where(self._enough(known), out, -1.0)
 
-    def _share(self, known: np.ndarray) -> np.ndarray:
-        return (known.mean(axis=1) >= self.share).astype(float)
+    def _enough(self, known: np.ndarray) -> np.ndarray:
+        return known.mean(axis=1) >= self.share
 
 
 def _chosen(better: np.ndarray, a: _At, b: _At) -> _At:
