@@ -126,9 +126,13 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -164,8 +168,9 @@ def _leads(leads: str | None) -> tuple[str, ...] | None:
     return None if leads is None else tuple(part.strip() for part in leads.split(","))
 
 
-def _set(source: str, unit: str, native_fs: float | None, labels: str | None,
-         seconds: float | None) -> dict[str, Any]:  # fmt: skip
+def _set(
+    source: str, unit: str, native_fs: float | None, labels: str | None, seconds: float | None
+) -> dict[str, Any]:
     """Return a set's part of a run's configuration, its paths absolute."""
     from ecgeval.config import located
 
@@ -184,8 +189,9 @@ def _config(**settings: Any) -> Any:
     return make(**{key: value for key, value in settings.items() if value is not None})
 
 
-def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
-             device: str = "cpu") -> None:  # fmt: skip
+def _execute(
+    config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool, device: str = "cpu"
+) -> None:
     """Run a configuration, write everything, print the verdict, exit with its code."""
     from ecgeval import pipeline, sets
 
@@ -197,9 +203,13 @@ def _execute(config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool,
     device = _device(device)
     with _progress() as progress:
         results, worker = does.run(
-            config, jobs=jobs, cache=_cache(no_cache), device=device,
-            notify=lambda text: print(f"ecgeval: {text}", file=sys.stderr), progress=progress,
-        )  # fmt: skip
+            config,
+            jobs=jobs,
+            cache=_cache(no_cache),
+            device=device,
+            notify=lambda text: print(f"ecgeval: {text}", file=sys.stderr),
+            progress=progress,
+        )
     # The terminal is the operator's: an audit's report withholds what names a patient's record.
     for ecgs in worker.read_sets:
         _told(ecgs)
@@ -300,8 +310,8 @@ def _largest(results: Results, most: int = 5) -> list[str]:
 
 @app.command()
 def demo(
-    out: Out = Path("reports/demo"), seed: Seed = 0, jobs: Jobs = 2, no_cache: NoCache = False,
-) -> None:  # fmt: skip
+    out: Out = Path("reports/demo"), seed: Seed = 0, jobs: Jobs = 2, no_cache: NoCache = False
+) -> None:
     """The whole pipeline on real ECGs (or stand-ins), to a report; with a planted leak."""
     from ecgeval import pipeline
 
@@ -317,8 +327,11 @@ def demo(
 @app.command()
 def info(
     path: Annotated[str, typer.Argument(metavar="PATH", help="Any SET, or reference:NAME.")],
-    unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    as_json: Json = False,
+) -> None:
     """What is in there: format, n, patients, leads, rate, unit, range, warnings."""
     from ecgeval import sets
 
@@ -347,9 +360,14 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Any SET.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the new store.")],
     fs: Annotated[float | None, typer.Option(help="Resample to this rate, Hz.")] = None,
-    leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
-    seconds: Seconds = None, seed: Seed = 0, force: Force = False,
-) -> None:  # fmt: skip
+    leads: Leads = None,
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
     """Any format to the int16 store, which opens at once and is read in pieces."""
     from ecgeval import io, sets
 
@@ -363,9 +381,16 @@ def convert(
             io.write_store(ecgs, out, progress=progress)
         else:
             io.convert(
-                source, out, fs=fs, leads=_leads(leads), unit=unit, labels=labels,
-                seconds=seconds, native_fs=native_fs, progress=progress,
-            )  # fmt: skip
+                source,
+                out,
+                fs=fs,
+                leads=_leads(leads),
+                unit=unit,
+                labels=labels,
+                seconds=seconds,
+                native_fs=native_fs,
+                progress=progress,
+            )
     ecgs = io.read_store(out)
     _told(ecgs)
     print(f"{ecgs!r} written to {out}")
@@ -389,9 +414,15 @@ def generate(
 
     with _progress() as progress:
         ecgs = sets.generate_store(
-            generator, n, out, checkpoint=checkpoint, seed=seed, leads=_leads(leads),
-            device=_device(device), progress=progress,
-        )  # fmt: skip
+            generator,
+            n,
+            out,
+            checkpoint=checkpoint,
+            seed=seed,
+            leads=_leads(leads),
+            device=_device(device),
+            progress=progress,
+        )
     print(f"{ecgs!r} written to {out}")
 
 
@@ -415,48 +446,85 @@ def train(
     holdout: Annotated[
         float, typer.Option(help="Share of the patients that training never sees.")
     ] = 0.2,
-    unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
-    seconds: Seconds = None, assume_independent: Independent = False, seed: Seed = 0,
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    seconds: Seconds = None,
+    assume_independent: Independent = False,
+    seed: Seed = 0,
     score: Annotated[
         str | None,
-        typer.Option(help="SET of real ECGs to score checkpoints against; --data's own: its "
-                     "patients held out."),
+        typer.Option(
+            help="SET of real ECGs to score checkpoints against; --data's own: its "
+            "patients held out."
+        ),
     ] = None,
     score_records: Annotated[
         int, typer.Option(min=20, help="Records of each checkpoint that are scored.")
     ] = 500,
-    jobs: Jobs = 1, no_cache: NoCache = False, device: Device = "cpu",
-) -> None:  # fmt: skip
+    jobs: Jobs = 1,
+    no_cache: NoCache = False,
+    device: Device = "cpu",
+) -> None:
     """Train a generator (WGAN-GP); the same command goes on with a run that was stopped."""
     from ecgeval import sets, sweep
     from ecgeval.generators.training import Settings
 
     settings = Settings(
-        generator, width, critic_width, epochs, batch, critic_steps, learning_rate, ema=ema,
-        accumulate=accumulate, mixed=mixed, checkpoint_epochs=checkpoint_epochs, holdout=holdout,
+        generator,
+        width,
+        critic_width,
+        epochs,
+        batch,
+        critic_steps,
+        learning_rate,
+        ema=ema,
+        accumulate=accumulate,
+        mixed=mixed,
+        checkpoint_epochs=checkpoint_epochs,
+        holdout=holdout,
         seed=seed,
-    )  # fmt: skip
+    )
     _writable(out)
     with _progress() as progress:
         ecgs = sets.read(
-            data, unit=unit, labels=labels, seconds=seconds, native_fs=native_fs, seed=seed,
+            data,
+            unit=unit,
+            labels=labels,
+            seconds=seconds,
+            native_fs=native_fs,
+            seed=seed,
             progress=progress,
-        )  # fmt: skip
+        )
         _told(ecgs)
         path = sweep.train(
-            ecgs, out, settings, device=_device(device), assume_independent=assume_independent,
-            score=ecgs if score == data else score, score_records=score_records, jobs=jobs,
-            cache=_cache(no_cache), progress=progress,
-        )  # fmt: skip
+            ecgs,
+            out,
+            settings,
+            device=_device(device),
+            assume_independent=assume_independent,
+            score=ecgs if score == data else score,
+            score_records=score_records,
+            jobs=jobs,
+            cache=_cache(no_cache),
+            progress=progress,
+        )
     print(f"{path}; go on with `ecgeval compare REAL {path} -n 1000 --out DIR`")
 
 
 @app.command()
 def delineate(
-    source: Annotated[str, typer.Argument(metavar="SET")], out: Out, method: Method = "ecgeval",
-    leads: Leads = None, unit: Unit = "auto", native_fs: NativeFs = None, labels: Labels = None,
-    seconds: Seconds = None, seed: Seed = 0, jobs: Jobs = 1,
-) -> None:  # fmt: skip
+    source: Annotated[str, typer.Argument(metavar="SET")],
+    out: Out,
+    method: Method = "ecgeval",
+    leads: Leads = None,
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+) -> None:
     """P-QRS-T marks and representative beats of every record, to marks.npz and status.csv."""
     import numpy as np
     import pandas as pd
@@ -466,16 +534,27 @@ def delineate(
     _writable(out, source)
     with _progress() as progress:
         ecgs = sets.read(
-            source, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
-            native_fs=native_fs, seed=seed, progress=progress,
-        )  # fmt: skip
+            source,
+            leads=_leads(leads),
+            unit=unit,
+            labels=labels,
+            seconds=seconds,
+            native_fs=native_fs,
+            seed=seed,
+            progress=progress,
+        )
         marks = delineation.delineate(ecgs, method=method, jobs=jobs, progress=progress)
     _told(ecgs)
     arrays: dict[str, Any] = {k: v for k, v in vars(marks).items() if isinstance(v, np.ndarray)}
     np.savez_compressed(
-        out / "marks.npz", fs=marks.fs, method=marks.method, record_id=ecgs.ids.to_numpy(str),
-        mark_names=np.array(delineation.MARKS), lead_names=np.array(marks.leads), **arrays,
-    )  # fmt: skip
+        out / "marks.npz",
+        fs=marks.fs,
+        method=marks.method,
+        record_id=ecgs.ids.to_numpy(str),
+        mark_names=np.array(delineation.MARKS),
+        lead_names=np.array(marks.leads),
+        **arrays,
+    )
     status = pd.DataFrame(
         {
             "status": [delineation.Status(code).name.lower() for code in marks.status],
@@ -494,10 +573,16 @@ def delineate(
 def measure(
     source: Annotated[str, typer.Argument(metavar="SET")],
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
-    method: Method = "ecgeval", leads: Leads = None, unit: Unit = "auto",
-    native_fs: NativeFs = None, labels: Labels = None, seconds: Seconds = None,
-    seed: Seed = 0, jobs: Jobs = 1, no_cache: NoCache = False,
-) -> None:  # fmt: skip
+    method: Method = "ecgeval",
+    leads: Leads = None,
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    no_cache: NoCache = False,
+) -> None:
     """Intervals, amplitudes, axes and rhythm: one row a record, to a CSV."""
     from ecgeval import pipeline, sets
 
@@ -505,9 +590,15 @@ def measure(
         raise UsageError(f"--out {out} is a folder; expected a CSV file, as in measures.csv")
     with _progress() as progress:
         ecgs = sets.read(
-            source, leads=_leads(leads), unit=unit, labels=labels, seconds=seconds,
-            native_fs=native_fs, seed=seed, progress=progress,
-        )  # fmt: skip
+            source,
+            leads=_leads(leads),
+            unit=unit,
+            labels=labels,
+            seconds=seconds,
+            native_fs=native_fs,
+            seed=seed,
+            progress=progress,
+        )
         found = pipeline.features(
             ecgs, method=method, jobs=jobs, cache=_cache(no_cache), progress=progress
         )
@@ -535,19 +626,31 @@ def compare(
     margins: Annotated[
         str, typer.Option(help="Equivalence margins: lenient, strict or a TOML file.")
     ] = "lenient",
-    method: Method = "ecgeval", leads: Leads = None, unit: Unit = "auto",
-    native_fs: NativeFs = None, labels: Labels = None, seconds: Seconds = None,
-    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1,
-    quick: Quick = False, device: Device = "cpu",
-    no_cache: NoCache = False, as_json: Json = False,
-) -> None:  # fmt: skip
+    method: Method = "ecgeval",
+    leads: Leads = None,
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    seconds: Seconds = None,
+    assume_independent: Independent = False,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    quick: Quick = False,
+    device: Device = "cpu",
+    no_cache: NoCache = False,
+    as_json: Json = False,
+) -> None:
     """Fidelity: do the synthetic ECGs behave like the real ones, and where do they not?"""
     config = _config(
-        seed=seed, method=method, leads=_leads(leads), quick=quick,
-        assume_independent=assume_independent, compare={"margins": margins},
+        seed=seed,
+        method=method,
+        leads=_leads(leads),
+        quick=quick,
+        assume_independent=assume_independent,
+        compare={"margins": margins},
         real=_set(real, unit, native_fs, labels, seconds),
         synth=_set(synth, unit, native_fs, None, seconds) | {"n": n},
-    )  # fmt: skip
+    )
     _execute(config, out, jobs, no_cache, as_json, device)
 
 
@@ -577,22 +680,33 @@ def audit(
     bench_repeats: Annotated[
         int, typer.Option(min=20, help="Repeats of the bench for size and power.")
     ] = 500,
-    method: Method = "ecgeval", unit: Unit = "auto", native_fs: NativeFs = None,
-    labels: Labels = None, seconds: Seconds = None,
-    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1,
-    device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
-) -> None:  # fmt: skip
+    method: Method = "ecgeval",
+    unit: Unit = "auto",
+    native_fs: NativeFs = None,
+    labels: Labels = None,
+    seconds: Seconds = None,
+    assume_independent: Independent = False,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    device: Device = "cpu",
+    no_cache: NoCache = False,
+    as_json: Json = False,
+) -> None:
     """Privacy: copies of training patients, and whether training and holdout are told apart."""
     config = _config(
-        seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
+        seed=seed,
+        method=method,
+        assume_independent=assume_independent,
+        show_traces=show_traces,
         audit={
-            "permutations": permutations, "bench": bench_repeats if bench else 0,
+            "permutations": permutations,
+            "bench": bench_repeats if bench else 0,
             "critic": critic and str(Path(critic).resolve()),
         },
         train=_set(train, unit, native_fs, labels, seconds),
         holdout=holdout and _set(holdout, unit, native_fs, labels, seconds),
         synth=_set(synth, unit, native_fs, None, seconds) | {"n": n},
-    )  # fmt: skip
+    )
     _execute(config, out, jobs, no_cache, as_json, device)
 
 
@@ -602,8 +716,11 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write to; default reports/NAME.")
     ] = None,
-    jobs: Jobs = 1, device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
-) -> None:  # fmt: skip
+    jobs: Jobs = 1,
+    device: Device = "cpu",
+    no_cache: NoCache = False,
+    as_json: Json = False,
+) -> None:
     """What a configuration says: a comparison, an audit, or both; cached and resumable."""
     from ecgeval.config import load
 
@@ -681,8 +798,10 @@ def paper(
     out: Out,
     real: Annotated[
         list[str] | None,
-        typer.Option(help="SET of real ECGs or reference:NAME; give it again for more. Default: "
-                     "the first normal records of PTB-XL, and LUDB, where they can be had."),
+        typer.Option(
+            help="SET of real ECGs or reference:NAME; give it again for more. Default: "
+            "the first normal records of PTB-XL, and LUDB, where they can be had."
+        ),
     ] = None,
     generator: Annotated[
         list[str] | None,
@@ -694,9 +813,14 @@ def paper(
     margins: Annotated[
         str, typer.Option(help="Equivalence margins: lenient, strict or a TOML file.")
     ] = "lenient",
-    assume_independent: Independent = False, seed: Seed = 0, jobs: Jobs = 1, quick: Quick = False,
-    device: Device = "cpu", no_cache: NoCache = False, as_json: Json = False,
-) -> None:  # fmt: skip
+    assume_independent: Independent = False,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    quick: Quick = False,
+    device: Device = "cpu",
+    no_cache: NoCache = False,
+    as_json: Json = False,
+) -> None:
     """The evaluation of Thambawita et al. 2021: its figures and tables, for a manuscript.
 
     Exit code 0 when it ran: it describes, and nothing in it gates.
@@ -706,10 +830,19 @@ def paper(
     _writable(out)
     with _progress() as progress:
         results = study.paper(
-            real, generator or study.GENERATED, n=n, seed=seed, quick=quick,
-            article=out / study.ARTICLE, margins=margins, assume_independent=assume_independent,
-            jobs=jobs, cache=_cache(no_cache), device=_device(device), progress=progress,
-        )  # fmt: skip
+            real,
+            generator or study.GENERATED,
+            n=n,
+            seed=seed,
+            quick=quick,
+            article=out / study.ARTICLE,
+            margins=margins,
+            assume_independent=assume_independent,
+            jobs=jobs,
+            cache=_cache(no_cache),
+            device=_device(device),
+            progress=progress,
+        )
         written = study.write_paper(results, out)
     if as_json:
         findings = json.loads(results.findings_frame().to_json(orient="records"))
@@ -749,8 +882,11 @@ def benchmark_delineation(
     most: Annotated[
         int, typer.Option("--worst", min=0, help="Pictures of the K worst records a method.")
     ] = 10,
-    leads: Leads = None, unit: Unit = "auto", jobs: Jobs = 1, as_json: Json = False,
-) -> None:  # fmt: skip
+    leads: Leads = None,
+    unit: Unit = "auto",
+    jobs: Jobs = 1,
+    as_json: Json = False,
+) -> None:
     """Marks against those of cardiologists: F1, errors, intervals, false P waves, time."""
     from ecgeval import io
     from ecgeval.delineation import METHODS, benchmark
@@ -763,9 +899,12 @@ def benchmark_delineation(
         _writable(out)
     with _progress() as progress:
         ecgs, references = io.read_annotated(
-            data, annotations=annotations.split(",") if annotations is not None else None,
-            leads=_leads(leads), unit=unit, progress=progress,
-        )  # fmt: skip
+            data,
+            annotations=annotations.split(",") if annotations is not None else None,
+            leads=_leads(leads),
+            unit=unit,
+            progress=progress,
+        )
         outcomes = [
             benchmark.run(ecgs, references, name, jobs=jobs, progress=progress) for name in methods
         ]
@@ -778,10 +917,18 @@ def benchmark_delineation(
         for outcome in outcomes:
             _draw_worst(outcome, bad[outcome.method].index, ecgs, references, out / "worst")
     if as_json:
-        parts = {k: json.loads(tables[k].to_json(orient="records")) for k in
-                 ("methods", "marks", "intervals")}  # fmt: skip
-        body = {"data": data, "records": len(ecgs), "leads": ecgs.leads, "fs": ecgs.fs, **parts,
-                "worst": {name: list(rows.index) for name, rows in bad.items()}}  # fmt: skip
+        parts = {
+            k: json.loads(tables[k].to_json(orient="records"))
+            for k in ("methods", "marks", "intervals")
+        }
+        body = {
+            "data": data,
+            "records": len(ecgs),
+            "leads": ecgs.leads,
+            "fs": ecgs.fs,
+            **parts,
+            "worst": {name: list(rows.index) for name, rows in bad.items()},
+        }
         print(json.dumps(body, indent=1, ensure_ascii=False))
         return
     print(f"{data}: {len(ecgs)} records, {len(ecgs.leads)} leads, {ecgs.fs:g} Hz\n")
@@ -828,18 +975,30 @@ def _print_agreement(tables: Any) -> None:
 
     row("mark", "method", "annotated", "F1 at 150 ms", "F1 at 40 ms", "error, ms")
     for _, r in tables["marks"].iterrows():
-        row(r["mark"], r["method"], f"{r['n']:.0f}", shown(r["f1_150"]), shown(r["f1_40"]),
-            error(r))  # fmt: skip
+        row(
+            r["mark"], r["method"], f"{r['n']:.0f}", shown(r["f1_150"]), shown(r["f1_40"]), error(r)
+        )
     print()
     row("interval", "method", "annotated", "not found", "error, ms")
     for _, r in tables["intervals"].iterrows():
-        row(r["interval"].removesuffix("_ms"), r["method"], f"{r['n']:.0f}", f"{r['missing']:.0f}",
-            error(r))  # fmt: skip
+        row(
+            r["interval"].removesuffix("_ms"),
+            r["method"],
+            f"{r['n']:.0f}",
+            f"{r['missing']:.0f}",
+            error(r),
+        )
     print()
     row("", "method", "records", "failed", "false P", "CPU ms/ECG")
     for _, r in tables["methods"].iterrows():
-        row("", r["method"], f"{r['records']}", f"{r['failures']}",
-            f"{r['false_p']} of {r['p_less']}", f"{r['cpu_ms']:.2f}")  # fmt: skip
+        row(
+            "",
+            r["method"],
+            f"{r['records']}",
+            f"{r['failures']}",
+            f"{r['false_p']} of {r['p_less']}",
+            f"{r['cpu_ms']:.2f}",
+        )
 
 
 def _told(ecgs: Any) -> None:

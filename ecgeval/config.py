@@ -53,8 +53,14 @@ SetField = Annotated[SetConfig, BeforeValidator(_as_set)]
 
 
 PART_NAMES = (
-    "fidelity", "joint", "plausibility", "classifier", "manifold", "usefulness", "subgroups",
-)  # fmt: skip
+    "fidelity",
+    "joint",
+    "plausibility",
+    "classifier",
+    "manifold",
+    "usefulness",
+    "subgroups",
+)
 """Sections of a comparison, as in `ecgeval.compare.parts`, which is not imported for its names."""
 
 
@@ -88,19 +94,22 @@ class AuditConfig(_Strict):
         0, ge=0, description="repeats of the planted-leak bench: what the audit would have found"
     )
     planted: int = Field(
-        0, ge=0,
+        0,
+        ge=0,
         description="audit once more after this many disguised copies were planted: shows a leak",
-    )  # fmt: skip
+    )
     critic: str | None = Field(
         None,
         description="checkpoint of the generator's run that holds its critic (last.pt), which is "
         "asked who was trained on; default: `synth`, where it is such a file",
     )
     holdout_share: float | None = Field(
-        None, gt=0, lt=1,
+        None,
+        gt=0,
+        lt=1,
         description="split `real` by patient into train and holdout; only honest where the "
         "generator was trained on that same train part",
-    )  # fmt: skip
+    )
 
 
 class ReportConfig(_Strict):
@@ -242,7 +251,9 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
             model = SetConfig
         elif name in ("compare", "audit", "report"):
             parts: dict[str, type[BaseModel]] = {
-                "compare": CompareConfig, "audit": AuditConfig, "report": ReportConfig,
-            }  # fmt: skip
+                "compare": CompareConfig,
+                "audit": AuditConfig,
+                "report": ReportConfig,
+            }
             model = parts[name]
     return list(model.model_fields)

@@ -29,12 +29,7 @@ STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4",
 INT16_LIMIT_MV = 32.767
 """Largest amplitude an int16 array of microvolts holds."""
 
-DERIVABLE = {
-    "III": (-1.0, 1.0),
-    "aVR": (-0.5, -0.5),
-    "aVL": (1.0, -0.5),
-    "aVF": (-0.5, 1.0),
-}
+DERIVABLE = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
 """Limb leads as (a, b) of a*I + b*II (Einthoven's and Goldberger's definitions)."""
 
 _REJECTED_COLUMNS = ["record_id", "reason", "detail"]

@@ -68,10 +68,8 @@ def map_shards(
         where `items` has no length.
     """
     return list(
-        each_shard(
-            function, items, jobs=jobs, stage=stage, progress=progress, weights=weights
-        )
-    )  # fmt: skip
+        each_shard(function, items, jobs=jobs, stage=stage, progress=progress, weights=weights)
+    )
 
 
 def each_shard(

@@ -177,12 +177,7 @@ def _features_block(
         known = np.isfinite(beats).all(axis=(1, 2))
         lower = resample(np.where(known[:, None, None], beats, 0), fs, _BEAT_FS)
         beats = np.where(known[:, None, None], lower, np.nan).astype(np.float32)
-    result = {
-        "measures": table,
-        "outcome": outcome.astype("U24"),
-        "beats": beats,
-        "checks": checks,
-    }
+    result = {"measures": table, "outcome": outcome.astype("U24"), "beats": beats, "checks": checks}
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial_file = file.with_suffix(f".{os.getpid()}.partial.npz")
@@ -276,9 +271,13 @@ def compare(
     real = real if isinstance(real, Reference) else _read_real(real, progress=progress)
     synth = sets.read(synth, seed=seed, progress=progress)
     config = make(
-        seed=seed, method=method, leads=leads, quick=quick, assume_independent=assume_independent,
+        seed=seed,
+        method=method,
+        leads=leads,
+        quick=quick,
+        assume_independent=assume_independent,
         compare={"margins": margins},
-    )  # fmt: skip
+    )
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
     results = worker.compare(real, synth, show_records=show_traces)
     return results.with_manifest(worker.manifest(real=real, synth=synth))
@@ -337,9 +336,12 @@ def audit(
     held = None if holdout is None else sets.read(holdout, progress=progress)
     synth = sets.read(synth, seed=seed, progress=progress)
     config = make(
-        seed=seed, method=method, assume_independent=assume_independent, show_traces=show_traces,
+        seed=seed,
+        method=method,
+        assume_independent=assume_independent,
+        show_traces=show_traces,
         audit={"permutations": permutations, "critic": critic and str(critic)},
-    )  # fmt: skip
+    )
     worker = Run(config, jobs=jobs, cache=cache, progress=progress)
     worker.heed_split(train, held, source)
     results = worker.audit(train, held, synth, critic=worker.critic_of(source))
@@ -393,8 +395,10 @@ class Run:
                 f"{', '.join(map(str, real.records.columns))}"
             )
         independent = self.config.assume_independent
-        patients = [real.patients(assume_independent=independent),
-                    synth.patients(assume_independent=True)]  # fmt: skip
+        patients = [
+            real.patients(assume_independent=independent),
+            synth.patients(assume_independent=True),
+        ]
         for name, who in zip(("real", "synthetic"), patients, strict=True):
             if len(set(who)) < MIN_PATIENTS:
                 records, people = f"{len(who)} record{'s' * (len(who) != 1)}", len(set(who))
@@ -414,10 +418,14 @@ class Run:
         with self.timed("compare quality"):
             outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
             results = compare_quality(
-                outcomes[0][0], outcomes[1][0],
-                patients_real=outcomes[0][1], patients_synth=outcomes[1][1],
-                notes=both.notes, cohort=isinstance(both, Aligned), seed=self.config.seed,
-            )  # fmt: skip
+                outcomes[0][0],
+                outcomes[1][0],
+                patients_real=outcomes[0][1],
+                patients_synth=outcomes[1][1],
+                notes=both.notes,
+                cohort=isinstance(both, Aligned),
+                seed=self.config.seed,
+            )
             if isinstance(both, Aligned):
                 results = results + without_waveforms(both)
             if not {"fidelity", "joint", "plausibility"} & set(self.config.compare.parts):
@@ -426,15 +434,24 @@ class Run:
                     results, sections=tuple(replace(s, gate=False) for s in results.sections)
                 )
         csv = (self.config.compare.interpreter_real, self.config.compare.interpreter_synth)
-        sides = (_side(feats[0], real, patients[0], csv[0]),
-                 _side(feats[1], synth, patients[1], csv[1]))  # fmt: skip
+        sides = (
+            _side(feats[0], real, patients[0], csv[0]),
+            _side(feats[1], synth, patients[1], csv[1]),
+        )
         pair = Pair(
-            *sides, feats[0].beats_fs, feats[0].beats_zero, margins,
+            *sides,
+            feats[0].beats_fs,
+            feats[0].beats_zero,
+            margins,
             derived=tuple(lead for lead in synth.leads if lead not in found[1].leads),
-            by=self.config.compare.by, seed=self.config.seed, jobs=self.jobs,
-            quick=self.config.quick, refit=self.config.compare.refit, device=self.device,
+            by=self.config.compare.by,
+            seed=self.config.seed,
+            jobs=self.jobs,
+            quick=self.config.quick,
+            refit=self.config.compare.refit,
+            device=self.device,
             progress=self.progress,
-        )  # fmt: skip
+        )
         for name, part in PARTS.items():
             if name in self.config.compare.parts:
                 with self.timed(f"compare {name}"):
@@ -446,9 +463,14 @@ class Run:
         return results + Results(figures=tuple(pictures))
 
     def audit(
-        self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet, *,
-        critic: str | None = None, section: str = "privacy",
-    ) -> Results:  # fmt: skip
+        self,
+        train: EcgSet,
+        holdout: EcgSet | None,
+        synth: EcgSet,
+        *,
+        critic: str | None = None,
+        section: str = "privacy",
+    ) -> Results:
         """Return one audit section; `critic` is a checkpoint that holds one."""
         from ecgeval.privacy import audit_sets
 
@@ -463,15 +485,23 @@ class Run:
                 scores = self._scores(critic, {k: s for k, s in given.items() if k != "synth"})
         with self.timed(f"audit {section}"):
             return audit_sets(
-                aligned["train"], aligned.get("holdout"), aligned["synth"],
+                aligned["train"],
+                aligned.get("holdout"),
+                aligned["synth"],
                 beats={name: f.beats for name, f in feats.items()},
-                beats_fs=feats["synth"].beats_fs, delineated=self._beats, critic=scores,
+                beats_fs=feats["synth"].beats_fs,
+                delineated=self._beats,
+                critic=scores,
                 id_key=train.fingerprint("id-key"),
-                seed=self.config.seed, jobs=self.jobs, section=section,
-                device=self.device, assume_independent=self.config.assume_independent,
+                seed=self.config.seed,
+                jobs=self.jobs,
+                section=section,
+                device=self.device,
+                assume_independent=self.config.assume_independent,
                 show_traces=self.config.show_traces,
-                permutations=self.config.audit.permutations, progress=self.progress,
-            )  # fmt: skip
+                permutations=self.config.audit.permutations,
+                progress=self.progress,
+            )
 
     def critic_of(self, source: Source | None) -> str | None:
         """Return the checkpoint whose critic is asked: the one named, or `source` if it has one."""
@@ -534,18 +564,24 @@ class Run:
 
         if holdout is None:
             raise UsageError("the planted-leak bench needs a holdout: give `holdout`")
-        both = harmonise(train, holdout, synth,
-                         names=("the train set", "the holdout set", "the synth set"))  # fmt: skip
+        both = harmonise(
+            train, holdout, synth, names=("the train set", "the holdout set", "the synth set")
+        )
         named = dict(zip(("train", "holdout", "synth"), both.sets, strict=True))
         feats = {name: self._features(s, name) for name, s in named.items()}
         with self.timed("bench"):
             return run_bench(
-                *both.sets, beats={name: f.beats for name, f in feats.items()},
-                beats_fs=feats["synth"].beats_fs, delineated=self._beats,
+                *both.sets,
+                beats={name: f.beats for name, f in feats.items()},
+                beats_fs=feats["synth"].beats_fs,
+                delineated=self._beats,
                 repeats=self.config.audit.bench,
-                seed=self.config.seed, jobs=self.jobs, device=self.device,
-                assume_independent=self.config.assume_independent, progress=self.progress,
-            )  # fmt: skip
+                seed=self.config.seed,
+                jobs=self.jobs,
+                device=self.device,
+                assume_independent=self.config.assume_independent,
+                progress=self.progress,
+            )
 
     def planted(self, train: EcgSet, holdout: EcgSet | None, synth: EcgSet) -> Results:
         """Audit `synth` after copies of training records were put into it: a demonstration."""
@@ -566,10 +602,17 @@ class Run:
         """Return the set that a part of the configuration names."""
         with self.timed("read"):
             ecgs = sets.read(
-                part.source, leads=self.config.leads, unit=part.unit,
-                native_fs=part.native_fs, labels=part.labels, seconds=part.seconds, n=part.n,
-                seed=self.config.seed, device=self.device, progress=self.progress,
-            )  # fmt: skip
+                part.source,
+                leads=self.config.leads,
+                unit=part.unit,
+                native_fs=part.native_fs,
+                labels=part.labels,
+                seconds=part.seconds,
+                n=part.n,
+                seed=self.config.seed,
+                device=self.device,
+                progress=self.progress,
+            )
         self.read_sets.append(ecgs)
         return ecgs
 
@@ -637,8 +680,9 @@ class Run:
             "peak_memory_worker_mb": round(children / 1024, 1),
         }
 
-    def _foretell(self, measures: pd.DataFrame, n_synth: int, margins: Margins,
-                  patients: np.ndarray) -> None:  # fmt: skip
+    def _foretell(
+        self, measures: pd.DataFrame, n_synth: int, margins: Margins, patients: np.ndarray
+    ) -> None:
         """Say what these sizes can show at best, before anything is compared."""
         from ecgeval.compare.power import planned_power, power_text
 
@@ -654,9 +698,13 @@ class Run:
             new = np.array([key not in self._met for key in keys])
             if new.any():
                 fresh = features(
-                    ecgs.select(new), method=self.config.method, jobs=self.jobs, cache=self.cache,
-                    stage=stage, progress=self.progress,
-                )  # fmt: skip
+                    ecgs.select(new),
+                    method=self.config.method,
+                    jobs=self.jobs,
+                    cache=self.cache,
+                    stage=stage,
+                    progress=self.progress,
+                )
                 for row, key in enumerate(key for key, n in zip(keys, new, strict=True) if n):
                     self._met[key] = (fresh, row)
             return _gather([self._met[key] for key in keys], ecgs.ids)
@@ -679,10 +727,13 @@ class Run:
             for row in np.sort(rng.permutation(usable)[:_PICTURES]):
                 records.append(trace(ecgs, int(row), name))
         return Figure(
-            "fidelity.paper", "ecg_paper", "On ECG paper",
+            "fidelity.paper",
+            "ecg_paper",
+            "On ECG paper",
             {"fs": min(synth.fs, _BEAT_FS), "leads": list(synth.leads), "records": records},
-            "Records drawn at random, 25 mm/s and 10 mm/mV.", "fidelity",
-        )  # fmt: skip
+            "Records drawn at random, 25 mm/s and 10 mm/mV.",
+            "fidelity",
+        )
 
 
 @dataclass
@@ -744,9 +795,11 @@ def run(
         from ecgeval.privacy import split_patients
 
         given["train"], given["holdout"] = split_patients(
-            given["real"], 1 - config.audit.holdout_share, child_rng(config.seed, "split"),
+            given["real"],
+            1 - config.audit.holdout_share,
+            child_rng(config.seed, "split"),
             assume_independent=config.assume_independent,
-        )  # fmt: skip
+        )
     auditing = "train" in given
     if auditing:
         worker.heed_split(given["train"], given.get("holdout"), config.synth.source)
@@ -758,9 +811,11 @@ def run(
         results = results + worker.compare(given["real"], synth, show_records=show)
     if auditing:
         audited = worker.audit(
-            given["train"], given.get("holdout"), synth,
+            given["train"],
+            given.get("holdout"),
+            synth,
             critic=worker.critic_of(config.synth.source),
-        )  # fmt: skip
+        )
         if not config.show_traces and isinstance(given.get("real"), EcgSet):
             worker.measures["real"] = _pseudonymous(
                 worker.measures["real"], given["train"], given["real"]
@@ -784,8 +839,10 @@ def _check(config: RunConfig) -> None:
             "the configuration names neither `real` (for a comparison) nor `train` (for an audit)"
         )
     for name, what in (
-        ("synth", "`synth`"), ("train", "`train` of an audit"), ("holdout", "`holdout` of an audit")
-    ):  # fmt: skip
+        ("synth", "`synth`"),
+        ("train", "`train` of an audit"),
+        ("holdout", "`holdout` of an audit"),
+    ):
         refuse(getattr(getattr(config, name), "source", None), what)
     if config.holdout is not None and config.train is None:
         raise UsageError("`holdout` goes with `train`: name the generator's training set too")
@@ -810,9 +867,12 @@ def _beside(reference: Reference, synth: Features) -> list[Features]:
     """
     beats = np.full((len(reference), *synth.beats.shape[1:]), np.nan, dtype=np.float32)
     real = replace(
-        synth, measures=reference.measures, outcome=reference.records["outcome"], beats=beats,
+        synth,
+        measures=reference.measures,
+        outcome=reference.records["outcome"],
+        beats=beats,
         checks=None,
-    )  # fmt: skip
+    )
     return [real, replace(synth, measures=rounded(synth.measures))]
 
 
@@ -835,10 +895,11 @@ def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
     every = list(parts.values())
     if len(every) == 1 and np.array_equal(rows, np.arange(len(every[0].outcome))):
         return replace(
-            every[0], measures=every[0].measures.set_axis(ids),
+            every[0],
+            measures=every[0].measures.set_axis(ids),
             outcome=every[0].outcome.set_axis(ids),
             checks=None if every[0].checks is None else every[0].checks.set_axis(ids),
-        )  # fmt: skip
+        )
 
     def pick(values: list[np.ndarray]) -> np.ndarray:
         return np.concatenate(values)[rows] if len(values) > 1 else values[0][rows]
@@ -856,9 +917,10 @@ def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
         if first.checks is None
         else pd.DataFrame(
             pick([p.checks.to_numpy() for p in every if p.checks is not None]),
-            index=ids, columns=first.checks.columns,
+            index=ids,
+            columns=first.checks.columns,
         ),
-    )  # fmt: skip
+    )
 
 
 def _pseudonymous(table: pd.DataFrame, train: EcgSet, ecgs: EcgSet | None) -> pd.DataFrame:
@@ -939,13 +1001,14 @@ def _beats_figure(leads: tuple[str, ...], feats: list[Features]) -> Figure:
             }
         )
     return Figure(
-        "fidelity.beats", "beats", "Representative beats",
-        {"fs": feats[0].beats_fs, "zero": feats[0].beats_zero, "leads": list(leads),
-         "sets": shown},
+        "fidelity.beats",
+        "beats",
+        "Representative beats",
+        {"fs": feats[0].beats_fs, "zero": feats[0].beats_zero, "leads": list(leads), "sets": shown},
         "Median over records of each record's representative beat; the band holds 90 % of "
         "records at each moment.",
         "fidelity",
-    )  # fmt: skip
+    )
 
 
 def _describe(ecgs: EcgSet | Reference, withhold: bool) -> dict[str, Any]:

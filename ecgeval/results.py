@@ -98,12 +98,18 @@ _SAYS: dict[tuple[str, Verdict], str] = {
     (
         (code, Verdict.INCONCLUSIVE)
         for code in (
-            "C2ST-ROUND", "DIFF-MOVED", "FID-KS", "MANI-REPEATS", "MANI-SPACES",
-            "PLAUS-INTERPRETER", "SUB-HETERO", "SUB-LIKE",
+            "C2ST-ROUND",
+            "DIFF-MOVED",
+            "FID-KS",
+            "MANI-REPEATS",
+            "MANI-SPACES",
+            "PLAUS-INTERPRETER",
+            "SUB-HETERO",
+            "SUB-LIKE",
         )
     ),
     "describes",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -368,10 +374,26 @@ class Results:
                 row[f"{name}_low"], row[f"{name}_high"] = low, high
             rows.append(row)
         order = [
-            "id", "label", "value", "ci_low", "ci_high", "level", "unit", "p", "p_adjusted",
-            "floor_low", "floor_high", "null", "better", "n_real", "n_synth", "patients_real",
-            "patients_synth", "method", "seed",
-        ]  # fmt: skip
+            "id",
+            "label",
+            "value",
+            "ci_low",
+            "ci_high",
+            "level",
+            "unit",
+            "p",
+            "p_adjusted",
+            "floor_low",
+            "floor_high",
+            "null",
+            "better",
+            "n_real",
+            "n_synth",
+            "patients_real",
+            "patients_synth",
+            "method",
+            "seed",
+        ]
         return pd.DataFrame(rows, columns=order).set_index("id")
 
     def findings_frame(self) -> pd.DataFrame:
@@ -619,23 +641,41 @@ def json_schema() -> dict[str, Any]:
 
     estimate = record(
         id={"type": "string", "pattern": r"^[\w\-]+(\.[\w\-]+)+$"},
-        value=number, ci=pair, floor=pair, null=number, unit=text, method=text, label=text,
+        value=number,
+        ci=pair,
+        floor=pair,
+        null=number,
+        unit=text,
+        method=text,
+        label=text,
         p={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
         p_adjusted={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
-        n_real=count, n_synth=count, patients_real=count, patients_synth=count,
+        n_real=count,
+        n_synth=count,
+        patients_real=count,
+        patients_synth=count,
         better={"enum": ["lower", "higher", "near_null", "descriptive"]},
         seed={"type": ["integer", "null"]},
         level={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    )  # fmt: skip
+    )
     finding = record(
         code={"type": "string", "pattern": r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"},
-        verdict=verdict, title=text, explanation=text, estimates=listing(text), rule=text,
-        section=text, gate={"type": "boolean"},
-    )  # fmt: skip
+        verdict=verdict,
+        title=text,
+        explanation=text,
+        estimates=listing(text),
+        rule=text,
+        section=text,
+        gate={"type": "boolean"},
+    )
     table = record(
-        id=text, title=text, caption=text, section=text,
-        columns=listing(text), rows=listing({"type": "array"}),
-    )  # fmt: skip
+        id=text,
+        title=text,
+        caption=text,
+        section=text,
+        columns=listing(text),
+        rows=listing({"type": "array"}),
+    )
     figure = record(
         id=text, kind=text, title=text, caption=text, section=text, data={"type": "object"}
     )
@@ -643,10 +683,15 @@ def json_schema() -> dict[str, Any]:
     things = {"type": "object", "additionalProperties": {"type": "object"}}
     manifest = {"type": "object", "properties": {"sets": things, "versions": {"type": "object"}}}
     body = record(
-        schema={"const": SCHEMA}, verdict=verdict, manifest=manifest,
-        sections=listing(section), estimates=listing(estimate), findings=listing(finding),
-        tables=listing(table), figures=listing(figure),
-    )  # fmt: skip
+        schema={"const": SCHEMA},
+        verdict=verdict,
+        manifest=manifest,
+        sections=listing(section),
+        estimates=listing(estimate),
+        findings=listing(finding),
+        tables=listing(table),
+        figures=listing(figure),
+    )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **body}
 
 
@@ -655,20 +700,32 @@ def _uneven(tables: Iterable[Mapping[str, Any]]) -> str:
     return next(
         (
             f"a row of table {t['id']!r} has {len(row)} cells for {len(t['columns'])} columns"
-            for t in tables for row in t["rows"] if len(row) != len(t["columns"])
+            for t in tables
+            for row in t["rows"]
+            if len(row) != len(t["columns"])
         ),
         "",
-    )  # fmt: skip
+    )
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "integer": (int,),
-    "number": (int, float), "null": (type(None),),
-}  # fmt: skip
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "null": (type(None),),
+}
 _WORDS = {
-    "object": "an object", "array": "a list", "string": "text", "boolean": "true or false",
-    "integer": "a whole number", "number": "a number", "null": "null",
-}  # fmt: skip
+    "object": "an object",
+    "array": "a list",
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "null": "null",
+}
 
 
 def _fault(value: Any, schema: Mapping[str, Any], at: str = "") -> str:
@@ -720,9 +777,11 @@ def _expected(value: Any, schema: Mapping[str, Any]) -> str:
 
 
 _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
-    "minimum": (operator.ge, "at least"), "exclusiveMinimum": (operator.gt, "above"),
-    "maximum": (operator.le, "at most"), "exclusiveMaximum": (operator.lt, "below"),
-}  # fmt: skip
+    "minimum": (operator.ge, "at least"),
+    "exclusiveMinimum": (operator.gt, "above"),
+    "maximum": (operator.le, "at most"),
+    "exclusiveMaximum": (operator.lt, "below"),
+}
 
 
 def _is(value: Any, kind: str) -> bool:

@@ -13,9 +13,15 @@ from ecgeval.parallel import Progress, quiet
 from ecgeval.references import describe, is_reference, refuse
 
 __all__ = [
-    "CHECKPOINT_SUFFIXES", "checkpoint_file", "checkpoints", "generate_store", "info",
-    "is_generator", "read", "with_critic",
-]  # fmt: skip
+    "CHECKPOINT_SUFFIXES",
+    "checkpoint_file",
+    "checkpoints",
+    "generate_store",
+    "info",
+    "is_generator",
+    "read",
+    "with_critic",
+]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".ckpt")
 

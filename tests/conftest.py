@@ -22,15 +22,29 @@ LEADS8 = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 # Files that take longest: begun first, no process is left with one of them at the end.
 LONG = (
-    "privacy/test_audit.py", "privacy/test_comparable.py", "test_pipeline.py", "test_cli.py",
-    "test_sweep.py", "report/test_report.py", "privacy/test_bench.py", "privacy/test_critic.py",
-    "compare/test_yardstick.py", "test_references.py", "compare/test_manifold.py",
-)  # fmt: skip
+    "privacy/test_audit.py",
+    "privacy/test_comparable.py",
+    "test_pipeline.py",
+    "test_cli.py",
+    "test_sweep.py",
+    "report/test_report.py",
+    "privacy/test_bench.py",
+    "privacy/test_critic.py",
+    "compare/test_yardstick.py",
+    "test_references.py",
+    "compare/test_manifold.py",
+)
 
 
 # Files whose audits are not about how much the search would have found.
-FEW_PLANTED = ("test_cli.py", "test_pipeline.py", "test_sweep.py", "test_critic.py",
-               "test_comparable.py", "test_overfitted.py")  # fmt: skip
+FEW_PLANTED = (
+    "test_cli.py",
+    "test_pipeline.py",
+    "test_sweep.py",
+    "test_critic.py",
+    "test_comparable.py",
+    "test_overfitted.py",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,9 +103,14 @@ def gaussian_beats(
         rr = rng.normal(0.85, 0.08)
         # at, width (s), height (mV); every person has times, widths and lead gains of their own
         waves = np.array(
-            [(-0.16, 0.02, 0.12), (-0.025, 0.008, -0.1), (0, 0.012, 1.0), (0.03, 0.01, -0.25),
-             (0.28, 0.045, 0.3)]
-        ) * rng.normal(1, 0.12, (5, 3))  # fmt: skip
+            [
+                (-0.16, 0.02, 0.12),
+                (-0.025, 0.008, -0.1),
+                (0, 0.012, 1.0),
+                (0.03, 0.01, -0.25),
+                (0.28, 0.045, 0.3),
+            ]
+        ) * rng.normal(1, 0.12, (5, 3))
         gains = rng.normal(1, 0.35, (len(leads), len(waves)))
         rhythm = np.cumsum(rng.normal(rr, 0.04, round(3 * seconds)))  # people are no metronomes
         for beat in rhythm[rhythm < seconds] - rng.uniform(0, 0.5):

@@ -8,19 +8,27 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "ecgeval"
 LEVELS = {
     "errors": -1,
-    "ecgset": 0, "results": 0, "parallel": 0, "spool": 0,
+    "ecgset": 0,
+    "results": 0,
+    "parallel": 0,
+    "spool": 0,
     "catalogue": 0.5,
     "io": 1,
     "preprocess": 2,
-    "delineation": 3, "generators": 3,
-    "measures": 4, "references": 4,
+    "delineation": 3,
+    "generators": 3,
+    "measures": 4,
+    "references": 4,
     "sets": 4.5,
-    "compare": 5, "privacy": 5,
-    "report": 6, "config": 6,
+    "compare": 5,
+    "privacy": 5,
+    "report": 6,
+    "config": 6,
     "pipeline": 7,
-    "sweep": 7.5, "paper": 7.5,
+    "sweep": 7.5,
+    "paper": 7.5,
     "cli": 8,
-}  # fmt: skip
+}
 # Heavy packages and the only places that may import them.
 ONLY_IN = {
     "torch": ("generators/", "compare/neural.py", "privacy/accelerator.py"),

@@ -43,10 +43,16 @@ def write(folder, ecgs):
     for k, record in enumerate(ecgs.ids):
         samples = np.rint(np.asarray(ecgs.signals[k]).T * 1000).astype(int)
         wfdb.wrsamp(
-            record, ecgs.fs, ["mV"] * len(LEADS), list(LEADS), d_signal=samples,
-            fmt=["16"] * len(LEADS), adc_gain=[1000] * len(LEADS), baseline=[0] * len(LEADS),
+            record,
+            ecgs.fs,
+            ["mV"] * len(LEADS),
+            list(LEADS),
+            d_signal=samples,
+            fmt=["16"] * len(LEADS),
+            adc_gain=[1000] * len(LEADS),
+            baseline=[0] * len(LEADS),
             write_dir=str(folder),
-        )  # fmt: skip
+        )
     return folder
 
 
@@ -89,8 +95,9 @@ def test_a_methods_own_marks_agree_without_error(bench, simulated):
     assert [body["records"], body["leads"], body["fs"]] == [4, list(LEADS), 500]
     assert [row["mark"] for row in body["marks"]] == list(MARKS)
     for row in body["marks"]:
-        assert row["n"] == sum((own(found, k, x)[1:-1, 4] >= 0).sum() for k in range(4)
-                               for x in range(4))  # fmt: skip
+        assert row["n"] == sum(
+            (own(found, k, x)[1:-1, 4] >= 0).sum() for k in range(4) for x in range(4)
+        )
         assert [row["f1_150"], row["f1_40"], row["bias_ms"], row["sd_ms"]] == [100, 100, 0, 0]
     for row in body["intervals"]:
         # Medians over the annotated beats and over all beats may differ by a rounded sample.
@@ -150,8 +157,10 @@ def test_annotations_follow_the_rate_and_the_length_of_the_set(sim, tmp_path):
     for record in ecgs.ids:
         annotate(folder / record, "atr", marks)
     read, references = io.read_annotated(folder, annotations=["atr"])
-    times = {r: t[["onset", "peak", "offset"]].to_numpy() for r, t in
-             zip(read.ids, references, strict=True)}  # fmt: skip
+    times = {
+        r: t[["onset", "peak", "offset"]].to_numpy()
+        for r, t in zip(read.ids, references, strict=True)
+    }
     assert times[ecgs.ids[0]][0].tolist() == [90, 95, 100]
     assert times[ecgs.ids[0]][-1].tolist() == [2494, 2499, 2503]
     assert times[ecgs.ids[2]][0].tolist() == [180, 190, 200]
@@ -161,8 +170,18 @@ def test_annotations_follow_the_rate_and_the_length_of_the_set(sim, tmp_path):
 def test_several_methods_give_several_rows_csvs_and_pictures(bench, simulated, tmp_path):
     _, found, ids, annotations = simulated
     folder = annotations(lambda k, lead: shifted(own(found, k, lead), 5, 10 * (k == 2)))
-    code, out, err = bench("--data", folder, "--method", "ecgeval", "--method", "neurokit",
-                           "--worst", 2, "--out", tmp_path / "out")  # fmt: skip
+    code, out, err = bench(
+        "--data",
+        folder,
+        "--method",
+        "ecgeval",
+        "--method",
+        "neurokit",
+        "--worst",
+        2,
+        "--out",
+        tmp_path / "out",
+    )
     assert (code, err) == (0, "")
     lines = [line for line in out.splitlines() if line.startswith("T_off")]
     assert [line.split()[:2] for line in lines] == [["T_off", "ecgeval"], ["T_off", "neurokit"]]
@@ -196,8 +215,11 @@ def test_a_picture_shows_the_marks_where_they_are(simulated):
 
 def test_an_interval_on_one_side_only_counts_150_ms_among_the_worst():
     names = [n for name in benchmark.INTERVALS for n in (name, f"{name}_found")]
-    rows = [[np.nan] * 4 + [100, 140, 400, 400], [np.nan, 90, np.nan, 150, 100, 100, 400, 401],
-            [90, 90, 150, 150, 100, 90, 400, np.nan]]  # fmt: skip
+    rows = [
+        [np.nan] * 4 + [100, 140, 400, 400],
+        [np.nan, 90, np.nan, 150, 100, 100, 400, 401],
+        [90, 90, 150, 150, 100, 90, 400, np.nan],
+    ]
     table = pd.DataFrame(rows, columns=names, index=["a", "b", "c"])
     result = benchmark.Benchmark(table, table, table, 0, 0, 0)
     assert benchmark.worst(result, 2).to_dict() == {"b": 301, "c": 160}

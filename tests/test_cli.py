@@ -37,9 +37,18 @@ def test_help_lists_the_commands(cli):
     code, out, _ = cli("--help")
     assert code == 0
     for command in (
-        "demo", "info", "convert", "generate", "delineate", "measure", "compare", "audit", "run",
-        "report", "explain",
-    ):  # fmt: skip
+        "demo",
+        "info",
+        "convert",
+        "generate",
+        "delineate",
+        "measure",
+        "compare",
+        "audit",
+        "run",
+        "report",
+        "explain",
+    ):
         assert command in out
 
 
@@ -57,10 +66,19 @@ def test_compare_writes_a_report_and_runs_again_byte_for_byte(cli, stores, tmp_p
     assert "Largest effects" in out
     written = {p.name for p in (tmp_path / "a").iterdir()}
     assert written >= {
-        "results.json", "estimates.csv", "findings.csv", "measures_real.csv", "measures_synth.csv",
-        "figures", "index.html", "report.pdf", "summary.pdf", "run.toml", "junit.xml",
+        "results.json",
+        "estimates.csv",
+        "findings.csv",
+        "measures_real.csv",
+        "measures_synth.csv",
+        "figures",
+        "index.html",
+        "report.pdf",
+        "summary.pdf",
+        "run.toml",
+        "junit.xml",
         "environment.json",
-    }  # fmt: skip
+    }
     first = (tmp_path / "a" / "results.json").read_bytes()
     assert cli(*args, "--out", tmp_path / "b", "--jobs", "2", "--no-cache")[0] == code
     assert (tmp_path / "b" / "results.json").read_bytes() == first
@@ -84,16 +102,21 @@ def test_an_exact_copy_of_the_patients_fails_the_audit(cli, sim, stores, tmp_pat
     sets = ("--train", tmp_path / "train", "--holdout", tmp_path / "holdout")
     copied = store(tmp_path, "copied-set", real.signals[:20])
     code, out, _ = cli(
-        "audit", *sets, "--synth", copied, "--permutations", 999,
-        "--out", tmp_path / "copied",
-    )  # fmt: skip
+        "audit", *sets, "--synth", copied, "--permutations", 999, "--out", tmp_path / "copied"
+    )
     assert code == 1
     assert out.startswith("FAIL")
     assert "PRIV-COPIES" in out
     code, out, _ = cli(
-        "audit", *sets, "--synth", stores / "synth", "--permutations", 999,
-        "--out", tmp_path / "honest",
-    )  # fmt: skip
+        "audit",
+        *sets,
+        "--synth",
+        stores / "synth",
+        "--permutations",
+        999,
+        "--out",
+        tmp_path / "honest",
+    )
     assert code == 3, out
     # Nothing an audit writes holds a clear id of a patient or a real trace.
     for path in (tmp_path / "copied").rglob("*"):
@@ -158,9 +181,16 @@ def test_nothing_of_an_earlier_run_stays_beside_an_audit(cli, sim, stores, tmp_p
     assert (tmp_path / "r" / "figures" / "fidelity.paper.svg").is_file()
     (tmp_path / "r" / "mine.txt").write_text("kept")
     cli(
-        "audit", "--train", tmp_path / "train", "--synth", stores / "synth",
-        "--permutations", 999, "--out", tmp_path / "r",
-    )  # fmt: skip
+        "audit",
+        "--train",
+        tmp_path / "train",
+        "--synth",
+        stores / "synth",
+        "--permutations",
+        999,
+        "--out",
+        tmp_path / "r",
+    )
     left = [p for p in (tmp_path / "r").rglob("*") if p.is_file()]
     assert not [p.name for p in left if b"sim1-" in p.read_bytes()]
     assert "fidelity.paper.svg" not in {p.name for p in left}
@@ -223,9 +253,14 @@ def test_a_truncated_record_is_counted_and_named(cli, tmp_path):
     x = np.random.default_rng(0).normal(0, 0.2, (5000, 2))
     for name in ("a", "b"):
         wfdb.wrsamp(
-            name, fs=500, units=["mV"] * 2, sig_name=["I", "II"], p_signal=x, fmt=["16"] * 2,
+            name,
+            fs=500,
+            units=["mV"] * 2,
+            sig_name=["I", "II"],
+            p_signal=x,
+            fmt=["16"] * 2,
             write_dir=str(folder),
-        )  # fmt: skip
+        )
     data = (folder / "b.dat").read_bytes()
     (folder / "b.dat").write_bytes(data[: len(data) // 3])
     _code, _out, err = cli("measure", folder, "--out", tmp_path / "m.csv")
@@ -236,9 +271,17 @@ def test_a_truncated_record_is_counted_and_named(cli, tmp_path):
 def test_what_a_reader_assumed_is_said_on_the_terminal(cli, sim, stores, tmp_path):
     np.save(tmp_path / "synth.npy", np.rint(sim(24, seed=2, leads=LEADS).signals * 1000))
     _, _, err = cli(
-        "compare", stores / "real", tmp_path / "synth.npy", "--native-fs", 500, "--leads",
-        "I,II,V5", "--quick", "--out", tmp_path / "r",
-    )  # fmt: skip
+        "compare",
+        stores / "real",
+        tmp_path / "synth.npy",
+        "--native-fs",
+        500,
+        "--leads",
+        "I,II,V5",
+        "--quick",
+        "--out",
+        tmp_path / "r",
+    )
     assert "note: no unit in the file" in err
 
 
@@ -259,16 +302,20 @@ def test_a_flat_set_never_scores(cli, sim, stores, tmp_path):
     x = 0 * sim(24, seed=3, leads=LEADS).signals
     flat = store(tmp_path, "flat", x)
     says(
-        cli("compare", stores / "real", flat, "--out", tmp_path / "r"), 3,
+        cli("compare", stores / "real", flat, "--out", tmp_path / "r"),
+        3,
         "every record of the synthetic set is flat",
-    )  # fmt: skip
+    )
 
 
 def test_other_leads_and_rates_are_harmonised_and_said(cli, sim, stores, tmp_path):
     other = store(
-        tmp_path, "other", sim(24, seed=4, fs=250, leads=("I", "II", "V1")).signals, 250,
+        tmp_path,
+        "other",
+        sim(24, seed=4, fs=250, leads=("I", "II", "V1")).signals,
+        250,
         ("I", "II", "V1"),
-    )  # fmt: skip
+    )
     _code, out, _ = cli("compare", stores / "real", other, "--quick", "--out", tmp_path / "r")
     assert "The sets differ in leads, sampling rates" in out
     found = json.loads((tmp_path / "r" / "results.json").read_text())["findings"]
@@ -282,9 +329,15 @@ def test_microvolts_against_millivolts(cli, sim, stores, tmp_path):
     np.save(tmp_path / "uv.npy", micro.signals * 1000)
     words = ("--native-fs", 500, "--leads", "I,II,V5", "--quick", "--assume-independent")
     result = cli(
-        "compare", stores / "real", tmp_path / "uv.npy", *words, "--unit", "mV",
-        "--out", tmp_path / "r",
-    )  # fmt: skip
+        "compare",
+        stores / "real",
+        tmp_path / "uv.npy",
+        *words,
+        "--unit",
+        "mV",
+        "--out",
+        tmp_path / "r",
+    )
     says(result, 3, "uV")
 
 

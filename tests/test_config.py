@@ -59,8 +59,14 @@ def test_every_key_is_described():
     for part in (RunConfig, *(f.annotation for f in RunConfig.model_fields.values())):
         for name, key in getattr(part, "model_fields", {}).items():
             assert key.description or name in (
-                "real", "synth", "train", "holdout", "compare", "audit", "report",
-            ), name  # fmt: skip
+                "real",
+                "synth",
+                "train",
+                "holdout",
+                "compare",
+                "audit",
+                "report",
+            ), name
 
 
 def test_the_parts_of_a_comparison_are_those_that_exist():

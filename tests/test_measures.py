@@ -23,9 +23,13 @@ def marked(r_peaks=(500, 900, 1300, 1700), kinds=None, offset=0.0, gain=1.0, lea
     ms = (np.arange(marks.beats.shape[-1]) - marks.zero) * (1000 / FS)
     beat = np.zeros_like(ms)
     for low, high, height in (
-        (-130, -110, 0.1), (-20, -16, -0.1), (-2, 2, 1.0), (20, 24, -0.3),
-        (46, 120, 0.05), (270, 290, 0.25),
-    ):  # fmt: skip
+        (-130, -110, 0.1),
+        (-20, -16, -0.1),
+        (-2, 2, 1.0),
+        (20, 24, -0.3),
+        (46, 120, 0.05),
+        (270, 290, 0.25),
+    ):
         beat[(ms >= low) & (ms <= high)] = height
     marks.beats[0] = offset + gain * beat
     marks.status[0] = Status.OK
@@ -43,8 +47,12 @@ def test_intervals_and_rhythm_by_hand():
     assert got["rr_sd_ms"] == pytest.approx(40)
     assert got["rmssd_ms"] == pytest.approx(np.sqrt((40**2 + 80**2) / 2))
     assert [got[c] for c in ("p_dur_ms", "pr_ms", "qrs_ms", "qt_ms", "jt_ms")] == [
-        100, 120, 90, 400, 310,
-    ]  # fmt: skip
+        100,
+        120,
+        90,
+        400,
+        310,
+    ]
     assert got["qtcf_ms"] == pytest.approx(400 / 0.8 ** (1 / 3))
     assert got["qtcb_ms"] == pytest.approx(400 / 0.8**0.5)
 
@@ -111,9 +119,7 @@ def test_a_missing_p_wave_leaves_only_its_own_measures_missing():
     marks.global_marks[0, :3] = np.nan
     got = row(marks)
     missing = set(got.index[got.isna()])
-    assert missing == {
-        "p_dur_ms", "pr_ms", "p_axis_deg", *(f"p_amp_{lead}_mv" for lead in LEADS),
-    }  # fmt: skip
+    assert missing == {"p_dur_ms", "pr_ms", "p_axis_deg", *(f"p_amp_{lead}_mv" for lead in LEADS)}
 
 
 def test_a_record_without_status_ok_has_no_measures():
@@ -126,9 +132,7 @@ def test_marks_of_another_rate_give_the_same_values():
     slow = empty(1, LEADS, 4, 250, "made")
     fast = marked()
     slow.marks[0, :, :, 4] = fast.marks[0, :, :, 4] // 2
-    half = replace(
-        fast, fs=250, marks=slow.marks, beats=fast.beats[:, :, ::2],
-    )  # fmt: skip
+    half = replace(fast, fs=250, marks=slow.marks, beats=fast.beats[:, :, ::2])
     one, two = row(fast), row(half)
     for column in measure_columns(LEADS):
         if np.isfinite(one[column]) and "axis" not in column:

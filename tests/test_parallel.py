@@ -22,9 +22,13 @@ def test_results_come_in_order_from_a_generator_with_progress(jobs, worth, monke
     monkeypatch.setattr(parallel, "_WORTH_S", worth)
     seen = []
     got = map_shards(
-        double, (i for i in range(5)), jobs=jobs, stage="s", weights=[2] * 5,
+        double,
+        (i for i in range(5)),
+        jobs=jobs,
+        stage="s",
+        weights=[2] * 5,
         progress=lambda *a: seen.append(a),
-    )  # fmt: skip
+    )
     assert got == [0, 2, 4, 6, 8]
     assert seen[0] == ("s", 0, 10)
     assert [done for _, done, _ in seen] == [0, 2, 4, 6, 8, 10]

@@ -147,16 +147,17 @@ def test_a_run_that_audits_shows_no_patient(people, fakes, cache, tmp_path):
     io.write_store(fakes, tmp_path / "synth")
     config = RunConfig.model_validate(
         {
-            "real": str(tmp_path / "real"), "synth": str(tmp_path / "synth"), "quick": True,
+            "real": str(tmp_path / "real"),
+            "synth": str(tmp_path / "synth"),
+            "quick": True,
             "audit": {"holdout_share": 0.5, "permutations": 999},
         }
-    )  # fmt: skip
+    )
     results, run = pipeline.run(config, cache=cache)
-    assert {s.slug for s in results.sections} == {
-        "quality",
-        *PART_NAMES,
-        "privacy",
-    } - {"usefulness", "subgroups"}  # no labels to go by
+    assert {s.slug for s in results.sections} == {"quality", *PART_NAMES, "privacy"} - {
+        "usefulness",
+        "subgroups",
+    }  # no labels to go by
     assert set(results.manifest["sets"]) == {"real", "train", "holdout", "synth"}
     body = results.to_json() + run.measures["real"].to_csv()
     assert not [i for i in people.ids if f'"{i}"' in body or f"\n{i}," in body]
@@ -183,10 +184,12 @@ def test_a_planted_leak_is_a_demonstration_that_fails_and_counts_for_nothing(
     io.write_store(people, tmp_path / "real")
     io.write_store(fakes, tmp_path / "synth")
     config = make(
-        real=str(tmp_path / "real"), synth=str(tmp_path / "synth"), quick=True,
+        real=str(tmp_path / "real"),
+        synth=str(tmp_path / "synth"),
+        quick=True,
         audit={"holdout_share": 0.5, "permutations": 999, "planted": 8},
         report={"title": "T", "notice": "N"},
-    )  # fmt: skip
+    )
     results, run = pipeline.run(config, cache=cache)
     assert results.section_verdict("planted") == Verdict.FAIL
     assert "planted" not in results.gates()

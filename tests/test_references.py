@@ -103,8 +103,9 @@ def test_a_cohort_says_where_it_comes_from(name):
     assert "1 to" in about["selection"]
     found = load_reference(name)
     assert (about["records"], about["patients"]) == (
-        len(found), found.records["patient_id"].nunique()
-    )  # fmt: skip
+        len(found),
+        found.records["patient_id"].nunique(),
+    )
     assert found.measures.loc[found.records["outcome"] == "", "hr_bpm"].notna().all()
     assert found.measures.loc[found.records["outcome"] != ""].isna().all(axis=None)
 
@@ -127,9 +128,14 @@ def small():
     )
     outcome = pd.Series(["", "flat", ""], index=ids)
     records = pd.DataFrame(
-        {"patient_id": ["P9", "P3", "P9"], "sex": ["F", "M", "F"], "age": [59.9, 90.0, 60.0],
-         "recording_date": "1984-11-09"}, index=ids,
-    )  # fmt: skip
+        {
+            "patient_id": ["P9", "P3", "P9"],
+            "sex": ["F", "M", "F"],
+            "age": [59.9, 90.0, 60.0],
+            "recording_date": "1984-11-09",
+        },
+        index=ids,
+    )
     return measures, outcome, records
 
 
@@ -139,8 +145,10 @@ def test_what_is_published_of_three_records(tool):
     head, *rows = text.splitlines()
     assert head == "patient,sex,age,outcome,qrs_ms,r_amp_I_mv"
     assert {row.partition(",")[2] for row in rows} == {
-        "F,50-59,,98,0.123", "M,90+,flat,,", "F,60-69,,102,0.000"
-    }  # fmt: skip
+        "F,50-59,,98,0.123",
+        "M,90+,flat,,",
+        "F,60-69,,102,0.000",
+    }
     number = {row.partition(",")[2][:1]: row.partition(",")[0] for row in rows}
     assert sorted(number.values()) == ["1", "2"]
     assert len({r.partition(",")[0] for r in rows if ",F," in r}) == 1
@@ -158,10 +166,18 @@ def test_the_order_of_the_source_leaves_no_trace(tool):
 
 
 @pytest.mark.parametrize(
-    ("age", "band"), [(17, "10-17"), (18, "18-19"), (9.9, "0-9"),
-                      (89, "80-89"), (90, "90+"), (104, "90+"),
-                      (np.nan, ""), (None, "")],
-)  # fmt: skip
+    ("age", "band"),
+    [
+        (17, "10-17"),
+        (18, "18-19"),
+        (9.9, "0-9"),
+        (89, "80-89"),
+        (90, "90+"),
+        (104, "90+"),
+        (np.nan, ""),
+        (None, ""),
+    ],
+)
 def test_age_bands(tool, age, band):
     assert tool.age_band(age) == band
 
@@ -218,9 +234,16 @@ def test_a_stale_cohort_is_said_in_the_report_and_on_the_terminal(elsewhere, fak
     path.write_text(path.read_text().replace(engine_hash(), "0" * 64))
     write_store(fakes, tmp_path / "synth")
     _, out, err = cli(
-        "compare", "reference:ptbxl-norm", tmp_path / "synth", "--quick", "--no-cache",
-        "--leads", "II", "--out", tmp_path / "r",
-    )  # fmt: skip
+        "compare",
+        "reference:ptbxl-norm",
+        tmp_path / "synth",
+        "--quick",
+        "--no-cache",
+        "--leads",
+        "II",
+        "--out",
+        tmp_path / "r",
+    )
     assert "note: Engines differ" in err
     assert "The synthetic set and the cohort differ in engines" in out
 
@@ -359,17 +382,31 @@ def recordings(real_data):
     return pipeline.features(real), real.patients()
 
 
-SOME = ["hr_bpm", "rr_ms", "pr_ms", "qrs_ms", "qt_ms", "qrs_axis_deg", "r_amp_V5_mv",
-        "s_amp_V2_mv", "t_amp_II_mv", "t_amp_V4_mv", "stj_V2_mv"]  # fmt: skip
+SOME = [
+    "hr_bpm",
+    "rr_ms",
+    "pr_ms",
+    "qrs_ms",
+    "qt_ms",
+    "qrs_axis_deg",
+    "r_amp_V5_mv",
+    "s_amp_V2_mv",
+    "t_amp_II_mv",
+    "t_amp_V4_mv",
+    "stj_V2_mv",
+]
 
 
 def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
     """Measured again and rounded alike, every row of the cohort is found: nothing moved."""
     _, again = pipeline._beside(cohort, recordings[0])
     got = compare_measures(
-        cohort.measures[SOME], again.measures[SOME], quick=True,
-        patients_real=cohort.patients(), patients_synth=recordings[1],
-    )  # fmt: skip
+        cohort.measures[SOME],
+        again.measures[SOME],
+        quick=True,
+        patients_real=cohort.patients(),
+        patients_synth=recordings[1],
+    )
     copies = finding(got, "FID-COPIES")
     assert copies.verdict == Verdict.FAIL
     assert copies.title.startswith("238 synthetic records equal a real record")
@@ -453,9 +490,15 @@ def test_compare_and_run_it_again_byte_for_byte(cli, fakes, tmp_path, monkeypatc
     monkeypatch.setenv("ECGEVAL_CACHE", str(tmp_path / "cache"))
     write_store(fakes, tmp_path / "synth")
     code, out, err = cli(
-        "compare", "reference:ptbxl-norm", tmp_path / "synth", "--quick", "--leads", "II",
-        "--out", tmp_path / "a",
-    )  # fmt: skip
+        "compare",
+        "reference:ptbxl-norm",
+        tmp_path / "synth",
+        "--quick",
+        "--leads",
+        "II",
+        "--out",
+        tmp_path / "a",
+    )
     assert code in (0, 1, 3)
     assert "DQ-REFERENCE" in out
     assert "note: The records of PTB-XL 1.0.3 with ecg_id 1 to 400" in err

@@ -25,7 +25,7 @@ from ecgeval.results import (
     Verdict,
     json_schema,
     worst,
-)  # fmt: skip
+)
 
 
 def finding(verdict, section="s", **more):

@@ -27,9 +27,23 @@ def test_train_writes_checkpoints_pictures_and_curves(cli, sim, tmp_path) -> Non
 
     write_store(sim(12), tmp_path / "set")
     words = (
-        "train", "wavegan-star", "--data", tmp_path / "set", "--out", tmp_path / "run", "--width",
-        10, "--critic-width", 1, "--batch", 4, "--critic-steps", 2, "--checkpoint-epochs", 1,
-    )  # fmt: skip
+        "train",
+        "wavegan-star",
+        "--data",
+        tmp_path / "set",
+        "--out",
+        tmp_path / "run",
+        "--width",
+        10,
+        "--critic-width",
+        1,
+        "--batch",
+        4,
+        "--critic-steps",
+        2,
+        "--checkpoint-epochs",
+        1,
+    )
     code, out, err = cli(*words, "--epochs", 1)
     assert code == 0, err
     assert "epoch-00001.pt" in out
@@ -38,8 +52,12 @@ def test_train_writes_checkpoints_pictures_and_curves(cli, sim, tmp_path) -> Non
     assert "epoch-00002.pt" in out
     names = {p.name for p in (tmp_path / "run").rglob("*")}
     assert names >= {
-        "epoch-00001.pt", "epoch-00002.pt", "epoch-00001.svg", "epoch-00002.svg", "history.svg",
-    }  # fmt: skip
+        "epoch-00001.pt",
+        "epoch-00002.pt",
+        "epoch-00001.svg",
+        "epoch-00002.svg",
+        "history.svg",
+    }
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 3
 
 
@@ -133,9 +151,7 @@ def real():
 @pytest.fixture(scope="module")
 def swept(folder, real, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
-    results = sweep.sweep(
-        folder, real, n=60, seed=1, parts=("fidelity",), quick=True, cache=cache
-    )  # fmt: skip
+    results = sweep.sweep(folder, real, n=60, seed=1, parts=("fidelity",), quick=True, cache=cache)
     return results, cache
 
 
@@ -181,7 +197,7 @@ def test_the_same_seed_gives_the_same_bytes_and_they_are_valid(swept, folder, re
     results, cache = swept
     again = sweep.sweep(
         folder, real, n=60, seed=1, parts=("fidelity",), quick=True, cache=cache, jobs=2
-    )  # fmt: skip
+    )
     assert again.to_json() == results.to_json()
     jsonschema.validate(json.loads(results.to_json()), json_schema())
 

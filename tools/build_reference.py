@@ -75,14 +75,18 @@ def build(name: str) -> tuple[bytes, str]:
         "patients": int(ecgs.records["patient_id"].nunique()),
         "sha256": hashlib.sha256(text).hexdigest(),
         "engine": {
-            "version": ecgeval.__version__, "method": DEFAULT_METHOD, "sha256": engine_hash(),
+            "version": ecgeval.__version__,
+            "method": DEFAULT_METHOD,
+            "sha256": engine_hash(),
         },
         "form": {
-            "leads": list(ecgs.leads), "fs": ecgs.fs, "seconds": ecgs.seconds,
+            "leads": list(ecgs.leads),
+            "fs": ecgs.fs,
+            "seconds": ecgs.seconds,
             "amplitude_mv": round(typical_amplitude_mv(ecgs), 3),
             "rounding_uv": rounding_grid_uv(ecgs),
         },
-    }  # fmt: skip
+    }
     return gzip.compress(text, 9, mtime=0), toml(body)
 
 

@@ -32,9 +32,14 @@ from ecgeval.results import Results
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 FS, SECONDS = 500.0, 10.0
 WAVES = np.array(  # at and width (s), height (mV) of P, Q, R, S and T
-    [(-0.16, 0.02, 0.12), (-0.025, 0.008, -0.1), (0, 0.012, 1.0), (0.03, 0.01, -0.25),
-     (0.28, 0.045, 0.3)]
-)  # fmt: skip
+    [
+        (-0.16, 0.02, 0.12),
+        (-0.025, 0.008, -0.1),
+        (0, 0.012, 1.0),
+        (0.03, 0.01, -0.25),
+        (0.28, 0.045, 0.3),
+    ]
+)
 
 
 def population(patients: int, each: int, name: str, rng: np.random.Generator) -> EcgSet:
@@ -79,9 +84,16 @@ def once(seed: int, *, patients: int, each: int, kind: str, quick: bool, groupin
     else:
         config = make(seed=seed, train=words, holdout=words, synth=words)
         found = Run(config).audit(*sets)
-    return {"patients": patients, "each": each, "kind": kind, "quick": quick,
-            "grouping": grouping, "seed": seed, "seconds": round(time.monotonic() - begun, 1),
-            "estimates": _numbers(found)}  # fmt: skip
+    return {
+        "patients": patients,
+        "each": each,
+        "kind": kind,
+        "quick": quick,
+        "grouping": grouping,
+        "seed": seed,
+        "seconds": round(time.monotonic() - begun, 1),
+        "estimates": _numbers(found),
+    }
 
 
 def _numbers(found: Results) -> list[tuple]:
@@ -102,8 +114,10 @@ def show(paths: list[Path]) -> None:
     for run in runs:
         key = (run["kind"], run["quick"], run["grouping"], run["each"], run["patients"])
         by[key].append(run)
-    print(f"{'kind':8}{'quick':6}{'grouped':8}{'each':5}{'n':>5} {'runs':>5} "
-          f"{'what':44}{'size':>7}{'3 SE':>7}  {'held':>6}{'3 SE':>7}")  # fmt: skip
+    print(
+        f"{'kind':8}{'quick':6}{'grouped':8}{'each':5}{'n':>5} {'runs':>5} "
+        f"{'what':44}{'size':>7}{'3 SE':>7}  {'held':>6}{'3 SE':>7}"
+    )
     for key in sorted(by):
         kinds: dict[str, list[list]] = defaultdict(list)
         for run in by[key]:
@@ -119,8 +133,11 @@ def show(paths: list[Path]) -> None:
                 f"{key[0]:8}{key[1]!s:6}{key[2]!s:8}{key[3]:5}{key[4]:5} {len(values):5} {what:44}"
             )
             for place, truth, good in ((0, 0.05, lambda p: p <= 0.05), (1, 0.95, bool)):
-                shares = [np.mean([good(v[place]) for v in run if v[place] is not None])
-                          for run in values if any(v[place] is not None for v in run)]  # fmt: skip
+                shares = [
+                    np.mean([good(v[place]) for v in run if v[place] is not None])
+                    for run in values
+                    if any(v[place] is not None for v in run)
+                ]
                 if not shares:
                     line += " " * 14
                     continue
@@ -153,9 +170,13 @@ def main() -> None:
         show(words.paths)
         return
     work = partial(
-        once, patients=words.patients, each=words.each, kind=words.kind, quick=words.quick,
+        once,
+        patients=words.patients,
+        each=words.each,
+        kind=words.kind,
+        quick=words.quick,
         grouping=not words.no_grouping,
-    )  # fmt: skip
+    )
     seeds = range(words.first, words.first + words.runs)
     found = joblib.Parallel(words.jobs, return_as="generator_unordered")(
         joblib.delayed(work)(seed) for seed in seeds

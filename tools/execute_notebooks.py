@@ -24,12 +24,13 @@ def execute(script: Path) -> Path:
     book = jupytext.read(script, fmt="py:percent")
     with tempfile.TemporaryDirectory() as away:
         os.environ |= {
-            "ECGEVAL_DATA": away, "ECGEVAL_NOTEBOOK_REAL": "",
+            "ECGEVAL_DATA": away,
+            "ECGEVAL_NOTEBOOK_REAL": "",
             "ECGEVAL_NOTEBOOK_OUT": str(Path(away) / "report"),
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")])
             ),
-        }  # fmt: skip
+        }
         NotebookClient(book, timeout=600, resources={"metadata": {"path": away}}).execute()
         for cell in book.cells:
             cell.metadata = {}

@@ -50,53 +50,82 @@ class Entry:
 
 ENTRIES = (
     Entry(
-        "pass", "PASS", "A generator against its own published output",
+        "pass",
+        "PASS",
+        "A generator against its own published output",
         "Fresh Pulse2Pulse records are compared with published ones. Nothing differs, and there "
         "are enough records to say so.",
         "fidelity.effects",
-        {"real": "deepfake:0-4999", "synth": "pulse2pulse:5000", "assume_independent": True,
-         "compare": {"parts": ["fidelity", "joint", "plausibility"]}},
+        {
+            "real": "deepfake:0-4999",
+            "synth": "pulse2pulse:5000",
+            "assume_independent": True,
+            "compare": {"parts": ["fidelity", "joint", "plausibility"]},
+        },
         STAND_IN,
     ),
     Entry(
-        "fail", "FAIL", "A generator against real normal ECGs",
+        "fail",
+        "FAIL",
+        "A generator against real normal ECGs",
         "Pulse2Pulse against the measures of normal PTB-XL records: where it fails, and by how "
         "much.",
         "fidelity.shift",
         {"real": "reference:ptbxl-norm", "synth": "pulse2pulse:1000"},
     ),
     Entry(
-        "leak", "FAIL", "A set with twelve patients in it",
+        "leak",
+        "FAIL",
+        "A set with twelve patients in it",
         "An audit of 300 records, twelve of which are disguised copies of training records.",
         "privacy.neighbours",
-        {"train": TRAIN, "holdout": HOLDOUT, "assume_independent": True}, STAND_IN, leak=12,
+        {"train": TRAIN, "holdout": HOLDOUT, "assume_independent": True},
+        STAND_IN,
+        leak=12,
     ),
     Entry(
-        "inconclusive", "INCONCLUSIVE", "An honest set",
+        "inconclusive",
+        "INCONCLUSIVE",
+        "An honest set",
         "The same audit without the copies. Nothing is found, which clears nothing.",
         "privacy.null",
-        {"train": TRAIN, "holdout": HOLDOUT, "assume_independent": True}, STAND_IN,
-    ),
-    Entry(
-        "not-assessable", "NOT_ASSESSABLE", "Limb leads alone",
-        "The same two sets in leads I and II. What is left agrees, but declared measures of the "
-        "chest leads are missing, so the run cannot say that the sets agree.",
-        "fidelity.effects",
-        {"real": "deepfake:0-4999", "synth": "pulse2pulse:5000", "assume_independent": True,
-         "leads": ["I", "II"], "compare": {"parts": ["fidelity", "joint", "plausibility"]}},
+        {"train": TRAIN, "holdout": HOLDOUT, "assume_independent": True},
         STAND_IN,
     ),
     Entry(
-        "no-holdout", "INCONCLUSIVE", "An audit without a holdout",
-        "Copies can still be looked for; whether the set knows its patients cannot be told.",
-        "privacy.neighbours", {"train": TRAIN, "assume_independent": True}, STAND_IN,
+        "not-assessable",
+        "NOT_ASSESSABLE",
+        "Limb leads alone",
+        "The same two sets in leads I and II. What is left agrees, but declared measures of the "
+        "chest leads are missing, so the run cannot say that the sets agree.",
+        "fidelity.effects",
+        {
+            "real": "deepfake:0-4999",
+            "synth": "pulse2pulse:5000",
+            "assume_independent": True,
+            "leads": ["I", "II"],
+            "compare": {"parts": ["fidelity", "joint", "plausibility"]},
+        },
+        STAND_IN,
     ),
-)  # fmt: skip
+    Entry(
+        "no-holdout",
+        "INCONCLUSIVE",
+        "An audit without a holdout",
+        "Copies can still be looked for; whether the set knows its patients cannot be told.",
+        "privacy.neighbours",
+        {"train": TRAIN, "assume_independent": True},
+        STAND_IN,
+    ),
+)
 DIFF = Entry(
-    "diff", "FAIL", "Two generators, one after the other",
-    "What moved beyond its interval from Pulse2Pulse (fail) to WaveGAN*.", "",
+    "diff",
+    "FAIL",
+    "Two generators, one after the other",
+    "What moved beyond its interval from Pulse2Pulse (fail) to WaveGAN*.",
+    "",
     {"real": "reference:ptbxl-norm", "synth": "wavegan-star:1000"},
-)  # fmt: skip
+)
 
 
 def synthetic(entry: Entry, folder: Path) -> str:

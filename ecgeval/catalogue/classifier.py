@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "rounding_auc", "AUC of the rounding step",
+        "rounding_auc",
+        "AUC of the rounding step",
         "How well the step that a record's samples are rounded to tells, alone, which set it is "
         "of: 0.5 where both sets are rounded alike.",
         "Step: median distance between neighbouring sample values between the quartiles; AUC of "
@@ -14,10 +15,12 @@ ENTRIES = (
         "Mann & Whitney, Ann Math Stat 1947;18:50",
         "A property of the files. Where it is far from 0.5 a classifier of raw samples says "
         "nothing about hearts; here both sets are rounded alike first.",
-        better="near_null", null=0.5,
+        better="near_null",
+        null=0.5,
     ),
     Entry(
-        "occlusion_fall", "fall by occlusion",
+        "occlusion_fall",
+        "fall by occlusion",
         "How much the classifier of representative beats loses of the difference in mean log-odds "
         "between synthetic and real when one wave of one lead is replaced by the mean beat of "
         "both sets.",
@@ -27,10 +30,12 @@ ENTRIES = (
         "Shows where this classifier looks, not where every difference is: neighbouring moments "
         "and leads that say the same share the fall. Waves lie where they do at rest. The unit, "
         "log-odds, grows with the number of records learnt from.",
-        null=0, unit="log-odds",
+        null=0,
+        unit="log-odds",
     ),
     Entry(
-        "C2ST-WAVE", "can a classifier tell the waveforms apart",
+        "C2ST-WAVE",
+        "can a classifier tell the waveforms apart",
         "Held-out AUC of classifiers that see the signals themselves: random convolutions, a small "
         "residual network, and the representative beats; beside the same on real against real.",
         "Patients, and records that correlate above 0.999, kept whole in the split; "
@@ -42,7 +47,8 @@ ENTRIES = (
         "above 125 Hz is looked at, above 50 Hz the first four seconds only.",
     ),
     Entry(
-        "C2ST-CUTOFF", "at which frequencies the sets differ",
+        "C2ST-CUTOFF",
+        "at which frequencies the sets differ",
         "The AUC of the random convolutions on signals cut off at lower and lower frequencies: "
         "where it falls to the floor, the difference lies above.",
         "Ideal low-pass by a cosine transform; everything else as without it.",
@@ -51,7 +57,8 @@ ENTRIES = (
         "hide where noise drowns it.",
     ),
     Entry(
-        "C2ST-LOOK", "when and in which lead the classifier looks",
+        "C2ST-LOOK",
+        "when and in which lead the classifier looks",
         "In which wave of which lead representative beats of the two sets differ most to a "
         "classifier.",
         "Occlusion of one wave of one lead at a time, on beats of patients the classifier has not "
@@ -60,15 +67,17 @@ ENTRIES = (
         "Median beats hide texture and rhythm, which the classifiers of whole records see.",
     ),
     Entry(
-        "C2ST-ROUND", "sets that differ in rounding",
+        "C2ST-ROUND",
+        "sets that differ in rounding",
         "The rounding of samples alone tells the sets apart: a property of the files, taken out "
         "before the classifiers see them.",
         limits="Rounding to the coarser step does not undo filters or compression of an export.",
     ),
     Entry(
-        "C2ST-LEAK", "near-copies among the waveforms",
+        "C2ST-LEAK",
+        "near-copies among the waveforms",
         "A classifier does far worse than chance, or synthetic records correlate above 0.999 with "
         "real ones: copies.",
         limits="An alarm; the audit searches for shifted, scaled, filtered and partial copies too.",
     ),
-)  # fmt: skip
+)

@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "ks", "Kolmogorov-Smirnov D",
+        "ks",
+        "Kolmogorov-Smirnov D",
         "Largest gap between the two cumulative distributions: 0 where they agree, 1 where "
         "they do not overlap.",
         "D = sup |F_real(x) − F_synth(x)|; p by permuting whole patients where values tie or "
@@ -14,55 +15,69 @@ ENTRIES = (
         "Massey, J Am Stat Assoc 1951;46:68; Hodges, Ark Mat 1958;3:469",
         "With many records a difference nobody would care about is significant; read D, not "
         "p. Insensitive in the tails.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "cliffs_delta", "Cliff's δ",
+        "cliffs_delta",
+        "Cliff's δ",
         "How much more often a synthetic value exceeds a real one than the reverse: 0 for "
         "none, +1 if every synthetic value is larger, −1 if every one is smaller.",
         "δ = P(S > R) − P(S < R) = 2·AUC − 1",
         "Cliff, Psychol Bull 1993;114:494",
         "Blind to a pure change of spread: read it beside the log SD ratio.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "hedges_g", "Hedges' g",
+        "hedges_g",
+        "Hedges' g",
         "Difference of means in units of the pooled standard deviation, corrected for small "
         "samples.",
         "g = J (mean_synth − mean_real) / s_pooled, J = 1 − 3 / (4(n + m) − 9)",
         "Hedges, J Educ Stat 1981;6:107",
         "Misleading for skewed or mixed distributions.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "wasserstein", "Wasserstein-1 distance",
+        "wasserstein",
+        "Wasserstein-1 distance",
         "How far values must be moved, on average, to turn one distribution into the other; "
         "in the unit of the measure. Angles are compared around the circle.",
         "W₁ = ∫ |F_real(x) − F_synth(x)| dx",
         "Vallender, Theory Probab Appl 1974;18:784",
         "Never 0 in a finite sample: compare with its floor.",
-        better="lower", null=0, unit=None,
+        better="lower",
+        null=0,
+        unit=None,
     ),
     Entry(
-        "log_sd_ratio", "log SD ratio",
+        "log_sd_ratio",
+        "log SD ratio",
         "Logarithm of the ratio of standard deviations: 0 for equal spread, below 0 where the "
         "synthetic set varies less than the real one.",
         "ln(s_synth / s_real)",
         "Nakagawa et al., Methods Ecol Evol 2015;6:143",
         "Sensitive to outliers.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "median_diff", "difference of medians",
+        "median_diff",
+        "difference of medians",
         "Synthetic minus real median, in the unit of the measure.",
         "Harrell-Davis medians; interval by a bootstrap over patients.",
         "Harrell & Davis, Biometrika 1982;69:635",
         "Equal medians say nothing about spread or tails.",
-        better="near_null", null=0, unit=None,
+        better="near_null",
+        null=0,
+        unit=None,
     ),
     *(
         Entry(
-            f"shift_p{p:02d}", f"shift of the {p}th percentile",
+            f"shift_p{p:02d}",
+            f"shift of the {p}th percentile",
             f"Synthetic minus real {p}th percentile, in the unit of the measure: one point of the "
             "shift function, which shows where along a distribution the sets differ.",
             f"q_synth({p / 100:g}) − q_real({p / 100:g}), Harrell-Davis quantiles; interval by a "
@@ -73,84 +88,102 @@ ENTRIES = (
             "Its interval holds for this percentile alone; the band in the figure holds for the "
             "whole function. Percentiles near 5 and 95 need about three times the records that a "
             "median does.",
-            better="near_null", null=0, unit=None,
+            better="near_null",
+            null=0,
+            unit=None,
         )
         for p in (5, 25, 75, 95)
     ),
     Entry(
-        "circ_mean_diff", "difference of mean angles",
+        "circ_mean_diff",
+        "difference of mean angles",
         "Synthetic minus real circular mean, wrapped to ±180°: 359° and 1° are 2° apart.",
         "arg Σ exp(iθ), per set",
         "Fisher, Statistical Analysis of Circular Data, 1993",
         "Undefined where directions spread evenly.",
-        better="near_null", null=0, unit=None,
+        better="near_null",
+        null=0,
+        unit=None,
     ),
     Entry(
-        "circ_wasserstein", "circular Wasserstein-1 distance",
+        "circ_wasserstein",
+        "circular Wasserstein-1 distance",
         "How far angles must be turned, on average, to turn one distribution into the other.",
         "min over a of ∫ |F(θ) − G(θ) − a| dθ",
         "Rabin, Delon & Gousseau, J Math Imaging Vis 2011;41:147",
         "Never 0 in a finite sample: compare with its floor.",
-        better="lower", null=0, unit=None,
+        better="lower",
+        null=0,
+        unit=None,
     ),
     Entry(
-        "watson_u2", "Watson's U²",
+        "watson_u2",
+        "Watson's U²",
         "Distance between two distributions of angles that does not depend on where the "
         "circle is cut.",
-        "U² = nm / N² · Σ (d − mean d)², d = F − G at the pooled angles; p by permuting "
-        "patients.",
+        "U² = nm / N² · Σ (d − mean d)², d = F − G at the pooled angles; p by permuting patients.",
         "Watson, Biometrika 1962;49:57",
         "With many records a difference nobody would care about is significant.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "missing_diff", "difference in missing values",
+        "missing_diff",
+        "difference in missing values",
         "Share of synthetic minus share of real records in which the measure could not be "
         "found, in percentage points.",
         "Newcombe's interval for a difference of proportions",
         "Newcombe, Stat Med 1998;17:873",
         "A missing value may be the heart (no P wave), the trace or the delineation.",
-        better="near_null", null=0, unit="percentage points",
+        better="near_null",
+        null=0,
+        unit="percentage points",
     ),
     Entry(
-        "c2st_auc", "classifier two-sample AUC",
+        "c2st_auc",
+        "classifier two-sample AUC",
         "How well a classifier tells real from synthetic records of patients it has not seen: "
         "0.5 is guessing, 1 is always right.",
         "Area under the ROC curve on held-out patients; p by permuting their labels, the "
         "observed value counted.",
         "Lopez-Paz & Oquab, ICLR 2017; Kim et al., Ann Stat 2021;49:411",
         "It sees what the features show. Far below 0.5 points to duplicates across the split.",
-        better="near_null", null=0.5,
+        better="near_null",
+        null=0.5,
     ),
     Entry(
-        "c2st_shuffled", "classifier AUC under shuffled labels",
+        "c2st_shuffled",
+        "classifier AUC under shuffled labels",
         "The same classifier after the labels of the training part were shuffled: near 0.5 "
         "unless something other than the label leaks through.",
         "",
         "Lopez-Paz & Oquab, ICLR 2017",
         "A guard on the test, not a result about the sets.",
-        better="near_null", null=0.5,
+        better="near_null",
+        null=0.5,
     ),
     Entry(
-        "FID-EQUIV", "equivalence of the primary measures",
+        "FID-EQUIV",
+        "equivalence of the primary measures",
         "Whether the medians of the measures declared beforehand agree within margins that "
         "matter clinically.",
         "PASS if every 90 % patient-bootstrap interval lies inside its margin; FAIL if one "
         "lies wholly outside; INCONCLUSIVE otherwise (two one-sided tests).",
-        "Schuirmann, J Pharmacokinet Biopharm 1987;15:657; Berger & Hsu, Stat Sci "
-        "1996;11:283",
+        "Schuirmann, J Pharmacokinet Biopharm 1987;15:657; Berger & Hsu, Stat Sci 1996;11:283",
         "The margins are a proposal for a cardiologist to confirm. Equal medians do not make "
         "equal distributions.",
     ),
     Entry(
-        "FID-MISSING", "failure rates",
+        "FID-MISSING",
+        "failure rates",
         "Whether measures are missing about as often in synthetic as in real records.",
         "Newcombe interval of the difference against a margin in percentage points.",
         "Newcombe, Stat Med 1998;17:873",
         "Shares the blind spots of the delineation method used for both sets.",
     ),
     Entry(
-        "FID-KS", "how many measures differ",
+        "FID-KS",
+        "how many measures differ",
         "Number of measures whose distributions differ after correction for testing many, "
         "and the largest differences. Describes; decides nothing.",
         "Benjamini-Hochberg at q = 0.05 over Kolmogorov-Smirnov p-values.",
@@ -158,19 +191,22 @@ ENTRIES = (
         "Few differences in a small sample mean little; many in a large one may be trivial.",
     ),
     Entry(
-        "FID-EMPTY", "measures without values",
+        "FID-EMPTY",
+        "measures without values",
         "A measure that is missing in every record of a set: nothing can be compared, and "
         "nothing may pass.",
     ),
     Entry(
-        "FID-C2ST", "can a classifier tell them apart",
+        "FID-C2ST",
+        "can a classifier tell them apart",
         "Held-out AUC of a classifier on the measures, beside the same on real against real.",
         "Patients kept whole in the split; half-permutation p.",
         "Lopez-Paz & Oquab, ICLR 2017; Kim et al., Ann Stat 2021;49:411",
         "Descriptive. An AUC far below 0.5 is an alarm: duplicates straddle the split.",
     ),
     Entry(
-        "FID-SPREAD", "equivalence of the spread",
+        "FID-SPREAD",
+        "equivalence of the spread",
         "Whether the standard deviations of the measures declared beforehand agree within a "
         "margin: too little spread is a generator that shows only part of what it saw.",
         "PASS if every 90 % patient-bootstrap interval of the ratio lies inside its margin; "
@@ -180,7 +216,8 @@ ENTRIES = (
         "Sensitive to outliers; the margin is a proposal.",
     ),
     Entry(
-        "FID-SHAPE", "equivalence of the shape",
+        "FID-SHAPE",
+        "equivalence of the shape",
         "Whether the whole distributions of the measures declared beforehand agree: the 5th, "
         "25th, 75th and 95th percentiles and the Wasserstein distance, within margins. A lost "
         "tail or a second mode leaves the median and the spread as they are.",
@@ -192,14 +229,16 @@ ENTRIES = (
         "Needs more records than the medians do: table of power. The margins are a proposal.",
     ),
     Entry(
-        "FID-C2ST-LEAK", "classifier below chance",
+        "FID-C2ST-LEAK",
+        "classifier below chance",
         "A held-out AUC far below 0.5: records of one set repeat records of the other across "
         "the split.",
         limits="An alarm for copies; the audit says which.",
     ),
     Entry(
-        "FID-COPIES", "records equal in every measure",
+        "FID-COPIES",
+        "records equal in every measure",
         "Synthetic records whose measures equal a real record's in every digit.",
         limits="Finds exact copies only; the audit searches for altered ones.",
     ),
-)  # fmt: skip
+)

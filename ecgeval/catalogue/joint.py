@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "slope_diff", "difference of slopes",
+        "slope_diff",
+        "difference of slopes",
         "Synthetic minus real slope of one measure on another, in the units of both. For ln QT on "
         "ln RR it is a difference of exponents (Fridericia 1/3, Bazett 1/2).",
         "slope = Σ(x − x̄)(y − ȳ) / Σ(x − x̄)², least squares in each set, a patient counting once; "
@@ -15,29 +16,36 @@ ENTRIES = (
         "doi:10.1017/CBO9780511802843",
         "Across people, not within one. Single wrong delineations at a high or low rate can move "
         "it: look at the figure.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "residual_sd_diff", "difference of residual SDs",
+        "residual_sd_diff",
+        "difference of residual SDs",
         "Synthetic minus real standard deviation about the regression line: below 0 where the "
         "synthetic measures follow each other more strictly than people's do.",
         "√(Σ residual² / (n − 2))",
         "Draper & Smith, Applied Regression Analysis, 1998, doi:10.1002/9781118625590",
         "Holds error of delineation as well as people's differences, in both sets.",
-        better="near_null", null=0, unit=None,
+        better="near_null",
+        null=0,
+        unit=None,
     ),
     Entry(
-        "r2_diff", "difference of r²",
+        "r2_diff",
+        "difference of r²",
         "Synthetic minus real share of the variance that the line explains.",
         "1 − Σ residual² / Σ(y − ȳ)²",
         "Thambawita et al., Sci Rep 2021;11:21896, doi:10.1038/s41598-021-01295-2 (figure 3 "
         "compares QT and RR by r²)",
         "Depends on the spread of x: equal r² shows neither equal slope nor equal scatter, and "
         "with a narrower range of rates r² falls though the hearts are the same.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "corr_rms", "root mean square difference of correlations",
+        "corr_rms",
+        "root mean square difference of correlations",
         "How far the rank correlations of two sets lie apart, on average over all pairs of "
         "measures.",
         "‖R_synth − R_real‖_F / √(k(k − 1)), R the matrices of Spearman's ρ of k measures; p by "
@@ -46,72 +54,90 @@ ENTRIES = (
         "Smyth, Stat Appl Genet Mol Biol 2010;9:39",
         "Never 0 in a finite sample: compare with real against real. Measures that are functions "
         "of others (RR, JT, QTc) and angles are left out.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "corr_max", "largest difference of correlations (Fisher's z)",
+        "corr_max",
+        "largest difference of correlations (Fisher's z)",
         "The one pair of measures whose correlation differs most.",
         "max |atanh ρ_synth − atanh ρ_real| over pairs; p against the largest of each permutation",
         "Fisher, Metron 1921;1:3; Westfall & Young, Resampling-Based Multiple Testing, 1993",
         "Grows with the number of pairs: compare with real against real.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "spearman_diff", "difference of Spearman's ρ",
+        "spearman_diff",
+        "difference of Spearman's ρ",
         "Synthetic minus real rank correlation of two measures.",
         "ρ = Pearson correlation of ranks within a set, a patient's records sharing its weight",
         "Spearman, Am J Psychol 1904;15:72, doi:10.2307/1412159",
         "Reported for the pairs that differ most, so the values overstate; the adjusted p allows "
         "for the choice.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "max_mean_diff", "largest difference of a mean curve",
+        "max_mean_diff",
+        "largest difference of a mean curve",
         "Largest absolute difference of the mean R amplitude over V1 to V6.",
         "max over leads of |mean_synth − mean_real|; p by permuting patients",
         "Degras, WIREs Comput Stat 2017;9:e1397, doi:10.1002/wics.1397",
         "A difference of gain moves all leads.",
-        better="lower", null=0, unit="mV",
+        better="lower",
+        null=0,
+        unit="mV",
     ),
     Entry(
-        "mean_diff", "difference of means",
+        "mean_diff",
+        "difference of means",
         "Synthetic minus real mean over patients; the interval holds for all leads together.",
         "difference ± c · SD, c the 95 % quantile of the largest standardised move over leads in a "
         "bootstrap of patients",
         "Degras, WIREs Comput Stat 2017;9:e1397, doi:10.1002/wics.1397",
         "Means say nothing about spread.",
-        better="near_null", null=0, unit=None,
+        better="near_null",
+        null=0,
+        unit=None,
     ),
     Entry(
-        "total_variation", "total variation distance",
+        "total_variation",
+        "total variation distance",
         "Largest difference of the share of patients in any group of categories: 0 where the "
         "shares agree, 1 where no category is shared.",
         "½ Σ |p_synth − p_real| over categories; p by permuting patients",
         "Gibbs & Su, Int Stat Rev 2002;70:419, doi:10.1111/j.1751-5823.2002.tb00178.x",
         "Never 0 in a finite sample: compare with real against real.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "serial_median_diff", "difference of the median serial correlation",
+        "serial_median_diff",
+        "difference of the median serial correlation",
         "Synthetic minus real median of the correlation between neighbouring RR intervals of a "
         "record.",
         "r₁ = 1 − RMSSD² / (2 SD²) of the RR intervals of a record",
         "von Neumann, Ann Math Stat 1941;12:367, doi:10.1214/aoms/1177731677",
         "Ten seconds hold about ten intervals: r₁ of one record is uncertain and biased, in both "
         "sets alike. Breathing itself cannot be measured from so few.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "serial_ks", "Kolmogorov-Smirnov D of the serial correlation",
+        "serial_ks",
+        "Kolmogorov-Smirnov D of the serial correlation",
         "Largest gap between the distributions of the correlation between neighbouring RR "
         "intervals.",
         "D = sup |F_real(x) − F_synth(x)|",
         "Massey, J Am Stat Assoc 1951;46:68",
         "With many records a difference nobody would care about is significant.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "energy_distance", "energy distance",
+        "energy_distance",
+        "energy distance",
         "How much farther apart two records of different sets lie than two of one set, over all "
         "measures at once. 0 only where the distributions are the same.",
         "2 E|X − Y| − E|X − X′| − E|Y − Y′|, unbiased over pairs of patients; measures on a pooled "
@@ -120,10 +146,12 @@ ENTRIES = (
         "Below 0 by chance where the sets agree, and far below 0 where one holds copies of the "
         "other. The scale is pooled so that the p is exact: with an outlying synthetic set it is "
         "wider. With many records any difference is significant.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     Entry(
-        "mmd2", "maximum mean discrepancy, squared",
+        "mmd2",
+        "maximum mean discrepancy, squared",
         "Distance of two distributions under a Gaussian kernel, over all measures at once.",
         "E k(X, X′) + E k(Y, Y′) − 2 E k(X, Y), unbiased; k = exp(−|x − y|² / 2s²), s the pooled "
         "median distance; p aggregates s at ½, 1 and 2 times that",
@@ -131,11 +159,13 @@ ENTRIES = (
         "2023;24:194",
         "Below 0 by chance where the sets agree: it is not cut at 0. Its size depends on the "
         "bandwidth; compare with real against real.",
-        better="near_null", null=0,
+        better="near_null",
+        null=0,
     ),
     *(
         Entry(
-            f"beyond_{end}", f"real patients {where} the synthetic range",
+            f"beyond_{end}",
+            f"real patients {where} the synthetic range",
             f"Share of real patients {where} the value where the synthetic set ends (but for 0.5 % "
             "of it).",
             "k / n; p = P(at least k of n real values beyond the j-th of m synthetic ones) if both "
@@ -144,13 +174,15 @@ ENTRIES = (
             "doi:10.1002/0471776238",
             "Large for a filter, but also for a shifted or narrower distribution: the tail tells "
             "them apart. One record of each patient, drawn at random.",
-            better="lower", unit="%",
+            better="lower",
+            unit="%",
         )
         for end, where in (("low", "below"), ("high", "above"))
     ),
     *(
         Entry(
-            f"tail_{end}", f"log ratio of the length of the {word} tail",
+            f"tail_{end}",
+            f"log ratio of the length of the {word} tail",
             "How long the synthetic tail is for its body, over the same in the real set: 0 where "
             "the shapes agree, whatever location and scale; below 0 where it was cut off.",
             f"ln of (q₁₀ − q₁) / (q₅₀ − q₁₀), synthetic over real{extra}; interval by a bootstrap "
@@ -158,14 +190,17 @@ ENTRIES = (
             "Hogg, J Am Stat Assoc 1974;69:909, doi:10.1080/01621459.1974.10480225 (tail lengths "
             "from quantiles)",
             "Needs a hundred values or more to say anything.",
-            better="near_null", null=0,
+            better="near_null",
+            null=0,
         )
         for end, word, extra in (
-            ("low", "lower", ""), ("high", "upper", ", of the values with their sign changed"),
+            ("low", "lower", ""),
+            ("high", "upper", ", of the values with their sign changed"),
         )
     ),
     Entry(
-        "JOINT-QTRR", "QT follows RR",
+        "JOINT-QTRR",
+        "QT follows RR",
         "Whether QT lengthens with RR as it does in people: the slopes of QT on RR must agree "
         "within a margin. This is the one joint property that decides.",
         "90 % interval of the difference of slopes (bootstrap of patients) inside the margin of "
@@ -176,38 +211,44 @@ ENTRIES = (
         "the range of rates.",
     ),
     Entry(
-        "JOINT-RELATIONS", "relations between two measures",
+        "JOINT-RELATIONS",
+        "relations between two measures",
         "Which slopes and scatters differ: QT on RR, PR on heart rate, RR variability on heart "
         "rate, R amplitude on QRS. Describes; decides nothing.",
         "Permutation of patients, 0.05 / the number of slopes and scatters, and outside real "
         "against real.",
     ),
     Entry(
-        "JOINT-CORR", "correlations among measures",
+        "JOINT-CORR",
+        "correlations among measures",
         "Whether the matrices of rank correlations differ, and in which pairs most. Sets can agree "
         "in every single measure and differ here. Describes; decides nothing.",
         "Permutation of patients, 0.05 / 2.",
     ),
     Entry(
-        "JOINT-PROGRESSION", "R progression",
+        "JOINT-PROGRESSION",
+        "R progression",
         "Whether mean R grows from V1 to V6, and overtakes S, as in the real set. Describes; "
         "decides nothing.",
         "Permutation of patients, 0.05 / 2.",
     ),
     Entry(
-        "JOINT-RHYTHM", "RR from beat to beat",
+        "JOINT-RHYTHM",
+        "RR from beat to beat",
         "Whether neighbouring RR intervals go together as in people, whom breathing gives a "
         "positive serial correlation. Describes; decides nothing.",
         "Kolmogorov-Smirnov D of the serial correlation.",
     ),
     Entry(
-        "JOINT-KERNEL", "all measures at once",
+        "JOINT-KERNEL",
+        "all measures at once",
         "Whether energy distance or MMD tells the sets apart. Describes; decides nothing. Far "
         "below 0 the sets hold near-copies of each other.",
         "Permutation of patients, 0.05 / 2.",
     ),
     Entry(
-        "JOINT-TRUNCATION", "a hard edge: most likely a filter",
+        "JOINT-TRUNCATION",
+        "a hard edge: most likely a filter",
         "The synthetic values of a measure end at a hard edge beyond which real patients lie: most "
         "likely the set was filtered, as the published DeepFake ECGs were to normal ones (60 to "
         "100 bpm).",
@@ -219,4 +260,4 @@ ENTRIES = (
         "one trained on a filtered set, and one that repeats a few hearts (at many ends at once) "
         "end hard too.",
     ),
-)  # fmt: skip
+)

@@ -11,7 +11,8 @@ _RELATIVE = (
 
 ENTRIES = (
     Entry(
-        "frechet", "Fréchet distance",
+        "frechet",
+        "Fréchet distance",
         "Distance between normal distributions fitted to both sets, mean and covariance together; "
         "in squared standard deviations, on the leading principal axes of both sets.",
         "‖m₁ − m₂‖² + tr(C₁ + C₂ − 2 (C₁C₂)^½)",
@@ -21,26 +22,31 @@ ENTRIES = (
         better="lower",
     ),
     Entry(
-        "frechet_limit", "Fréchet distance, n → ∞",
+        "frechet_limit",
+        "Fréchet distance, n → ∞",
         "The Fréchet distance with its bias of order 1/n taken off: about 0 where mean and "
         "covariance agree; it may be negative.",
         "intercept of the line through the distances at n, n/2, n/3, n/4 against 1/n",
         "Chong & Forsyth, CVPR 2020",
         "A line fits where n is many times the dimension; the number of axes is chosen for that. "
         "Blind to copies.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "kid", "kernel distance (KID)",
+        "kid",
+        "kernel distance (KID)",
         "Squared maximum mean discrepancy: unlike the Fréchet distance unbiased at any n, so it "
         "may be negative where the sets are alike.",
         "unbiased MMD² with k(x, y) = (x·y/d + 1)³",
         "Bińkowski et al., ICLR 2018",
         "The kernel sees moments up to the third, and the far records most. Blind to copies.",
-        better="lower", null=0,
+        better="lower",
+        null=0,
     ),
     Entry(
-        "improved_precision", "precision",
+        "improved_precision",
+        "precision",
         "Share of synthetic records within the reach of real ones: nearer to some real record "
         "than its third nearest real neighbour.",
         "share of s in the union of balls B(r, distance to the 3rd nearest real)",
@@ -51,7 +57,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "improved_recall", "recall",
+        "improved_recall",
+        "recall",
         "Share of real records within the reach of synthetic ones: falls where kinds of real ECG "
         "are not generated.",
         "precision with the roles of the sets exchanged",
@@ -61,15 +68,18 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "density", "density",
+        "density",
+        "density",
         "How many real neighbourhoods a synthetic record lies in, over the number expected.",
         "D = 1/(kM) Σⱼ Σᵢ 1[sⱼ ∈ B(rᵢ, distance to the k-th nearest real)], k = 5",
         "Naeem et al., ICML 2020",
         "Unbounded: above 1 where the synthetic set crowds the densest region, which is no merit.",
-        better="near_null", null=1,
+        better="near_null",
+        null=1,
     ),
     Entry(
-        "coverage", "coverage",
+        "coverage",
+        "coverage",
         "Share of real records with a synthetic one in their neighbourhood: falls where kinds of "
         "real ECG are not generated.",
         "share of r whose ball, to the 5th nearest real, holds a synthetic record; expected "
@@ -80,7 +90,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "clipped_density", "clipped density",
+        "clipped_density",
+        "clipped density",
         "Density in which no far real record spans the space and no synthetic record counts more "
         "than once, relative to the real records themselves.",
         "mean of min(balls that s lies in / 5, 1) with radii cut at their median, over the same "
@@ -90,7 +101,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "clipped_coverage", "clipped coverage",
+        "clipped_coverage",
+        "clipped coverage",
         "Coverage that asks for five synthetic records in a neighbourhood and counts part of them.",
         "mean of min(synthetic records in the ball of r / 5, 1); expected value from the negative "
         "hypergeometric distribution, whatever the distribution of the records",
@@ -99,7 +111,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "alpha_precision", "α-precision (integrated)",
+        "alpha_precision",
+        "α-precision (integrated)",
         "Whether the ball that holds a share α of the real records holds the same share of the "
         "synthetic ones, at every α; the curve says where it does not.",
         "1 − 2 ∫ |P(α) − α| dα",
@@ -110,7 +123,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "beta_recall", "β-recall (integrated)",
+        "beta_recall",
+        "β-recall (integrated)",
         "Whether the ball that holds a share β of the synthetic records holds the same share of "
         "the real ones, at every β.",
         "1 − 2 ∫ |R(β) − β| dβ",
@@ -119,7 +133,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "authenticity", "authenticity",
+        "authenticity",
+        "authenticity",
         "Share of synthetic records farther from their nearest real record than that is from its "
         "own nearest neighbour. Other patients in place of the synthetic records give its floor.",
         "share of s with d(s, r) > d(r, nearest other real), r the nearest real record of s",
@@ -131,7 +146,8 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "close_pairs", "close pairs",
+        "close_pairs",
+        "close pairs",
         "Share of synthetic records at most half as far from their nearest real record as from "
         "the second nearest: a copy is near one record only.",
         "share of s with d₁(s) ≤ ½ d₂(s)",
@@ -141,22 +157,27 @@ ENTRIES = (
         better="near_null",
     ),
     Entry(
-        "repeated", "repeated records",
+        "repeated",
+        "repeated records",
         "Share of records of a set that equal another one of it in every coordinate; one of each "
         "is kept.",
         source="Naeem et al., ICML 2020 (repeats make neighbourhoods empty)",
         limits="Exact repeats only.",
-        better="near_null", null=0, unit="%",
+        better="near_null",
+        null=0,
+        unit="%",
     ),
     Entry(
-        "MANI-FRECHET", "mean and covariance of whole records",
+        "MANI-FRECHET",
+        "mean and covariance of whole records",
         "How far the sets lie apart as clouds of points, in the space of measures and of beats.",
         "Fréchet distance extrapolated to n → ∞, its 95 % CI above real against real.",
         "Chong & Forsyth, CVPR 2020; Bińkowski et al., ICLR 2018",
         _RELATIVE + "Blind to copies.",
     ),
     Entry(
-        "MANI-PR", "precision and recall",
+        "MANI-PR",
+        "precision and recall",
         "Whether synthetic records look like real ones (precision) and whether they show every "
         "kind of real one (recall).",
         "95 % CI outside of real against real at the same n.",
@@ -164,7 +185,8 @@ ENTRIES = (
         _RELATIVE + "Copies score high.",
     ),
     Entry(
-        "MANI-COVERAGE", "density and coverage",
+        "MANI-COVERAGE",
+        "density and coverage",
         "As precision and recall, less at the mercy of single records, with a known value for "
         "coverage where the sets are alike; the clipped forms still less.",
         "95 % CI outside of real against real at the same n.",
@@ -172,14 +194,16 @@ ENTRIES = (
         _RELATIVE + "Copies score high.",
     ),
     Entry(
-        "MANI-ALPHA", "α-precision and β-recall",
+        "MANI-ALPHA",
+        "α-precision and β-recall",
         "Whether the core and the rim of either set hold the same share of the other.",
         "95 % CI outside of real against real at the same n.",
         "Alaa et al., ICML 2022 (arXiv:2102.08921)",
         _RELATIVE + "No one-class embedding is learnt: see alpha_precision.",
     ),
     Entry(
-        "MANI-AUTHENTICITY", "nearer to real records than other patients are",
+        "MANI-AUTHENTICITY",
+        "nearer to real records than other patients are",
         "An alarm, not a test: synthetic records that lie nearer to single real records than "
         "other patients do may be copies.",
         "FAIL if records equal real ones, or close pairs lie above real against real; undecided "
@@ -189,16 +213,18 @@ ENTRIES = (
         "No alarm clears nothing: run `ecgeval audit`, with a holdout.",
     ),
     Entry(
-        "MANI-REPEATS", "repeated records",
+        "MANI-REPEATS",
+        "repeated records",
         "Records that equal another one of their own set; a generator that repeats itself has "
         "collapsed.",
         "FAIL if a synthetic record is repeated.",
     ),
     Entry(
-        "MANI-SPACES", "whether the two spaces agree",
+        "MANI-SPACES",
+        "whether the two spaces agree",
         "The measures and the beats are asked the same questions. Where only one sees a "
         "difference, it lies in what the other does not hold: rhythm and intervals, or the shape "
         "of the waves.",
         "A score outside of real against real in one space and inside in another.",
     ),
-)  # fmt: skip
+)

@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "pass_diff", "difference in the share that keeps a rule",
+        "pass_diff",
+        "difference in the share that keeps a rule",
         "Share of synthetic minus share of real records that keep a rule for a normal adult ECG "
         "under its strict (textbook) limits, in percentage points; `normal` is all rules together.",
         "P(rule kept | S) − P(rule kept | R), Newcombe's interval on the effective number of "
@@ -16,46 +17,59 @@ ENTRIES = (
         "Cardiol 2009;53:976, 982, 992, 1003; Newcombe, Stat Med 1998;17:873",
         "Rules see what the delineation sees, in its convention. They are no diagnosis, and "
         "pass records with faults for which there is no rule.",
-        better="near_null", null=0, unit="percentage points",
+        better="near_null",
+        null=0,
+        unit="percentage points",
     ),
     Entry(
-        "pass_diff_alternative", "difference in the share that keeps a rule, alternative limits",
+        "pass_diff_alternative",
+        "difference in the share that keeps a rule, alternative limits",
         "As pass_diff under the alternative limits: a second limit in use, or the textbook's in "
         "the convention in which marks are set here.",
         "As pass_diff",
         "The source of each limit is in the table of rules",
         "As pass_diff.",
-        better="near_null", null=0, unit="percentage points",
+        better="near_null",
+        null=0,
+        unit="percentage points",
     ),
     Entry(
-        "broken_diff", "difference in records that break lead algebra",
+        "broken_diff",
+        "difference in records that break lead algebra",
         "Share of synthetic minus share of real records in which II − I − III, aVR + aVL + aVF or "
         "one of three more sums is not 0 within a converter's step, in percentage points.",
         "A record breaks it if the 99.9th percentile of |residual| exceeds 2 µV and that of 99 % "
         "of the real records; Newcombe's interval",
         "Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. 15; Newcombe, Stat Med 1998;17:873",
         "Says nothing where limb leads were computed from I and II. Swapped electrodes keep it.",
-        better="near_null", null=0, unit="percentage points",
+        better="near_null",
+        null=0,
+        unit="percentage points",
     ),
     Entry(
-        "kappa", "Cohen's kappa of rules and interpreter",
+        "kappa",
+        "Cohen's kappa of rules and interpreter",
         "Agreement of the rules with another interpreter on normal or not, beyond that of chance: "
         "1 always, 0 as chance would.",
         "(observed − chance agreement) / (1 − chance agreement); bootstrap of patients",
         "Cohen, Educ Psychol Meas 1960;20:37",
         "Depends on how many records are normal: compare the 2 x 2 tables too.",
-        better="higher", null=None,
+        better="higher",
+        null=None,
     ),
     Entry(
-        "alternative_kappa", "Cohen's kappa of rules and interpreter, alternative limits",
+        "alternative_kappa",
+        "Cohen's kappa of rules and interpreter, alternative limits",
         "As kappa, with the rules' alternative limits.",
         "As kappa",
         "Cohen, Educ Psychol Meas 1960;20:37",
         "As kappa.",
-        better="higher", null=None,
+        better="higher",
+        null=None,
     ),
     Entry(
-        "PLAUS-NORMAL", "equivalence of the share of rule-normal records",
+        "PLAUS-NORMAL",
+        "equivalence of the share of rule-normal records",
         "Whether about as many synthetic as real records keep every rule for a normal adult ECG.",
         "PASS if the 90 % interval of the difference lies inside the margin under strict and under "
         "alternative limits; FAIL if it lies wholly outside under one; INCONCLUSIVE otherwise; "
@@ -65,7 +79,8 @@ ENTRIES = (
         "break a textbook limit. Thousands of records are needed to pass a margin of 3 points.",
     ),
     Entry(
-        "PLAUS-ALGEBRA", "sums of leads",
+        "PLAUS-ALGEBRA",
+        "sums of leads",
         "Whether synthetic limb leads obey the sums that hold in any heart.",
         "Share of records that break one, against the real set. Not applicable where leads were "
         "computed from I and II: a sum that holds by construction is no evidence.",
@@ -73,7 +88,8 @@ ENTRIES = (
         "Descriptive. Real exports break them where leads were filtered one by one.",
     ),
     Entry(
-        "PLAUS-LEADS", "how leads belong together",
+        "PLAUS-LEADS",
+        "how leads belong together",
         "Dipolarity, how well limb leads follow from chest leads and back, and whether R and QRS "
         "onset fall together over the leads, compared with real records.",
         "Cliff's δ with a patient-bootstrap interval and a real-against-real floor",
@@ -81,7 +97,8 @@ ENTRIES = (
         "Descriptive. Electrode placement and body build move these too.",
     ),
     Entry(
-        "PLAUS-SIGNAL", "the signal itself",
+        "PLAUS-SIGNAL",
+        "the signal itself",
         "Likeness of beats, noise, spectrum, mains, upsampling combs, ends, clipping, standstill, "
         "impossible intervals and signal quality, compared with real records, both ways: too clean "
         "is a finding.",
@@ -91,11 +108,12 @@ ENTRIES = (
         "generator does: see DQ-FORM.",
     ),
     Entry(
-        "PLAUS-INTERPRETER", "agreement with another interpreter",
+        "PLAUS-INTERPRETER",
+        "agreement with another interpreter",
         "How the rules compare with the statements of another interpreter (12SL, for example) on "
         "the same records.",
         "2 x 2 table and Cohen's kappa",
         "Cohen, Educ Psychol Meas 1960;20:37",
         "Descriptive; the rules are not validated against any commercial interpreter.",
     ),
-)  # fmt: skip
+)

@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "exchange_auc", "exchangeability AUC",
+        "exchange_auc",
+        "exchangeability AUC",
         "Whether training records are more similar to the synthetic set than holdout records "
         "of other patients are: 0.5 where training left no trace of this kind.",
         "Score of a real record m(x) = max over s of sim(x, s), of a patient the largest; "
@@ -16,7 +17,8 @@ ENTRIES = (
         "the same patients before training.",
     ),
     Entry(
-        "comparable_energy", "training against holdout patients, by themselves",
+        "comparable_energy",
+        "training against holdout patients, by themselves",
         "How far apart the real patients of the two sets are, without the synthetic set: where "
         "they were not drawn alike, a synthetic set closer to one side says nothing of memory.",
         "2 E|X − Y| − E|X − X'| − E|Y − Y'| over patients of log band power a lead and, where "
@@ -27,7 +29,8 @@ ENTRIES = (
         "drawn properly one is refused.",
     ),
     Entry(
-        "topq", "training share of the top q",
+        "topq",
+        "training share of the top q",
         "How many of the q real records most similar to the synthetic set are training "
         "records: near q times the training share where training left no trace.",
         "#{train among the q largest scores}; p by permuting patients, together with the AUC "
@@ -36,7 +39,8 @@ ENTRIES = (
         "Fewer than about five copied patients cannot be seen by it with a 1:1 holdout.",
     ),
     Entry(
-        "copies_count", "copies",
+        "copies_count",
+        "copies",
         "Synthetic records more similar to one training record than the absolute criterion "
         "allows for two different people.",
         "#{s : sim(s, t) ≥ threshold and dist(s, t) ≤ ½ dist(s, nearest holdout record)}, t "
@@ -46,24 +50,26 @@ ENTRIES = (
         "Finds the transformations it was tested on; see the sensitivity table.",
     ),
     Entry(
-        "copies_upper", "upper bound on the share of copies",
+        "copies_upper",
+        "upper bound on the share of copies",
         "Largest share of copies that is compatible with what was found, given how many "
         "planted copies the search finds.",
         "Upper Clopper-Pearson limit over the lower limit of the weakest recall on planted "
         "copies; each limit holds at 97.5 %, the quotient at 95 % (Bonferroni).",
-        "Clopper & Pearson, Biometrika 1934;26:404; Rogan & Gladen, Am J Epidemiol "
-        "1978;107:71",
+        "Clopper & Pearson, Biometrika 1934;26:404; Rogan & Gladen, Am J Epidemiol 1978;107:71",
         "Holds for the kinds of copy that were planted, and for no other.",
     ),
     Entry(
-        "copies_patients", "training patients copied",
+        "copies_patients",
+        "training patients copied",
         "Training patients of whom at least one synthetic record was named a copy.",
         "",
         "Carlini et al., USENIX Security 2023 (extraction criterion)",
         "Counts the most similar partner of each copy only.",
     ),
     Entry(
-        "copies_control", "copies of the holdout",
+        "copies_control",
+        "copies of the holdout",
         "The same rule with train and holdout exchanged: what it names where nothing can have "
         "been copied, so its false alarms.",
         "",
@@ -71,7 +77,8 @@ ENTRIES = (
         "Patients in both sets would be named too; the duplicates check looks for them.",
     ),
     Entry(
-        "recall", "recall on planted copies",
+        "recall",
+        "recall on planted copies",
         "Share of training records planted into the synthetic set on purpose, under one "
         "transformation, that the search named together with the right partner.",
         "hits / planted; Clopper-Pearson interval",
@@ -79,7 +86,8 @@ ENTRIES = (
         "Holds for the transformation that was planted.",
     ),
     Entry(
-        "own_halves", "similarity of the two halves of one record",
+        "own_halves",
+        "similarity of the two halves of one record",
         "What a detector makes of two looks at one heart: the similarity that 95 % of training "
         "records reach between their first and their last half.",
         "5 % quantile; interval by order statistics",
@@ -89,11 +97,13 @@ ENTRIES = (
         "halves do not share: low there, and no fault.",
     ),
     Entry(
-        "duplicates_records", "real records that occur more than once",
+        "duplicates_records",
+        "real records that occur more than once",
         "Records of train or holdout that are the same recording as another one.",
     ),
     Entry(
-        "flagged", "training patients flagged",
+        "flagged",
+        "training patients flagged",
         "Training patients whose similarity to the synthetic set is extreme among holdout "
         "patients, at a false discovery rate of 5 %.",
         "p = (1 + #{h : m(h) ≥ m(t)}) / (n_holdout + 1), then Benjamini-Hochberg",
@@ -102,14 +112,16 @@ ENTRIES = (
         "small holdout.",
     ),
     Entry(
-        "D1", "detector D1: whole record, sample by sample",
+        "D1",
+        "detector D1: whole record, sample by sample",
         "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
         "despite gain, offset, noise and filtering.",
         "ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
         limits="Blind to copies that are shifted in time; D2 is for those.",
     ),
     Entry(
-        "D2", "detector D2: whole record, best of shifts up to 5 s",
+        "D2",
+        "detector D2: whole record, best of shifts up to 5 s",
         "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
         "records overlap: finds shifted copies too.",
         "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
@@ -120,7 +132,8 @@ ENTRIES = (
         "missing any: bounds from magnitude spectra exclude most pairs.",
     ),
     Entry(
-        "D3", "detector D3: windows",
+        "D3",
+        "detector D3: windows",
         "The first and the last 4.5 s of the synthetic record against every stretch of that length "
         "of the real one: finds parts of a record, and large shifts with foreign content. In sets "
         "of more than 20 million pairs, against the eight records that D4 finds nearest.",
@@ -129,19 +142,22 @@ ENTRIES = (
         "Windows of different people agree more than whole records, so its limit is higher.",
     ),
     Entry(
-        "D4", "detector D4: representative beat",
+        "D4",
+        "detector D4: representative beat",
         "Correlation of the representative beats, 250 ms before to 450 ms after R, the synthetic "
         "one moved by up to 40 ms: finds a patient's beat in another rhythm. Needs a delineation.",
         limits="Beats of different people are much alike, so its limit lies near 1.",
     ),
     Entry(
-        "D4T", "detector D4T: stretched representative beat",
+        "D4T",
+        "detector D4T: stretched representative beat",
         "As D4 with the synthetic beat 0.9 to 1.1 times as long, moved by up to 16 ms: finds "
         "copies played faster or slower. Needs a delineation.",
         limits="One factor for the whole beat: QT that changes less than RR is matched in part.",
     ),
     Entry(
-        "D5", "detector D5: single beats",
+        "D5",
+        "detector D5: single beats",
         "The middle beat of the synthetic record against every beat of the real one, 3 to 40 Hz, "
         "moved by up to 25 ms: finds records that repeat one beat. In sets of more than 20 million "
         "pairs, against the eight records that D4 finds nearest.",
@@ -149,14 +165,16 @@ ENTRIES = (
         "noise hides a copy.",
     ),
     Entry(
-        "D6", "detector D6: single leads",
+        "D6",
+        "detector D6: single leads",
         "Largest absolute correlation of a single lead, sample by sample: finds one lead of a "
         "record among others, leads of different gain, and inverted leads.",
         "max over leads of |Σ x y| / (‖x‖ ‖y‖)",
         limits="Blind to shifts.",
     ),
     Entry(
-        "D7", "detector D7: whole record at another speed",
+        "D7",
+        "detector D7: whole record at another speed",
         "As D2 with one of the two records read at 0.9 to 1 times its speed, at shifts up to 1 s, "
         "against the four records that D4T finds nearest: finds copies played faster or slower. "
         "Needs a delineation.",
@@ -165,111 +183,121 @@ ENTRIES = (
         "Baker & Matthews, Int J Comput Vis 2004;56:221 (refinement)",
         "One speed for the whole record. Blind where the beats do not lead to the patient.",
     ),
+    Entry("exact", "planted copy: exact", "The training record itself, as the synthetic one."),
     Entry(
-        "exact", "planted copy: exact", "The training record itself, as the synthetic one.",
+        "noise", "planted copy: noise", "The training record with 20 µV (SD) of white noise added."
     ),
     Entry(
-        "noise", "planted copy: noise",
-        "The training record with 20 µV (SD) of white noise added.",
-    ),
-    Entry(
-        "gain", "planted copy: gain",
+        "gain",
+        "planted copy: gain",
         "The training record times one factor between 0.5 and 2, log-uniform.",
     ),
     Entry(
-        "shift", "planted copy: shift",
+        "shift",
+        "planted copy: shift",
         "The training record half a second later; what comes in at the start is the end of "
         "a synthetic record.",
     ),
+    Entry("shift2", "planted copy: shift of 2 s", "As shift, by 2 s."),
+    Entry("shift5", "planted copy: shift of 5 s", "As shift, by 5 s or half of a shorter record."),
     Entry(
-        "shift2", "planted copy: shift of 2 s",
-        "As shift, by 2 s.",
-    ),
-    Entry(
-        "shift5", "planted copy: shift of 5 s",
-        "As shift, by 5 s or half of a shorter record.",
-    ),
-    Entry(
-        "band40", "planted copy: 0.5 to 40 Hz",
+        "band40",
+        "planted copy: 0.5 to 40 Hz",
         "The training record through a band-pass (Butterworth, forward and backward).",
     ),
     Entry(
-        "band25", "planted copy: 1 to 25 Hz",
+        "band25",
+        "planted copy: 1 to 25 Hz",
         "The training record through a band-pass (Butterworth, forward and backward).",
     ),
     Entry(
-        "snr20", "planted copy: noise, 20 dB",
+        "snr20",
+        "planted copy: noise, 20 dB",
         "The training record with white noise a hundredth of its power.",
     ),
     Entry("snr10", "planted copy: noise, 10 dB", "As snr20 with a tenth of the power."),
     Entry("snr5", "planted copy: noise, 5 dB", "As snr20 with .32 of the power. Not promised."),
     Entry(
-        "wander", "planted copy: baseline wander",
+        "wander",
+        "planted copy: baseline wander",
         "The training record plus slow sines of up to 0.3 mV a lead, 0.15 to 0.45 Hz. Not "
         "promised.",
     ),
     Entry(
-        "retimed", "planted copy: re-timed",
+        "retimed",
+        "planted copy: re-timed",
         "The training record played 0.9 to 1.1 times as fast. Promised where representative beats "
         "are given.",
     ),
     Entry(
-        "onelead", "planted copy: one lead",
+        "onelead",
+        "planted copy: one lead",
         "One lead of the training record, drawn at random, the others a synthetic record's.",
     ),
     Entry(
-        "onebeat", "planted copy: one beat",
+        "onebeat",
+        "planted copy: one beat",
         "One beat of the training record, repeated every 0.8 s. Not promised.",
     ),
     Entry("flip", "planted copy: inverted", "The training record times -1. Not promised."),
     Entry(
-        "mixture", "planted copy: mixture",
+        "mixture",
+        "planted copy: mixture",
         "The mean of two training records; either counts as found. Not promised.",
     ),
     Entry(
-        "lowpass", "planted copy: low-pass",
+        "lowpass",
+        "planted copy: low-pass",
         "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
         "backward).",
     ),
     Entry(
-        "otherecg", "same patient's other ECG",
+        "otherecg",
+        "same patient's other ECG",
         "Another ECG of a training patient: a copy search says nothing about identity. Not "
         "promised.",
     ),
     Entry(
-        "size", "size of the exchangeability test",
+        "size",
+        "size of the exchangeability test",
         "Share of runs with p <= .05 where nothing was planted: .05 where the test is right.",
         "Patients dealt anew to train and holdout; half of the synthetic records in each run.",
         "Phipson & Smyth, SAGMB 2010;9:39",
         "Conditional on these patients and this synthetic set.",
-        better="near_null", null=0.05,
+        better="near_null",
+        null=0.05,
     ),
     Entry(
-        "power", "power of the exchangeability test",
+        "power",
+        "power of the exchangeability test",
         "Share of runs with p <= .05 where this many training patients were copied.",
         "One record of each copied patient under a disguise drawn from those that must be found.",
         limits="Grows with the number of patients copied, falls with the number of patients.",
         better="higher",
     ),
     Entry(
-        "BENCH-RECALL", "planted copies found",
+        "BENCH-RECALL",
+        "planted copies found",
         "Whether the copy search finds the shares of planted copies it is required to find.",
         "Union of the detectors, by the rule of the audit; Clopper-Pearson limits.",
         "Clopper & Pearson, Biometrika 1934;26:404",
         "Holds for these disguises and these sets.",
     ),
     Entry(
-        "BENCH-SIZE", "false alarms of the exchangeability test",
+        "BENCH-SIZE",
+        "false alarms of the exchangeability test",
         "Whether the test rejects no more often than it says when nothing was planted.",
     ),
     Entry(
-        "BENCH-POWER", "power of the exchangeability test with 20 copies",
+        "BENCH-POWER",
+        "power of the exchangeability test with 20 copies",
         "Whether the test notices that 20 patients were copied.",
         limits="Fewer than about five copied patients are beyond any test of this kind with as "
         "many holdout as training patients.",
     ),
     Entry(
-        "PRIV-COPIES", "copies of training records",
+        "PRIV-COPIES",
+        "copies of training records",
         "Whether a synthetic record repeats a training record, also shifted in time, scaled, "
         "filtered, with noise, re-timed, or in one lead only.",
         "Similarity above an absolute criterion calibrated on real records of different "
@@ -281,7 +309,8 @@ ENTRIES = (
         "training patients stand in for it, as without a holdout.",
     ),
     Entry(
-        "PRIV-EXCHANGE", "exchangeability of train and holdout",
+        "PRIV-EXCHANGE",
+        "exchangeability of train and holdout",
         "Whether anything in the synthetic set distinguishes training patients from holdout "
         "patients.",
         "Permutation of whole patients; AUC and top-q over all detectors combined into one p.",
@@ -291,12 +320,14 @@ ENTRIES = (
         "real sets differ by themselves (comparable.energy, p < .01).",
     ),
     Entry(
-        "PRIV-DUPLICATES", "duplicates within and across the sets",
+        "PRIV-DUPLICATES",
+        "duplicates within and across the sets",
         "Recordings that occur twice, or a patient in both train and holdout: they bias every "
         "comparison and are set aside.",
     ),
     Entry(
-        "PRIV-RESIDUAL", "what remains",
+        "PRIV-RESIDUAL",
+        "what remains",
         "What an audit cannot take from whoever releases the data: to judge the risk that is left, "
         "and to audit again when something changes.",
         "",
@@ -304,15 +335,17 @@ ENTRIES = (
         "No number stands behind it.",
     ),
     Entry(
-        "PRIV-NOT-TESTED", "attacks that were not run",
+        "PRIV-NOT-TESTED",
+        "attacks that were not run",
         "What this audit did not try. Absence of a test is not evidence of absence.",
     ),
     Entry(
-        "PRIV-SCOPE", "scope of the audit",
+        "PRIV-SCOPE",
+        "scope of the audit",
         "A distance check can fail a release and never clears one by itself.",
         "",
         "Yao et al., arXiv 2505.01524; EDPB Opinion 28/2024",
         "Only training with differential privacy gives a guarantee; an audit bounds leakage "
         "from below.",
     ),
-)  # fmt: skip
+)

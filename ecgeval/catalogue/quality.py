@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "design_effect", "design effect",
+        "design_effect",
+        "design effect",
         "How much less a record says because others are of the same patient: the effective "
         "number of records is their number divided by it. 1 where each is another person.",
         "variance of the proportion by patients / p (1 − p) n⁻¹",
@@ -14,7 +15,8 @@ ENTRIES = (
         "Cannot be seen where a proportion is 0 or 1; the number of patients is used there.",
     ),
     Entry(
-        "unusable_difference", "difference in unusable records",
+        "unusable_difference",
+        "difference in unusable records",
         "Share of synthetic minus share of real records that could not be read, measured or "
         "delineated, in percentage points.",
         "Newcombe's interval for a difference of proportions, on the effective number of "
@@ -23,25 +25,28 @@ ENTRIES = (
         "Says how many fail, not why; the table of reasons does.",
     ),
     Entry(
-        "DQ-RECORDS", "unusable records",
+        "DQ-RECORDS",
+        "unusable records",
         "Whether records are unreadable, flat or impossible to delineate about as often in "
         "either set. They are left out of every other number.",
         "Newcombe interval of the difference against a margin in percentage points.",
         "Newcombe, Stat Med 1998;17:873",
     ),
     Entry(
-        "DQ-FORM", "form of the sets",
+        "DQ-FORM",
+        "form of the sets",
         "Whether leads, sampling rate, length and rounding agree. Where they do not, the sets "
         "were brought to one form first, and part of a difference may come from that. Against a "
         "reference cohort it is the form of the recordings it was measured on; only the synthetic "
         "set can be brought to it.",
     ),
     Entry(
-        "DQ-REFERENCE", "what a reference cohort cannot show",
+        "DQ-REFERENCE",
+        "what a reference cohort cannot show",
         "The real side is a reference cohort: measures of real records, made by the same engine "
         "and shipped with ecgeval, without their waveforms. What is computed from measures is "
         "compared; what needs waveforms of real records is listed here and not assessed.",
         limits="A cohort is one sample of one population (`ecgeval info reference:NAME` says "
         "which); agreement with it is not agreement with yours.",
     ),
-)  # fmt: skip
+)

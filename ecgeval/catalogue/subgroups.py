@@ -6,7 +6,8 @@ __all__ = ["ENTRIES"]
 
 ENTRIES = (
     Entry(
-        "cochran_q", "heterogeneity over groups (Cochran's Q)",
+        "cochran_q",
+        "heterogeneity over groups (Cochran's Q)",
         "Whether the difference between the sets is the same in every group: near the number of "
         "groups less one where it is.",
         "Q = Σ w (d − Σwd / Σw)², d the difference of medians of a group, w = 1 / SE²; p "
@@ -17,17 +18,20 @@ ENTRIES = (
         better="lower",
     ),
     Entry(
-        "mean_abs_delta", "mean |δ| over the declared measures",
+        "mean_abs_delta",
+        "mean |δ| over the declared measures",
         "How far a real group lies from the whole synthetic set in ranks: 0 for the same, 1 for no "
         "overlap in any measure.",
         "Mean of |Cliff's δ| over the declared measures that are no angles.",
         "Cliff, Psychol Bull 1993;114:494",
         "Never 0 in a finite sample: compare with random patients. Measures that say the same "
         "count as often.",
-        better="descriptive", null=0,
+        better="descriptive",
+        null=0,
     ),
     Entry(
-        "SUB-EQUIV", "equivalence within subgroups",
+        "SUB-EQUIV",
+        "equivalence within subgroups",
         "Whether the medians of the declared measures agree within margins in each group, like "
         "against like: a set that is right on the whole can be wrong for women, or for the old.",
         "As FID-EQUIV, in each group with at least 20 patients in either set. Describes; decides "
@@ -37,7 +41,8 @@ ENTRIES = (
         "such label.",
     ),
     Entry(
-        "SUB-HETERO", "dependence on the group",
+        "SUB-HETERO",
+        "dependence on the group",
         "Number of measures whose difference between the sets is not the same in every group. "
         "Describes; decides nothing.",
         "Cochran's Q, Benjamini-Hochberg at q = 0.05 over measures.",
@@ -45,11 +50,12 @@ ENTRIES = (
         "Finding none is no proof of none.",
     ),
     Entry(
-        "SUB-LIKE", "which group the synthetic set looks like",
+        "SUB-LIKE",
+        "which group the synthetic set looks like",
         "For a synthetic set without labels: which real group lies nearest to it. Describes; "
         "decides nothing.",
         "Mean |Cliff's δ| over the declared measures; p by shuffling patients over groups.",
         "Cliff, Psychol Bull 1993;114:494; Phipson & Smyth, Stat Appl Genet Mol Biol 2010;9:39",
         "Groups differ in more than their label: likeness to women may be one to small hearts.",
     ),
-)  # fmt: skip
+)

@@ -9,50 +9,64 @@ _AUC = "Area under the ROC curve, for more than two classes the mean over one ag
 _ACCURACY = "Mean over classes of the share of its records that are told right."
 _DESIGNS = (
     (
-        "tstr", "trained on synthetic, tested on real",
+        "tstr",
+        "trained on synthetic, tested on real",
         "How well a label is read from real records by a classifier that has seen only synthetic "
         "ones.",
         "Copies of real records do well here: read it beside the audit.",
     ),
     (
-        "trts", "trained on real, tested on synthetic",
+        "trts",
+        "trained on real, tested on synthetic",
         "How well a label is read from synthetic records by a classifier that has seen only real "
         "ones.",
         "A collapsed generator does well here: every record is a typical one.",
     ),
     (
-        "trtr", "trained on real, tested on real",
+        "trtr",
+        "trained on real, tested on real",
         "How well a label is read from real records of patients the classifier has not seen, with "
         "as many training records: what the two others are held against.",
         "Fewer training records than there are real ones where the synthetic set is smaller.",
     ),
-)  # fmt: skip
+)
 
 ENTRIES = (
     *(
-        Entry(f"{code}_auc", f"AUC, {title}", text, _AUC, _SOURCE, limits, better="higher",
-              null=0.5)
-        for code, title, text, limits in _DESIGNS
-    ),
-    *(
-        Entry(f"{code}_balanced_accuracy", f"balanced accuracy, {title}", text, _ACCURACY,
-              "Brodersen et al., ICPR 2010, doi:10.1109/ICPR.2010.764", limits, better="higher")
+        Entry(
+            f"{code}_auc", f"AUC, {title}", text, _AUC, _SOURCE, limits, better="higher", null=0.5
+        )
         for code, title, text, limits in _DESIGNS
     ),
     *(
         Entry(
-            f"tstr_{score}_difference", f"difference in {words} by training on synthetic",
+            f"{code}_balanced_accuracy",
+            f"balanced accuracy, {title}",
+            text,
+            _ACCURACY,
+            "Brodersen et al., ICPR 2010, doi:10.1109/ICPR.2010.764",
+            limits,
+            better="higher",
+        )
+        for code, title, text, limits in _DESIGNS
+    ),
+    *(
+        Entry(
+            f"tstr_{score}_difference",
+            f"difference in {words} by training on synthetic",
             f"{words} on real records after training on synthetic, less that after training on as "
             "many real ones.",
             "TSTR − TRTR on the same records; interval by a paired bootstrap of their patients.",
             _SOURCE,
             "The interval takes the classifiers as given; the floor holds how much they vary.",
-            better="higher", null=0,
+            better="higher",
+            null=0,
         )
         for score, words in (("auc", "AUC"), ("balanced_accuracy", "balanced accuracy"))
     ),
     Entry(
-        "USE-TSTR", "can a label be learnt from synthetic records",
+        "USE-TSTR",
+        "can a label be learnt from synthetic records",
         "Whether a classifier trained on synthetic records reads a label of real ones about as "
         "well as one trained on real records.",
         "PASS if the 95 % interval of TSTR − TRTR in AUC, and its real-against-real floor, lie "
@@ -64,4 +78,4 @@ ENTRIES = (
         "and the audit looks for them. Says nothing of labels not tried. The margin is a "
         "proposal. A linear classifier on measures stands for all that might be trained.",
     ),
-)  # fmt: skip
+)

@@ -219,9 +219,14 @@ def boosting(x: Floats, y: NDArray[np.bool_]) -> Score:
     from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
-        max_iter=40, learning_rate=0.15, max_leaf_nodes=8, min_samples_leaf=10, max_bins=63,
-        early_stopping=False, random_state=0,
-    )  # fmt: skip
+        max_iter=40,
+        learning_rate=0.15,
+        max_leaf_nodes=8,
+        min_samples_leaf=10,
+        max_bins=63,
+        early_stopping=False,
+        random_state=0,
+    )
     with threadpool_limits(1):  # fits are many and small: threads would only wait for each other
         model.fit(x, y)
     return model.decision_function
@@ -351,11 +356,19 @@ def classifier_test(
     alone = _some_patients(real, 2 * min(real.n_patients // 2, MAX_PATIENTS), rng)
     alone_x, _ = measure_features(alone.values, circular)
     return two_sample_test(
-        Pool(x, patient, duplicate_groups(x, patient)), label,
-        Pool(alone_x, alone.patient, duplicate_groups(alone_x, alone.patient)), fit,
-        owner=owner, seed=seed, name=name, permutations=permutations, draws=draws, halves=halves,
-        shuffles=shuffles, jobs=jobs,
-    )  # fmt: skip
+        Pool(x, patient, duplicate_groups(x, patient)),
+        label,
+        Pool(alone_x, alone.patient, duplicate_groups(alone_x, alone.patient)),
+        fit,
+        owner=owner,
+        seed=seed,
+        name=name,
+        permutations=permutations,
+        draws=draws,
+        halves=halves,
+        shuffles=shuffles,
+        jobs=jobs,
+    )
 
 
 def two_sample_test(

@@ -18,10 +18,17 @@ __all__ = ["Change", "compare_runs", "difference_interval"]
 FDR = 0.05
 _SHOWN = 30  # measures in the figure
 _SIGNS = {
-    "cliffs_delta": "δ", "hedges_g": "g", "ks": "D", "wasserstein": "W₁", "log_sd_ratio": "ln SD",
-    "median_diff": "median", "missing_diff": "missing", "circ_mean_diff": "mean",
-    "pass_diff": "share", "pass_diff_alternative": "share",
-}  # fmt: skip
+    "cliffs_delta": "δ",
+    "hedges_g": "g",
+    "ks": "D",
+    "wasserstein": "W₁",
+    "log_sd_ratio": "ln SD",
+    "median_diff": "median",
+    "missing_diff": "missing",
+    "circ_mean_diff": "mean",
+    "pass_diff": "share",
+    "pass_diff_alternative": "share",
+}
 _IGNORED = ("config_sha256", "sets", "ecgeval", "versions", "title", "notice", "checkpoints")
 _UNSEEN = ("config.report.",)  # settings that no estimate depends on
 
@@ -119,11 +126,12 @@ def compare_runs(old: Results, new: Results) -> Results:
         estimates=tuple(map(_estimate, changes)),
         findings=(
             _gates(verdicts, {s.slug for s in new.sections}),
-            _moved(changes, _same_real(old, new)), _inputs(old, new),
+            _moved(changes, _same_real(old, new)),
+            _inputs(old, new),
         ),
         tables=(_verdict_table(verdicts), _change_table(changes)),
         figures=tuple(_figure(changes)),
-    )  # fmt: skip
+    )
 
 
 # ---- estimates ----------------------------------------------------------------------------------
@@ -139,9 +147,10 @@ def _changes(old: Results, new: Results) -> list[Change]:
     )
     return [
         Change(c.old, c.new, c.difference, c.ci, c.p, float(adjusted[id(c)]))
-        if id(c) in adjusted else c
+        if id(c) in adjusted
+        else c
         for c in out
-    ]  # fmt: skip
+    ]
 
 
 def _change(old: Estimate, new: Estimate) -> Change:
@@ -169,19 +178,30 @@ def _p_value(difference: float, half: float, level: float) -> float:
 def _gain(old: Estimate, new: Estimate) -> float:
     """Return how much better the new value is; 0 where there is no better."""
     a, b, null = float(old.value or 0), float(new.value or 0), new.null or 0.0
-    return {
-        "lower": a - b, "higher": b - a, "near_null": abs(a - null) - abs(b - null),
-    }.get(new.better, 0.0)  # fmt: skip
+    return {"lower": a - b, "higher": b - a, "near_null": abs(a - null) - abs(b - null)}.get(
+        new.better, 0.0
+    )
 
 
 def _estimate(c: Change) -> Estimate:
     return Estimate(
-        f"diff.{c.new.id}", c.difference, c.ci, c.p, n_real=c.new.n_real, n_synth=c.new.n_synth,
-        unit=c.new.unit, null=0, label=c.new.label or c.new.id, p_adjusted=c.q, level=c.new.level,
-        patients_real=c.new.patients_real, patients_synth=c.new.patients_synth,
+        f"diff.{c.new.id}",
+        c.difference,
+        c.ci,
+        c.p,
+        n_real=c.new.n_real,
+        n_synth=c.new.n_synth,
+        unit=c.new.unit,
+        null=0,
+        label=c.new.label or c.new.id,
+        p_adjusted=c.q,
+        level=c.new.level,
+        patients_real=c.new.patients_real,
+        patients_synth=c.new.patients_synth,
         method=f"new less old; {c.direction if c.moved else 'not beyond the intervals of both'}"
-        if c.ci else "new less old; an interval is missing: not tested",
-    )  # fmt: skip
+        if c.ci
+        else "new less old; an interval is missing: not tested",
+    )
 
 
 # ---- findings -----------------------------------------------------------------------------------
@@ -240,9 +260,10 @@ def _gates(verdicts: Pairs, sections: set[str]) -> Finding:
     worse = [pair for key, pair in gates.items() if key in unrun or _got_worse(*pair)]
     gone = [(a, b) for a, b in gates.values() if a and not b and (a, b) not in worse]
     better = [
-        (a, b) for a, b in gates.values()
+        (a, b)
+        for a, b in gates.values()
         if a and b and not _got_worse(a, b) and _got_worse(b, a) and not _lost(b, a)
-    ]  # fmt: skip
+    ]
     if worse:
         title = f"{_count(len(worse), 'gate')} got worse: {'; '.join(map(_step, worse))}"
     elif better:
@@ -253,11 +274,16 @@ def _gates(verdicts: Pairs, sections: set[str]) -> Finding:
         title += f"; no longer found: {'; '.join(map(_step, gone))}"
     text = "Better: " + "; ".join(map(_step, better)) + "." if worse and better else ""
     return Finding(
-        "DIFF-GATES", Verdict.FAIL if worse else Verdict.PASS, title, text, (),
+        "DIFF-GATES",
+        Verdict.FAIL if worse else Verdict.PASS,
+        title,
+        text,
+        (),
         "FAIL if the verdict of a gate is worse than before (PASS, NOT_ASSESSABLE, INCONCLUSIVE, "
         "FAIL, in this order), a failing gate is new, or one that was judged is gone or cannot be "
-        "judged any more; else PASS.", "diff",
-    )  # fmt: skip
+        "judged any more; else PASS.",
+        "diff",
+    )
 
 
 def _count(n: int, noun: str) -> str:
@@ -284,24 +310,40 @@ def _moved(changes: Sequence[Change], same_real: bool) -> Finding:
         "These two share the real patients, and where the seed is the same also noise and draws: "
         "what they share cancels in the difference, so that a movement found is certain and more "
         "may have moved. "
-        if same_real else "Their real sets differ: a movement may be that of the real side. "
-    )  # fmt: skip
+        if same_real
+        else "Their real sets differ: a movement may be that of the real side. "
+    )
     silent = [c for c in changes if c.p is None and c.difference]
     if silent:
         text += f"{_count(len(silent), 'estimate')} without an interval changed; not tested."
     if not tested:
-        return Finding("DIFF-MOVED", Verdict.NOT_ASSESSABLE, "No estimate has an interval in both "
-                       "runs", text, (), rule, "diff", False)  # fmt: skip
+        return Finding(
+            "DIFF-MOVED",
+            Verdict.NOT_ASSESSABLE,
+            "No estimate has an interval in both runs",
+            text,
+            (),
+            rule,
+            "diff",
+            False,
+        )
     counts = ", ".join(
         f"{len(found)} {word if word != 'moved' else 'neither better nor worse'}"
-        for word, found in by.items() if found
-    )  # fmt: skip
+        for word, found in by.items()
+        if found
+    )
     title = f"{len(moved)} of {len(tested)} estimates moved beyond their intervals"
     title += f" ({counts}); most certain: {', '.join(map(_shift, moved[:3]))}" if moved else ""
     return Finding(
-        "DIFF-MOVED", Verdict.INCONCLUSIVE, title, text,
-        tuple(f"diff.{c.new.id}" for c in moved[:3]), rule, "diff", gate=False,
-    )  # fmt: skip
+        "DIFF-MOVED",
+        Verdict.INCONCLUSIVE,
+        title,
+        text,
+        tuple(f"diff.{c.new.id}" for c in moved[:3]),
+        rule,
+        "diff",
+        gate=False,
+    )
 
 
 def _shift(c: Change) -> str:
@@ -326,13 +368,21 @@ def _inputs(old: Results, new: Results) -> Finding:
     title = (
         f"More than the synthetic set differs: {', '.join(rest[:4])}"
         + (f" and {len(rest) - 4} more" if len(rest) > 4 else "")
-        if rest else "Only the synthetic set differs" if differing
+        if rest
+        else "Only the synthetic set differs"
+        if differing
         else "The runs had the same settings, versions and sets"
-    )  # fmt: skip
+    )
     return Finding(
-        "DIFF-INPUTS", Verdict.INCONCLUSIVE if rest else Verdict.PASS, title, listed, (),
-        "Describes: settings, versions, and the fingerprints of the sets.", "diff", gate=False,
-    )  # fmt: skip
+        "DIFF-INPUTS",
+        Verdict.INCONCLUSIVE if rest else Verdict.PASS,
+        title,
+        listed,
+        (),
+        "Describes: settings, versions, and the fingerprints of the sets.",
+        "diff",
+        gate=False,
+    )
 
 
 def _about(results: Results) -> dict[str, Any]:
@@ -359,18 +409,27 @@ def _flat(body: Mapping[str, Any], at: str = "") -> dict[str, Any]:
 
 def _verdict_table(verdicts: Pairs) -> Table:
     rows = [
-        (section, code, _shown(a), _shown(b),
-         "worse" if _got_worse(a, b) else _word(a, b),
-         (b.gate if b else bool(a and a.gate)), (b or a).title)  # type: ignore[union-attr]
+        (
+            section,
+            code,
+            _shown(a),
+            _shown(b),
+            "worse" if _got_worse(a, b) else _word(a, b),
+            (b.gate if b else bool(a and a.gate)),
+            (b or a).title,
+        )  # type: ignore[union-attr]
         for (section, code, _), (a, b) in verdicts.items()
-    ]  # fmt: skip
+    ]
     order = ["worse", "new", "gone", "changed", "same"]
     rows.sort(key=lambda row: order.index(row[4]))
     return Table(
-        "diff.findings", "Findings of both runs",
-        ("section", "finding", "old", "new", "change", "gate", "conclusion"), tuple(rows),
-        "What got worse first; the conclusion is that of the new run where there is one.", "diff",
-    )  # fmt: skip
+        "diff.findings",
+        "Findings of both runs",
+        ("section", "finding", "old", "new", "change", "gate", "conclusion"),
+        tuple(rows),
+        "What got worse first; the conclusion is that of the new run where there is one.",
+        "diff",
+    )
 
 
 def _shown(f: Finding | None) -> str | None:
@@ -386,15 +445,27 @@ def _word(old: Finding | None, new: Finding | None) -> str:
 def _change_table(changes: Sequence[Change]) -> Table:
     ranked = sorted(changes, key=lambda c: (c.p is None, c.p or 0, -abs(c.difference)))
     rows = tuple(
-        (c.new.label or c.new.id, c.old.value, c.new.value, c.difference,
-         *(c.ci or (None, None)), c.new.unit, c.q, c.direction if c.moved else "")
-        for c in ranked if c.difference or c.moved
-    )  # fmt: skip
+        (
+            c.new.label or c.new.id,
+            c.old.value,
+            c.new.value,
+            c.difference,
+            *(c.ci or (None, None)),
+            c.new.unit,
+            c.q,
+            c.direction if c.moved else "",
+        )
+        for c in ranked
+        if c.difference or c.moved
+    )
     return Table(
-        "diff.estimates", "Estimates that differ",
-        ("estimate", "old", "new", "change", "low", "high", "unit", "q", "moved"), rows,
-        "The most certain first; 95 % interval of the change; q over all estimates tested.", "diff",
-    )  # fmt: skip
+        "diff.estimates",
+        "Estimates that differ",
+        ("estimate", "old", "new", "change", "low", "high", "unit", "q", "moved"),
+        rows,
+        "The most certain first; 95 % interval of the change; q over all estimates tested.",
+        "diff",
+    )
 
 
 def _figure(changes: Sequence[Change]) -> list[Figure]:
@@ -410,18 +481,28 @@ def _figure(changes: Sequence[Change]) -> list[Figure]:
         half = (c.ci[1] - c.ci[0]) / 2
         if half > 0:
             ends = [float(np.clip(v / half, -20, 20)) for v in (c.difference, *c.ci)]
-            rows.append({
-                "label": _short(c.new), "value": ends[0], "ci": ends[1:], "floor": None,
-                "group": {"moved": "neither"}.get(c.direction, c.direction),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "label": _short(c.new),
+                    "value": ends[0],
+                    "ci": ends[1:],
+                    "floor": None,
+                    "group": {"moved": "neither"}.get(c.direction, c.direction),
+                }
+            )
     if not rows:
         return []
-    return [Figure(
-        "diff.moved", "effects", "What moved",
-        {"xlabel": "change over half its interval", "null": 0, "rows": rows},
-        "New less old: of each measure the statistic that moved most certainly, at most "
-        f"{_SHOWN} measures, cut at ±20.", "diff",
-    )]  # fmt: skip
+    return [
+        Figure(
+            "diff.moved",
+            "effects",
+            "What moved",
+            {"xlabel": "change over half its interval", "null": 0, "rows": rows},
+            "New less old: of each measure the statistic that moved most certainly, at most "
+            f"{_SHOWN} measures, cut at ±20.",
+            "diff",
+        )
+    ]
 
 
 def _short(e: Estimate) -> str:

@@ -113,29 +113,40 @@ def compare_signals(
         return Results(
             findings=tuple(
                 common.finding(
-                    code, Verdict.NOT_ASSESSABLE, f"{what} were not checked: waveforms of both "
-                    "sets are needed", rule="Needs signal checks of both sets.",
+                    code,
+                    Verdict.NOT_ASSESSABLE,
+                    f"{what} were not checked: waveforms of both sets are needed",
+                    rule="Needs signal checks of both sets.",
                 )
                 for code, what in (
-                    ("PLAUS-ALGEBRA", "Sums of leads"), ("PLAUS-LEADS", "Leads"),
+                    ("PLAUS-ALGEBRA", "Sums of leads"),
+                    ("PLAUS-LEADS", "Leads"),
                     ("PLAUS-SIGNAL", "Signals"),
                 )
             )
-        )  # fmt: skip
+        )
     frames = _with_maps((checks[0], checks[1]), common)
     names = [
-        name for name, check in CHECKS.items()
-        if check.group in ("leads", "signal") and all(name in frame for frame in frames)
+        name
+        for name, check in CHECKS.items()
+        if check.group in ("leads", "signal")
+        and all(name in frame for frame in frames)
         and any(frame[name].notna().any() for frame in frames)
-    ]  # fmt: skip
+    ]
     samples = [
         Sample(frame[names].to_numpy(float), sample.patient)
         for frame, sample in zip(frames, common.samples, strict=True)
     ]
     results = compare_columns(
-        samples[0], samples[1], [False] * len(names), seed=common.seed, name=common.section,
-        effort=common.effort, jobs=jobs, progress=progress,
-    )  # fmt: skip
+        samples[0],
+        samples[1],
+        [False] * len(names),
+        seed=common.seed,
+        name=common.section,
+        effort=common.effort,
+        jobs=jobs,
+        progress=progress,
+    )
     p = [r.p for r in results]
     told = [i for i, value in enumerate(p) if value is not None]
     adjusted = dict(zip(told, benjamini_hochberg([p[i] or 1 for i in told]), strict=True))
@@ -148,20 +159,28 @@ def compare_signals(
             adjusted=float(adjusted[i]) if i in adjusted else None,
         )
         for i, name in enumerate(names)
-    ]  # fmt: skip
+    ]
     algebra, algebra_estimate, algebra_table = _algebra(common, frames, leads_derived)
     return Results(
         estimates=(algebra_estimate, *(e for row in rows for e in _check_estimates(common, row))),
         findings=(
             algebra,
-            _largest(common, "PLAUS-LEADS", [r for r in rows if r.check.group == "leads"],
-                     "how the leads of a record belong together"),
-            _largest(common, "PLAUS-SIGNAL", [r for r in rows if r.check.group == "signal"],
-                     "the signal itself"),
+            _largest(
+                common,
+                "PLAUS-LEADS",
+                [r for r in rows if r.check.group == "leads"],
+                "how the leads of a record belong together",
+            ),
+            _largest(
+                common,
+                "PLAUS-SIGNAL",
+                [r for r in rows if r.check.group == "signal"],
+                "the signal itself",
+            ),
         ),
         tables=(_signal_table(common, rows), *algebra_table),
         figures=(_signal_figure(common, rows),),
-    )  # fmt: skip
+    )
 
 
 def percent(pair: tuple[float, float]) -> tuple[float, float]:
@@ -266,18 +285,25 @@ def _algebra(
             "leads were computed from each other"
         )
     estimate = Estimate(
-        id, None, unit=about.unit or "", better=about.better, null=about.null, seed=common.seed,
+        id,
+        None,
+        unit=about.unit or "",
+        better=about.better,
+        null=about.null,
+        seed=common.seed,
         label="records that break lead algebra, synthetic minus real",
         method=f"not computed: {reason}",
-    )  # fmt: skip
+    )
     if reason:
         finding = common.finding(
-            "PLAUS-ALGEBRA", Verdict.NOT_ASSESSABLE,
+            "PLAUS-ALGEBRA",
+            Verdict.NOT_ASSESSABLE,
             f"Lead algebra (II − I = III and the like): {reason}",
             explanation="Sums that hold by construction say nothing of the generator; how leads "
             "belong together is then seen from the eight independent ones.",
-            rule=rule, estimates=(id,),
-        )  # fmt: skip
+            rule=rule,
+            estimates=(id,),
+        )
         return finding, estimate, ()
     limit = max(EXACT_UV, float(np.quantile(far[0][known[0]], 0.99)))
     broken = [f[ok] > limit for f, ok in zip(far, known, strict=True)]
@@ -292,25 +318,32 @@ def _algebra(
     )
     medians = [float(np.median(f[ok])) for f, ok in zip(far, known, strict=True)]
     estimate = replace(
-        estimate, value=100 * (share[1] - share[0]), ci=percent(wide),
+        estimate,
+        value=100 * (share[1] - share[0]),
+        ci=percent(wide),
         floor=_algebra_floor(common, broken[0], codes[0], int(codes[1].max()) + 1),
-        n_real=len(broken[0]), n_synth=len(broken[1]), patients_real=int(codes[0].max()) + 1,
+        n_real=len(broken[0]),
+        n_synth=len(broken[1]),
+        patients_real=int(codes[0].max()) + 1,
         patients_synth=int(codes[1].max()) + 1,
         method="share of records, S - R; CI Newcombe, on records over the design effect of "
         "patients",
-    )  # fmt: skip
+    )
     finding = common.finding(
-        "PLAUS-ALGEBRA", tost(narrow, -np.inf, margin),
+        "PLAUS-ALGEBRA",
+        tost(narrow, -np.inf, margin),
         f"Lead algebra is broken in {100 * share[1]:.1f} % of the synthetic and "
         f"{100 * share[0]:.1f} % of the real records (residual, 99.9th percentile: median "
         f"{medians[1]:.1f} and {medians[0]:.1f} µV)",
         explanation="II − I = III and four more sums hold at every instant in any heart. Where "
         "they do not, leads were generated, filtered or averaged apart from each other.",
-        rule=rule, estimates=(id,),
-    )  # fmt: skip
+        rule=rule,
+        estimates=(id,),
+    )
     rows = [
         {
-            "check": CHECKS[name].label, "unit": CHECKS[name].unit,
+            "check": CHECKS[name].label,
+            "unit": CHECKS[name].unit,
             **{
                 f"{which} {end}": float(np.nanquantile(frame[name], q))
                 for which, frame in zip(("real", "synthetic"), frames, strict=True)
@@ -319,11 +352,14 @@ def _algebra(
         }
         for name, check in CHECKS.items()
         if check.group == "algebra"
-    ]  # fmt: skip
+    ]
     table = Table.of(
-        pd.DataFrame(rows), f"{common.section}.algebra", "Sums of leads that must be 0",
-        caption="Residual by record, over the whole record.", section=common.section,
-    )  # fmt: skip
+        pd.DataFrame(rows),
+        f"{common.section}.algebra",
+        "Sums of leads that must be 0",
+        caption="Residual by record, over the whole record.",
+        section=common.section,
+    )
     return finding, estimate, (table,)
 
 
@@ -343,9 +379,10 @@ def _algebra_floor(
 def _check_estimates(common: Setting, row: _Checked) -> list[Estimate]:
     out = []
     for name, what in (
-        ("cliffs_delta", "Cliff's delta"), ("median_diff", "median difference"),
+        ("cliffs_delta", "Cliff's delta"),
+        ("median_diff", "median difference"),
         ("ks", "Kolmogorov-Smirnov D"),
-    ):  # fmt: skip
+    ):
         about, stat = CATALOGUE[name], row.result.stats.get(name)
         tested = name == "ks" and stat is not None
         how = "percentile bootstrap of patients"
@@ -366,12 +403,13 @@ def _check_estimates(common: Setting, row: _Checked) -> list[Estimate]:
                 unit=row.check.unit if about.unit is None else about.unit,
                 better=about.better,
                 null=about.null,
-                method=f"{row.check.definition}; CI {how}" if stat else
-                f"not computed: {row.result.too_few}",
+                method=f"{row.check.definition}; CI {how}"
+                if stat
+                else f"not computed: {row.result.too_few}",
                 seed=common.seed,
                 label=f"{row.check.label}: {what}",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -388,9 +426,12 @@ def _largest(common: Setting, code: str, rows: Sequence[_Checked], what: str) ->
     absent = [row.check.label for row in rows if len(row.real) and not len(row.synth)]
     if not told and not absent:
         return common.finding(
-            code, Verdict.NOT_ASSESSABLE, f"Nothing is known of {what}",
-            explanation=rows[0].result.too_few if rows else "", rule=rule,
-        )  # fmt: skip
+            code,
+            Verdict.NOT_ASSESSABLE,
+            f"Nothing is known of {what}",
+            explanation=rows[0].result.too_few if rows else "",
+            rule=rule,
+        )
     clear = sorted((row for row in told if row.clear), key=lambda row: -abs(row.delta))
     strange = [row for row in told if (row.outside or 0) >= _OUTSIDE]
     strange.sort(key=lambda row: -(row.outside or 0))
@@ -414,13 +455,16 @@ def _largest(common: Setting, code: str, rows: Sequence[_Checked], what: str) ->
     if rest:
         text += "Also: " + "; ".join(map(str, rest)) + "."
     return common.finding(
-        code, Verdict.FAIL if strange or absent else Verdict.INCONCLUSIVE, title,
-        explanation=text, rule=rule,
+        code,
+        Verdict.FAIL if strange or absent else Verdict.INCONCLUSIVE,
+        title,
+        explanation=text,
+        rule=rule,
         estimates=tuple(
             f"{common.section}.{row.check.name}.cliffs_delta"
             for row in ([first] if first else []) + [r for r in rest if r is not first]
         ),
-    )  # fmt: skip
+    )
 
 
 def _signal_table(common: Setting, rows: Sequence[_Checked]) -> Table:
@@ -465,9 +509,14 @@ def _signal_figure(common: Setting, rows: Sequence[_Checked]) -> Figure:
         stat = row.result.stats.get("cliffs_delta")
         if stat is not None:
             body.append(
-                {"label": row.check.label, "value": stat.value, "ci": stat.ci,
-                 "floor": stat.floor, "group": groups[row.check.group]}
-            )  # fmt: skip
+                {
+                    "label": row.check.label,
+                    "value": stat.value,
+                    "ci": stat.ci,
+                    "floor": stat.floor,
+                    "group": groups[row.check.group],
+                }
+            )
     return Figure(
         f"{common.section}.signal",
         "effects",

@@ -153,9 +153,11 @@ def compare_correlations(
     rng = child_rng(seed, name, "permutation")
     labels = subset_weights(sum(sizes), sizes[0], effort.permutations, rng)
     a, b = weighted_correlations(
-        np.concatenate(scores), np.concatenate([real.patient, sizes[0] + synth.patient]), pairs,
+        np.concatenate(scores),
+        np.concatenate([real.patient, sizes[0] + synth.patient]),
+        pairs,
         [labels, 1 - labels],
-    )  # fmt: skip
+    )
     difference = observed_s - observed_r
     moved = drawn_s - drawn_r - difference
     apart = _z(observed_s) - _z(observed_r)
@@ -171,15 +173,28 @@ def compare_correlations(
     total = effort.permutations + 1
     rms = float(_rms(difference)[0])
     return Correlations(
-        pairs, observed_r[:, 0], observed_s[:, 0],
+        pairs,
+        observed_r[:, 0],
+        observed_s[:, 0],
         difference + np.quantile(moved, [0.025, 0.975], axis=1).T,
         np.quantile(floor, [0.025, 0.975], axis=1).T,
-        (1 + reached) / total, (1 + above) / total,
-        Statistic(rms, _norm_interval(rms, _rms(moved)), percentile_interval(_rms(floor)),
-                  monte_carlo_p(_rms(b - a), rms), _rms(b - a)),
-        Statistic(float(size.max()), _norm_interval(float(size.max()), moved_z.max(axis=0)),
-                  percentile_interval(floor_z), monte_carlo_p(top, float(size.max())), top),
-    )  # fmt: skip
+        (1 + reached) / total,
+        (1 + above) / total,
+        Statistic(
+            rms,
+            _norm_interval(rms, _rms(moved)),
+            percentile_interval(_rms(floor)),
+            monte_carlo_p(_rms(b - a), rms),
+            _rms(b - a),
+        ),
+        Statistic(
+            float(size.max()),
+            _norm_interval(float(size.max()), moved_z.max(axis=0)),
+            percentile_interval(floor_z),
+            monte_carlo_p(top, float(size.max())),
+            top,
+        ),
+    )
 
 
 def _z(rho: Floats) -> Floats:

@@ -190,9 +190,17 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
     normal = _positive(body["plausibility"], level, f"{source}: plausibility") / 100
     factors = {kind: _positive(body[kind], level, f"{source}: {kind}") for kind in SHAPES}
     return Margins(
-        level, tuple(primary), measures, (ratio[0], ratio[1]), missing, source, factors, shapes,
-        joint, normal,
-    )  # fmt: skip
+        level,
+        tuple(primary),
+        measures,
+        (ratio[0], ratio[1]),
+        missing,
+        source,
+        factors,
+        shapes,
+        joint,
+        normal,
+    )
 
 
 def _table(body: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:

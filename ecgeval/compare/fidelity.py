@@ -18,14 +18,7 @@ from ecgeval.compare.multiplicity import benjamini_hochberg
 from ecgeval.compare.power import planned_power
 from ecgeval.compare.rows import Common, Missing, Row
 from ecgeval.compare.tables import figures_of, power_table, tables
-from ecgeval.compare.univariate import (
-    CIRCULAR,
-    DECIDING,
-    LINEAR,
-    Effort,
-    Sample,
-    compare_columns,
-)  # fmt: skip
+from ecgeval.compare.univariate import CIRCULAR, DECIDING, LINEAR, Effort, Sample, compare_columns
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
@@ -119,17 +112,26 @@ def compare_measures(
         return Results(sections=(head,), findings=(_nothing(section, *samples),))
     effort = Effort.of(quick)
     results = compare_columns(
-        *samples, circular, seed=seed, name=section, effort=effort, jobs=jobs, progress=progress,
+        *samples,
+        circular,
+        seed=seed,
+        name=section,
+        effort=effort,
+        jobs=jobs,
+        progress=progress,
         shift=[column in margins.primary for column in columns],
-    )  # fmt: skip
+    )
     absences = Missing.of(*samples, effort.floor, child_rng(seed, section, "missing"))
     rows = [
         Row(
-            column, infos[i], results[i], absences[i],
+            column,
+            infos[i],
+            results[i],
+            absences[i],
             *(s.values[~np.isnan(s.values[:, i]), i] for s in samples),
         )
         for i, column in enumerate(columns)
-    ]  # fmt: skip
+    ]
     import sklearn.ensemble  # noqa: F401  (its threads can be limited only once it is loaded)
 
     tests = {}
@@ -139,10 +141,15 @@ def compare_measures(
         progress("classifier two-sample test", i, len(FITS))
         with one_thread():
             tests[kind] = classifier_test(
-                *samples, circular, fit, seed=seed, name=f"{section}.c2st.{kind}",
-                permutations=effort.permutations, jobs=jobs,
+                *samples,
+                circular,
+                fit,
+                seed=seed,
+                name=f"{section}.c2st.{kind}",
+                permutations=effort.permutations,
+                jobs=jobs,
                 halves=20 if quick or kind == "boosting" else 40,
-            )  # fmt: skip
+            )
     adjusted = _adjusted(rows)
     plan = planned_power(real, samples[1].values.shape[0], margins, patients_real=patients_real)
     common = Common(section, seed, margins, samples)
@@ -221,10 +228,12 @@ def _summary(real: Sample, synth: Sample, quick: bool) -> str:
 def _nothing(section: str, real: Sample, synth: Sample) -> Finding:
     which = "real" if len(real.patient) == 0 else "synthetic"
     return Finding(
-        "FID-EQUIV", Verdict.NOT_ASSESSABLE,
+        "FID-EQUIV",
+        Verdict.NOT_ASSESSABLE,
         f"There is nothing to compare: the {which} set is empty",
-        section=section, rule="Needs records in both sets.",
-    )  # fmt: skip
+        section=section,
+        rule="Needs records in both sets.",
+    )
 
 
 # ---- estimates -------------------------------------------------------------------------------
@@ -325,7 +334,14 @@ def _c2st_estimates(kind: str, test: C2st | str, common: Common) -> list[Estimat
     permutations = f"{round(1 / test.p_least) - 1:,} permutations"
     return [
         Estimate(
-            id, test.auc, test.ci, test.p, test.floor, better="near_null", null=0.5, label=label,
+            id,
+            test.auc,
+            test.ci,
+            test.p,
+            test.floor,
+            better="near_null",
+            null=0.5,
+            label=label,
             seed=common.seed,
             method="held-out half of the patients; CI bootstrap of held-out patients, the "
             f"classifier given; p {permutations} of held-out patients' labels, "
@@ -333,9 +349,13 @@ def _c2st_estimates(kind: str, test: C2st | str, common: Common) -> list[Estimat
             **sizes,
         ),
         Estimate(
-            f"{common.section}.c2st.{kind}_shuffled", test.shuffled, better="near_null", null=0.5,
+            f"{common.section}.c2st.{kind}_shuffled",
+            test.shuffled,
+            better="near_null",
+            null=0.5,
             label=f"classifier two-sample test ({kind}): AUC with shuffled labels",
-            seed=common.seed, method="mean over shuffles; checks the procedure, not the data",
+            seed=common.seed,
+            method="mean over shuffles; checks the procedure, not the data",
             **sizes,
         ),
-    ]  # fmt: skip
+    ]

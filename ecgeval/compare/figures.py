@@ -117,9 +117,13 @@ def shifts(rows: Sequence[tuple[Measure, Shift]]) -> dict[str, Any]:
 
     def series(name: str, role: str, y: Any, low: Any, high: Any) -> dict[str, Any]:
         return {
-            "name": name, "role": role, "x": list(PROBABILITIES),
-            "y": y, "low": low, "high": high,
-        }  # fmt: skip
+            "name": name,
+            "role": role,
+            "x": list(PROBABILITIES),
+            "y": y,
+            "low": low,
+            "high": high,
+        }
 
     return {
         "panels": [
@@ -130,17 +134,18 @@ def shifts(rows: Sequence[tuple[Measure, Shift]]) -> dict[str, Any]:
                 "null": 0,
                 "series": [
                     series(
-                        "real against real", "floor", np.zeros(len(shift.value)),
-                        shift.floor_low, shift.floor_high,
+                        "real against real",
+                        "floor",
+                        np.zeros(len(shift.value)),
+                        shift.floor_low,
+                        shift.floor_high,
                     ),
-                    series(
-                        "synthetic minus real", "synth", shift.value, shift.low, shift.high
-                    ),
+                    series("synthetic minus real", "synth", shift.value, shift.low, shift.high),
                 ],
             }
             for info, shift in rows
         ]
-    }  # fmt: skip
+    }
 
 
 def scatter(

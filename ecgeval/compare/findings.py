@@ -39,13 +39,14 @@ MIN_IDENTICAL = 10
 _AXIS = ("more rightward", "more leftward")
 _MORE = {
     "hr_bpm": ("faster", "slower"),
-    "p_axis_deg": _AXIS, "qrs_axis_deg": _AXIS, "t_axis_deg": _AXIS,
+    "p_axis_deg": _AXIS,
+    "qrs_axis_deg": _AXIS,
+    "t_axis_deg": _AXIS,
     "qrst_angle_deg": ("wider", "narrower"),
-    "rr_sd_ms": ("larger", "smaller"), "rmssd_ms": ("larger", "smaller"),
-}  # fmt: skip
-_SIDE = {
-    Verdict.PASS: "inside", Verdict.FAIL: "outside", Verdict.INCONCLUSIVE: "across",
-}  # fmt: skip
+    "rr_sd_ms": ("larger", "smaller"),
+    "rmssd_ms": ("larger", "smaller"),
+}
+_SIDE = {Verdict.PASS: "inside", Verdict.FAIL: "outside", Verdict.INCONCLUSIVE: "across"}
 
 
 def _location_sentence(row: Row, margin: float, margins: Margins) -> str:
@@ -113,8 +114,9 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
 
     return [
         intersection(
-            "FID-EQUIV", "median", [named((c, *location_verdict(by_column.get(c), margins)))
-            for c in margins.primary],
+            "FID-EQUIV",
+            "median",
+            [named((c, *location_verdict(by_column.get(c), margins))) for c in margins.primary],
             [by_column[c].location for c in margins.primary if c in by_column],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
@@ -123,18 +125,24 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"{_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
-            "FID-SPREAD", "standard deviation",
-            [named((c, *spread_verdict(by_column.get(c), margins))) for c in margins.primary
-             if not measure_info(c).circular],
-            ["log_sd_ratio"] * sum(not by_column[c].info.circular for c in margins.primary
-                                   if c in by_column),
+            "FID-SPREAD",
+            "standard deviation",
+            [
+                named((c, *spread_verdict(by_column.get(c), margins)))
+                for c in margins.primary
+                if not measure_info(c).circular
+            ],
+            ["log_sd_ratio"]
+            * sum(not by_column[c].info.circular for c in margins.primary if c in by_column),
             common,
             rule="Each declared measure that is not an angle: 90 % CI of the ratio of standard "
             f"deviations inside {margins.sd_ratio[0]:g} to {margins.sd_ratio[1]:g}. PASS if all "
             f"are inside, FAIL if one lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
-            "FID-SHAPE", "shape", [named(part[:4]) for part in shapes],
+            "FID-SHAPE",
+            "shape",
+            [named(part[:4]) for part in shapes],
             [part[4] for part in shapes],
             common,
             rule=f"Each of {len(margins.primary)} declared measures: 90 % CI of the difference of "
@@ -143,7 +151,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"{margins.level} margins of {margins.source}. PASS if all are inside, FAIL if one "
             f"lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def location_verdict(row: Row | None, margins: Margins) -> tuple[Verdict, str, float]:
@@ -307,12 +315,16 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
         )
     out.append(
         intersection(
-            "FID-MISSING", "share of missing values", parts, ["missing_diff"] * len(parts), common,
+            "FID-MISSING",
+            "share of missing values",
+            parts,
+            ["missing_diff"] * len(parts),
+            common,
             rule="Each declared measure: 90 % CI (Newcombe) of the difference of the shares "
             f"without a value inside ±{100 * limit:g} percentage points. PASS if all are inside, "
             "FAIL if one lies wholly outside, else INCONCLUSIVE.",
         )
-    )  # fmt: skip
+    )
     for which, other in (("synthetic", "real"), ("real", "synthetic")):
         empty = [
             row
@@ -324,40 +336,41 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
             which_measures = names([row.info.label for row in empty])
             out.append(
                 common.finding(
-                    "FID-EMPTY", Verdict.FAIL,
+                    "FID-EMPTY",
+                    Verdict.FAIL,
                     f"No {which} record has a value of {which_measures}, while {other} records do",
                     explanation="Either the waves are not there, or the signals are not what the "
                     "delineation expects (unit, rate, leads). Look at a few records first.",
-                    estimates=tuple(
-                        f"{common.section}.{row.column}.missing_diff" for row in empty
-                    ),
+                    estimates=tuple(f"{common.section}.{row.column}.missing_diff" for row in empty),
                     rule="A measure without any value in one set only is a failure.",
                 )
-            )  # fmt: skip
+            )
     neither = [row for row in rows if row.missing.synth == row.missing.real == 1]
     if neither:
         out.append(
             common.finding(
-                "FID-EMPTY", Verdict.NOT_ASSESSABLE,
+                "FID-EMPTY",
+                Verdict.NOT_ASSESSABLE,
                 f"No record of either set has a value of {names([r.info.label for r in neither])}",
                 explanation="The delineation that was used may not give these measures.",
                 rule="A measure without any value in both sets cannot be compared.",
                 gate=any(row.column in common.margins.primary for row in neither),
             )
-        )  # fmt: skip
+        )
     for which in ("synthetic", "real"):
         gone = [c for c, lacking in absent.items() if lacking == which]
         if gone:
             out.append(
                 common.finding(
-                    "FID-EMPTY", Verdict.NOT_ASSESSABLE,
+                    "FID-EMPTY",
+                    Verdict.NOT_ASSESSABLE,
                     f"The {which} table has no column for "
                     f"{names([measure_info(c).label for c in gone])}",
                     explanation="Columns of one table only are not compared.",
                     rule="A measure needs a column in both tables.",
                     gate=any(c in common.margins.primary for c in gone),
                 )
-            )  # fmt: skip
+            )
     return out
 
 
@@ -378,7 +391,8 @@ def copies(common: Common) -> list[Finding]:
         return []
     return [
         common.finding(
-            "FID-COPIES", Verdict.FAIL,
+            "FID-COPIES",
+            Verdict.FAIL,
             f"{copied:,} synthetic records equal a real record in every measure",
             explanation="Records that were generated do not agree with a real one in every digit "
             f"of {rows[0].shape[1]} measures: these are copies, or both sets hold the same files. "
@@ -386,7 +400,7 @@ def copies(common: Common) -> list[Finding]:
             rule=f"FAIL if one synthetic row equals a real row in all measures (at least "
             f"{MIN_IDENTICAL} different values, in single precision).",
         )
-    ]  # fmt: skip
+    ]
 
 
 def classifier(
@@ -398,11 +412,14 @@ def classifier(
     if not run:
         return [
             common.finding(
-                "FID-C2ST", Verdict.NOT_ASSESSABLE,
+                "FID-C2ST",
+                Verdict.NOT_ASSESSABLE,
                 f"The classifier two-sample test was not run: {next(iter(tests.values()))}",
-                gate=False, estimates=tuple(ids.values()), rule="Descriptive: it decides nothing.",
+                gate=False,
+                estimates=tuple(ids.values()),
+                rule="Descriptive: it decides nothing.",
             )
-        ]  # fmt: skip
+        ]
     level = 0.05 / len(run)
     apart = {k: t for k, t in run.items() if t.p < level and t.ci[0] > t.floor[1]}
     kind, test = max((apart or run).items(), key=lambda item: item[1].auc)
@@ -411,7 +428,8 @@ def classifier(
     others = "; ".join(f"{k} {t.auc:.2f} ({p_text(t.p, t.p_least)})" for k, t in run.items())
     out = [
         common.finding(
-            "FID-C2ST", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+            "FID-C2ST",
+            Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
             f"A classifier ({kind}) on the measures "
             + ("tells the sets apart: " if apart else "does not clearly tell the sets apart: ")
             + f"AUC {test.auc:.2f} (95 % CI {test.ci[0]:.2f} to {test.ci[1]:.2f}; real against "
@@ -424,12 +442,13 @@ def classifier(
             "95 % CI lies above the real-against-real floor; never a PASS.",
             gate=False,
         )
-    ]  # fmt: skip
+    ]
     kind, test = min(run.items(), key=lambda item: item[1].auc)
     if test.p_below <= LEAK_P and test.auc < test.floor[0]:
         out.append(
             common.finding(
-                "FID-C2ST-LEAK", Verdict.FAIL,
+                "FID-C2ST-LEAK",
+                Verdict.FAIL,
                 f"A classifier ({kind}) does far worse than chance, AUC {test.auc:.2f}: synthetic "
                 "records are near-copies of real ones",
                 explanation="An AUC below 0.5 arises where a held-out record has its near-twin, "
@@ -439,7 +458,7 @@ def classifier(
                 f"an AUC this low is at most {LEAK_P:g}; "
                 f"here {p_text(test.p_below, test.p_least)}.",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -457,9 +476,12 @@ def differences(
     tested = [row for row in rows if row.column in adjusted]
     if not tested:
         return common.finding(
-            "FID-KS", Verdict.NOT_ASSESSABLE, "No measure has enough values to be compared",
-            gate=False, rule="Descriptive: it decides nothing.",
-        )  # fmt: skip
+            "FID-KS",
+            Verdict.NOT_ASSESSABLE,
+            "No measure has enough values to be compared",
+            gate=False,
+            rule="Descriptive: it decides nothing.",
+        )
     found = {row.column for row in tested if adjusted[row.column] <= FDR}
     strict = benjamini_yekutieli([row.result.p or 1 for row in tested])
     sure = int((strict <= FDR).sum())
@@ -485,16 +507,18 @@ def differences(
         text += f". A practical size is {PRACTICAL}."
     least = min((abs(row.result.stats["cliffs_delta"].value) for row in shown), default=0)
     passed = [
-        row for row in ranked
+        row
+        for row in ranked
         if row.column not in above and abs(row.result.stats["cliffs_delta"].value) > least
-    ][:3]  # fmt: skip
+    ][:3]
     if passed:
         text += " Farther apart in rank, but by less than that: "
         text += ", ".join(_effect(row, common.margins) for row in passed) + "."
     open_ = [
-        row for row in tested
+        row
+        for row in tested
         if row.column not in found and (row.result.p or 1) <= row.result.p_least * (1 + 1e-9)
-    ]  # fmt: skip
+    ]
     if open_:
         text += (
             f" Not decided: {names([row.info.label for row in open_])}, whose p is the smallest "

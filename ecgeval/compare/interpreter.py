@@ -156,9 +156,15 @@ def join_interpreter(
         drawn = drawn[np.isfinite(drawn)]
         ci = percentile_interval(drawn) if len(drawn) else None
     return Agreement(
-        counts, value if np.isfinite(value) else None, ci, int(use.sum()), n_patients,
-        int(np.isnan(says).sum()), int((undecided & ~np.isnan(says)).sum()), str(found),
-    )  # fmt: skip
+        counts,
+        value if np.isfinite(value) else None,
+        ci,
+        int(use.sum()),
+        n_patients,
+        int(np.isnan(says).sum()),
+        int((undecided & ~np.isnan(says)).sum()),
+        str(found),
+    )
 
 
 def _is_normal(column: pd.Series, source: str) -> NDArray[np.float64]:

@@ -19,15 +19,7 @@ from ecgeval.compare import joint_findings as conclude
 from ecgeval.compare.correlation import Correlations, compare_correlations
 from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.fidelity import sample_of, shared_columns
-from ecgeval.compare.joint_part import (
-    CHEST,
-    LEVEL,
-    RELATIONS,
-    Part,
-    Relation,
-    fisher_z,
-    statistics,
-)  # fmt: skip
+from ecgeval.compare.joint_part import CHEST, LEVEL, RELATIONS, Part, Relation, fisher_z, statistics
 from ecgeval.compare.kernels import BANDWIDTHS, KernelTest, Statistic, kernel_test
 from ecgeval.compare.relations import (
     Curves,
@@ -36,7 +28,7 @@ from ecgeval.compare.relations import (
     compare_lines,
     complete,
     transition_lead,
-)  # fmt: skip
+)
 from ecgeval.compare.rows import Common, number
 from ecgeval.compare.truncation import Edge, find_edges, one_record_each
 from ecgeval.compare.univariate import MIN_PATIENTS, Comparison, Effort, Sample, compare_columns
@@ -135,12 +127,14 @@ def _relations(part: Part) -> Results:
     plane = _qt_rr_plane(part)
     estimates.append(
         part.estimate(
-            "qt_rr", "energy_distance", plane if isinstance(plane, str) else plane.energy,
+            "qt_rr",
+            "energy_distance",
+            plane if isinstance(plane, str) else plane.energy,
             "QT and RR together: energy distance",
             "pooled robust scale; CI bootstrap of patients; p permutations of patients",
             sizes=_sizes(plane),
         )
-    )  # fmt: skip
+    )
     return Results(
         estimates=tuple(estimates),
         findings=(
@@ -193,13 +187,16 @@ def _line_estimates(part: Part, relation: Relation, lines: Lines | str) -> list[
         about = CATALOGUE[statistic]
         out.append(
             part.estimate(
-                relation.name, statistic, lines if isinstance(lines, str) else
-                lines.difference[key], f"{relation.label}: {about.title}",
+                relation.name,
+                statistic,
+                lines if isinstance(lines, str) else lines.difference[key],
+                f"{relation.label}: {about.title}",
                 "least squares in each set, S - R; CI percentile bootstrap of patients; p "
                 f"{part.effort.permutations:,} permutations of patients, about their set's means",
-                unit=unit, sizes=_sizes(lines),
+                unit=unit,
+                sizes=_sizes(lines),
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -209,9 +206,14 @@ def _qt_rr_plane(part: Part) -> KernelTest | str:
         return picked
     real, synth = map(complete, picked)
     return kernel_test(
-        real, synth, [False, False], seed=part.common.seed, name=part.name("qt_rr", "energy"),
-        effort=part.effort, jobs=part.jobs,
-    )  # fmt: skip
+        real,
+        synth,
+        [False, False],
+        seed=part.common.seed,
+        name=part.name("qt_rr", "energy"),
+        effort=part.effort,
+        jobs=part.jobs,
+    )
 
 
 # ---- correlations --------------------------------------------------------------------------------
@@ -224,9 +226,10 @@ def _correlations(part: Part) -> Results:
         for i in range(len(part.columns))
     ]
     columns = [
-        c for c, n in zip(part.columns, seen, strict=True)
+        c
+        for c, n in zip(part.columns, seen, strict=True)
         if min(n) >= MIN_PATIENTS and c not in DERIVED and not measure_info(c).circular
-    ]  # fmt: skip
+    ]
     rule = (
         "Descriptive, no gate: the matrices differ if a permutation p (root mean square, or "
         "largest difference in Fisher's z) is below 0.05 / 2 and the value lies above real against "
@@ -240,9 +243,12 @@ def _correlations(part: Part) -> Results:
         )
         stats = {"corr_rms": reason, "corr_max": reason}
         finding = part.common.finding(
-            "JOINT-CORR", Verdict.NOT_ASSESSABLE, f"Correlations cannot be compared: {reason}",
-            rule=rule, gate=False,
-        )  # fmt: skip
+            "JOINT-CORR",
+            Verdict.NOT_ASSESSABLE,
+            f"Correlations cannot be compared: {reason}",
+            rule=rule,
+            gate=False,
+        )
         return Results(estimates=_distances(part, stats, 0), findings=(finding,))
     picked = part.pick(columns)
     assert not isinstance(picked, str)
@@ -271,12 +277,15 @@ def _correlations(part: Part) -> Results:
 def _distances(part: Part, stats: dict[str, Statistic | str], columns: int) -> tuple[Estimate, ...]:
     return tuple(
         part.estimate(
-            "correlation", key, stat, CATALOGUE[key].title,
+            "correlation",
+            key,
+            stat,
+            CATALOGUE[key].title,
             f"Spearman within each set, {columns} measures; CI triangle inequality on a bootstrap "
             f"of patients; p {part.effort.permutations:,} permutations of patients",
         )
         for key, stat in stats.items()
-    )  # fmt: skip
+    )
 
 
 def _pair_estimate(part: Part, columns: Sequence[str], found: Correlations, k: int) -> Estimate:
@@ -291,16 +300,20 @@ def _pair_estimate(part: Part, columns: Sequence[str], found: Correlations, k: i
     value = float(found.synth[k] - found.real[k])
     ci, floor = found.ci[k], found.floor[k]
     return part.estimate(
-        f"{x}-{y}", "spearman_diff",
-        Statistic(value, (float(ci[0]), float(ci[1])), (float(floor[0]), float(floor[1])),
-                  float(found.p[k])),
-        f"{measure_info(x).label} and {measure_info(y).label}: "
-        f"{CATALOGUE['spearman_diff'].title}",
+        f"{x}-{y}",
+        "spearman_diff",
+        Statistic(
+            value,
+            (float(ci[0]), float(ci[1])),
+            (float(floor[0]), float(floor[1])),
+            float(found.p[k]),
+        ),
+        f"{measure_info(x).label} and {measure_info(y).label}: {CATALOGUE['spearman_diff'].title}",
         "S - R, one of the pairs that differ most; CI percentile bootstrap of patients; p "
         "permutations of patients, adjusted for all pairs by the largest of each permutation",
         sizes=((int(both[0].sum()), int(both[1].sum())), (people[0], people[1])),
         p_adjusted=float(found.p_adjusted[k]),
-    )  # fmt: skip
+    )
 
 
 # ---- R progression -------------------------------------------------------------------------------
@@ -325,8 +338,9 @@ def _progression(part: Part) -> Results:
         curve = zone = picked
     else:
         heights = [Sample(s.values[:, :6], s.patient) for s in picked]
-        zones = [Sample(transition_lead(s.values[:, :6], s.values[:, 6:]), s.patient)
-                 for s in picked]  # fmt: skip
+        zones = [
+            Sample(transition_lead(s.values[:, :6], s.values[:, 6:]), s.patient) for s in picked
+        ]
         options: dict[str, Any] = {"seed": part.common.seed, "effort": part.effort}
         curve = compare_curves(
             heights[0], heights[1], _largest, name=part.name("progression"), **options
@@ -338,34 +352,43 @@ def _progression(part: Part) -> Results:
     how += "permutations of patients"
     estimates = [
         part.estimate(
-            "progression", "max_mean_diff", curve if isinstance(curve, str) else curve.distance,
+            "progression",
+            "max_mean_diff",
+            curve if isinstance(curve, str) else curve.distance,
             "R progression V1 to V6: largest difference of mean R",
             f"largest absolute difference of the mean R amplitude of a lead; {how}",
             sizes=_sizes(curve),
         ),
         part.estimate(
-            "transition", "total_variation", zone if isinstance(zone, str) else zone.distance,
+            "transition",
+            "total_variation",
+            zone if isinstance(zone, str) else zone.distance,
             "transition zone: total variation distance",
             f"first lead of V1 to V6 with R at least as tall as S is deep; {how}",
             sizes=_sizes(zone),
         ),
-    ]  # fmt: skip
+    ]
     for i, lead in enumerate(CHEST):
         stat: Statistic | str
         if isinstance(curve, str):
             stat = curve
         else:
             stat = Statistic(
-                float(curve.difference[i]), (float(curve.band[i, 0]), float(curve.band[i, 1])),
+                float(curve.difference[i]),
+                (float(curve.band[i, 0]), float(curve.band[i, 1])),
                 (float(curve.floor[i, 0]), float(curve.floor[i, 1])),
-            )  # fmt: skip
+            )
         estimates.append(
             part.estimate(
-                r_columns[i], "mean_diff", stat, f"R amplitude {lead}: difference of means",
-                "S - R; CI is a band over V1 to V6 together, bootstrap of patients", unit="mV",
+                r_columns[i],
+                "mean_diff",
+                stat,
+                f"R amplitude {lead}: difference of means",
+                "S - R; CI is a band over V1 to V6 together, bootstrap of patients",
+                unit="mV",
                 sizes=_sizes(curve),
             )
-        )  # fmt: skip
+        )
     out = Results(
         estimates=tuple(estimates), findings=(conclude.progression_finding(part, curve, zone),)
     )
@@ -402,9 +425,13 @@ def _rhythm(part: Part) -> Results:
         serial = [Sample(_serial(s.values), s.patient) for s in picked]
         values = [s.values[np.isfinite(s.values)] for s in serial]
         (result,) = compare_columns(
-            serial[0], serial[1], [False], seed=part.common.seed, name=part.name("rhythm"),
+            serial[0],
+            serial[1],
+            [False],
+            seed=part.common.seed,
+            name=part.name("rhythm"),
             effort=part.effort,
-        )  # fmt: skip
+        )
         if result.too_few:
             result = result.too_few
     estimates = []
@@ -448,9 +475,14 @@ def _kernels(part: Part) -> Results:
     found: KernelTest | str = "no measure that is not a function of others"
     if columns:
         found = kernel_test(
-            *picked, [measure_info(c).circular for c in columns], seed=part.common.seed,
-            name=part.name("kernel"), effort=part.effort, jobs=part.jobs, progress=part.progress,
-        )  # fmt: skip
+            *picked,
+            [measure_info(c).circular for c in columns],
+            seed=part.common.seed,
+            name=part.name("kernel"),
+            effort=part.effort,
+            jobs=part.jobs,
+            progress=part.progress,
+        )
     how = (
         f"{len(columns)} measures on a pooled robust scale, a missing value as the median and a "
         "flag; unbiased over pairs of patients; CI bootstrap of patients; p "
@@ -460,9 +492,13 @@ def _kernels(part: Part) -> Results:
     estimates, figures = [], []
     for key, attribute, extra in (
         ("energy_distance", "energy", ""),
-        ("mmd2", "mmd", f", aggregated over bandwidths of {factors} times the pooled median "
-         "distance; value and CI at the median"),
-    ):  # fmt: skip
+        (
+            "mmd2",
+            "mmd",
+            f", aggregated over bandwidths of {factors} times the pooled median "
+            "distance; value and CI at the median",
+        ),
+    ):
         about = CATALOGUE[key]
         if isinstance(found, str):
             estimates.append(part.estimate("measures", key, found, about.title, ""))
@@ -470,14 +506,19 @@ def _kernels(part: Part) -> Results:
         stat: Statistic = getattr(found, attribute)
         blocks = (
             f"; mean over {found.blocks} blocks of patients, labels permuted within each"
-            if found.blocks > 1 else ""
-        )  # fmt: skip
+            if found.blocks > 1
+            else ""
+        )
         estimates.append(
             part.estimate(
-                "measures", key, stat, f"all measures: {about.title}", how + extra + blocks,
+                "measures",
+                key,
+                stat,
+                f"all measures: {about.title}",
+                how + extra + blocks,
                 sizes=_sizes(found),
             )
-        )  # fmt: skip
+        )
         assert stat.null is not None
         figures.append(draw.null_figure(part, attribute, stat, about.title))
     return Results(
@@ -504,9 +545,12 @@ def _truncation(part: Part) -> Results:
             own = one_record_each(sample, rng).values[:, 0] if len(sample.patient) else np.empty(0)
             sides.append(own[~np.isnan(own)])
         edges = find_edges(
-            sides[0], sides[1], seed=part.common.seed, name=part.name("edge", column),
+            sides[0],
+            sides[1],
+            seed=part.common.seed,
+            name=part.name("edge", column),
             effort=part.effort,
-        )  # fmt: skip
+        )
         if isinstance(edges, str):
             reason = f"{measure_info(column).label}: {edges}"
         else:
@@ -531,17 +575,23 @@ def _edge_estimates(
     at = number(edge.at, info.unit) if edge else ""
     return [
         part.estimate(
-            column, f"beyond_{end}", edge.beyond if edge else reason,
+            column,
+            f"beyond_{end}",
+            edge.beyond if edge else reason,
             f"{info.label}: real patients {where}",
             f"share beyond {at}, where the synthetic values but for 0.5 % end; CI Wilson, that end "
             "given; p and floor exact (precedence test), one record of each patient",
-            scale=100, sizes=sizes, null=100 * edge.null if edge else None,
+            scale=100,
+            sizes=sizes,
+            null=100 * edge.null if edge else None,
         ),
         part.estimate(
-            column, f"tail_{end}", (edge.tail or "a set without a tail") if edge else reason,
+            column,
+            f"tail_{end}",
+            (edge.tail or "a set without a tail") if edge else reason,
             f"{info.label}: log ratio of the length of the {'lower' if end == 'low' else 'upper'} "
             "tail",
             "ln of (q10 - q01) / (q50 - q10), S over R; CI percentile bootstrap of patients",
             sizes=sizes,
         ),
-    ]  # fmt: skip
+    ]

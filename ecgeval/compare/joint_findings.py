@@ -20,9 +20,15 @@ from ecgeval.measures import measure_info
 from ecgeval.results import Finding, Verdict
 
 __all__ = [
-    "correlation_finding", "is_cut", "kernel_finding", "progression_finding", "qt_rr_finding",
-    "relations_finding", "rhythm_finding", "truncation_finding",
-]  # fmt: skip
+    "correlation_finding",
+    "is_cut",
+    "kernel_finding",
+    "progression_finding",
+    "qt_rr_finding",
+    "relations_finding",
+    "rhythm_finding",
+    "truncation_finding",
+]
 
 Floats = NDArray[np.floating]
 
@@ -38,9 +44,8 @@ def qt_rr_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         "outside, else INCONCLUSIVE. r² decides nothing. (Schuirmann 1987.)"
     )
     ids = tuple(
-        part.name(r.name, statistic)
-        for r in RELATIONS[:2] for _, statistic, _ in statistics(r)
-    )  # fmt: skip
+        part.name(r.name, statistic) for r in RELATIONS[:2] for _, statistic, _ in statistics(r)
+    )
     lines = found["qt_rr"]
     if isinstance(lines, str):
         gone = part.empty(["rr_ms", "qt_ms"])
@@ -53,9 +58,12 @@ def qt_rr_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
     if math.isnan(margin) or slope.ci90 is None or not all(map(math.isfinite, slope.ci90)):
         reason = "no margin is declared" if math.isnan(margin) else "its interval is not finite"
         return part.common.finding(
-            "JOINT-QTRR", Verdict.NOT_ASSESSABLE,
-            f"QT against RR cannot be compared: {reason}", estimates=ids, rule=rule,
-        )  # fmt: skip
+            "JOINT-QTRR",
+            Verdict.NOT_ASSESSABLE,
+            f"QT against RR cannot be compared: {reason}",
+            estimates=ids,
+            rule=rule,
+        )
     verdict = tost(slope.ci90, -margin, margin)
     title = (
         f"QT lengthens by {_three(lines.synth['slope'])} ms per ms of RR in the synthetic set and "
@@ -67,9 +75,13 @@ def qt_rr_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         Verdict.INCONCLUSIVE: ": not decided, the interval crosses the margin",
     }
     return part.common.finding(
-        "JOINT-QTRR", verdict, title + tail.get(verdict, ""),
-        explanation=_qt_rr_text(found, margin), estimates=ids, rule=rule,
-    )  # fmt: skip
+        "JOINT-QTRR",
+        verdict,
+        title + tail.get(verdict, ""),
+        explanation=_qt_rr_text(found, margin),
+        estimates=ids,
+        rule=rule,
+    )
 
 
 def _qt_rr_text(found: dict[str, Lines | str], margin: float) -> str:
@@ -122,10 +134,13 @@ def relations_finding(part: Part, found: dict[str, Lines | str], left: str = "")
     if not tested:
         reason = next(lines for lines in found.values() if isinstance(lines, str))
         return part.common.finding(
-            "JOINT-RELATIONS", Verdict.NOT_ASSESSABLE,
-            f"No relation between measures can be compared: {reason}", explanation=left.strip(),
-            rule=rule, gate=False,
-        )  # fmt: skip
+            "JOINT-RELATIONS",
+            Verdict.NOT_ASSESSABLE,
+            f"No relation between measures can be compared: {reason}",
+            explanation=left.strip(),
+            rule=rule,
+            gate=False,
+        )
     apart, ids = [], []
     for relation, lines in tested.items():
         assert not isinstance(lines, str)
@@ -143,22 +158,31 @@ def relations_finding(part: Part, found: dict[str, Lines | str], left: str = "")
     else:
         title = f"None of {len(ids)} slopes and scatters differs beyond real against real"
     return part.common.finding(
-        "JOINT-RELATIONS", Verdict.FAIL if apart else Verdict.INCONCLUSIVE, title,
+        "JOINT-RELATIONS",
+        Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+        title,
         explanation="Less scatter means that measures follow each other more strictly than in "
         "people; a slope near 0 where the real one is not means they were drawn independently. No "
         f"difference found is no proof of likeness.{left}",
-        estimates=tuple(ids), rule=rule, gate=False,
-    )  # fmt: skip
+        estimates=tuple(ids),
+        rule=rule,
+        gate=False,
+    )
 
 
 def correlation_finding(
-    part: Part, columns: Sequence[str], found: Correlations, top: NDArray[np.intp],
-    constant: Sequence[str], rule: str,
-) -> Finding:  # fmt: skip
+    part: Part,
+    columns: Sequence[str],
+    found: Correlations,
+    top: NDArray[np.intp],
+    constant: Sequence[str],
+    rule: str,
+) -> Finding:
     apart = [
-        stat for stat in (found.rms, found.largest)
+        stat
+        for stat in (found.rms, found.largest)
         if stat.p is not None and stat.p < LEVEL / 2 and stat.value > stat.floor[1]
-    ]  # fmt: skip
+    ]
     sure = [k for k in top if found.p_adjusted[k] <= LEVEL]
     count = int((found.p_adjusted <= LEVEL).sum())
 
@@ -184,10 +208,14 @@ def correlation_finding(
         explanation += f" One constant value, which goes with nothing: {', '.join(constant)}."
     explanation += " Not finding a difference is no proof that there is none."
     return part.common.finding(
-        "JOINT-CORR", Verdict.FAIL if apart else Verdict.INCONCLUSIVE, title,
-        explanation=explanation, rule=rule, gate=False,
+        "JOINT-CORR",
+        Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+        title,
+        explanation=explanation,
+        rule=rule,
+        gate=False,
         estimates=(part.name("correlation", "corr_rms"), part.name("correlation", "corr_max")),
-    )  # fmt: skip
+    )
 
 
 def progression_finding(part: Part, curve: Curves | str, zone: Curves | str) -> Finding:
@@ -198,9 +226,12 @@ def progression_finding(part: Part, curve: Curves | str, zone: Curves | str) -> 
     if isinstance(curve, str) or isinstance(zone, str):
         reason = curve if isinstance(curve, str) else zone
         return part.common.finding(
-            "JOINT-PROGRESSION", Verdict.NOT_ASSESSABLE,
-            f"R progression cannot be compared: {reason}", rule=rule, gate=False,
-        )  # fmt: skip
+            "JOINT-PROGRESSION",
+            Verdict.NOT_ASSESSABLE,
+            f"R progression cannot be compared: {reason}",
+            rule=rule,
+            gate=False,
+        )
     at = int(np.abs(curve.difference).argmax())
     p = [curve.distance.p or 1.0, zone.distance.p or 1.0]
     apart = min(p) < LEVEL / 2
@@ -217,14 +248,18 @@ def progression_finding(part: Part, curve: Curves | str, zone: Curves | str) -> 
     order = (height, place) if p[0] <= p[1] else (place, height)
     title = f"R progression {'differs' if apart else 'does not clearly differ'}: {'; '.join(order)}"
     return part.common.finding(
-        "JOINT-PROGRESSION", Verdict.FAIL if apart else Verdict.INCONCLUSIVE, title,
+        "JOINT-PROGRESSION",
+        Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+        title,
         explanation="R normally grows from V1 to V4 or V5 and overtakes S between V2 and V5. The "
         "gap is the lead where the means differ most.",
         estimates=(
-            part.name("progression", "max_mean_diff"), part.name("transition", "total_variation"),
+            part.name("progression", "max_mean_diff"),
+            part.name("transition", "total_variation"),
         ),
-        rule=rule, gate=False,
-    )  # fmt: skip
+        rule=rule,
+        gate=False,
+    )
 
 
 def rhythm_finding(
@@ -233,9 +268,14 @@ def rhythm_finding(
     ids = (part.name("rhythm", "serial_median_diff"), part.name("rhythm", "serial_ks"))
     if isinstance(result, str):
         return part.common.finding(
-            "JOINT-RHYTHM", Verdict.NOT_ASSESSABLE, f"RR dynamics cannot be compared: {result}",
-            explanation=left.strip(), estimates=ids, rule=rule, gate=False,
-        )  # fmt: skip
+            "JOINT-RHYTHM",
+            Verdict.NOT_ASSESSABLE,
+            f"RR dynamics cannot be compared: {result}",
+            explanation=left.strip(),
+            estimates=ids,
+            rule=rule,
+            gate=False,
+        )
     ks = result.stats["ks"]
     apart = result.p is not None and result.p < LEVEL and ks.value > ks.floor[1]
     medians = [number(float(np.nanmedian(v)), sign=True) for v in values]
@@ -248,13 +288,17 @@ def rhythm_finding(
     if not apart:
         title = title.replace("varies alike", "does not clearly vary differently")
     return part.common.finding(
-        "JOINT-RHYTHM", Verdict.FAIL if apart else Verdict.INCONCLUSIVE, title,
+        "JOINT-RHYTHM",
+        Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+        title,
         explanation="Breathing makes neighbouring RR intervals alike: the serial correlation is "
         "well above 0 in most people at rest. Near 0 the intervals were drawn independently, below "
         "0 they alternate. How much RR varies (SD, RMSSD) is among the single measures. Ten "
         f"seconds hold two or three breaths: too few to measure breathing itself.{left}",
-        estimates=ids, rule=rule, gate=False,
-    )  # fmt: skip
+        estimates=ids,
+        rule=rule,
+        gate=False,
+    )
 
 
 def kernel_finding(part: Part, found: KernelTest | str) -> Finding:
@@ -266,10 +310,13 @@ def kernel_finding(part: Part, found: KernelTest | str) -> Finding:
     )
     if isinstance(found, str):
         return part.common.finding(
-            "JOINT-KERNEL", Verdict.NOT_ASSESSABLE,
-            f"The measures cannot be compared together: {found}", estimates=ids, rule=rule,
+            "JOINT-KERNEL",
+            Verdict.NOT_ASSESSABLE,
+            f"The measures cannot be compared together: {found}",
+            estimates=ids,
+            rule=rule,
             gate=False,
-        )  # fmt: skip
+        )
     energy, mmd = found.energy, found.mmd
     assert energy.p is not None
     assert mmd.p is not None
@@ -295,9 +342,14 @@ def kernel_finding(part: Part, found: KernelTest | str) -> Finding:
     else:
         title = f"All measures at once {'differ' if apart else 'do not clearly differ'}: {text}"
     return part.common.finding(
-        "JOINT-KERNEL", Verdict.FAIL if apart or near else Verdict.INCONCLUSIVE, title,
-        explanation=explanation, estimates=ids, rule=rule, gate=False,
-    )  # fmt: skip
+        "JOINT-KERNEL",
+        Verdict.FAIL if apart or near else Verdict.INCONCLUSIVE,
+        title,
+        explanation=explanation,
+        estimates=ids,
+        rule=rule,
+        gate=False,
+    )
 
 
 def _short(value: float) -> str:
@@ -314,9 +366,12 @@ def is_cut(edge: Edge, least: float) -> bool:
 
 
 def truncation_finding(
-    part: Part, cut: Sequence[tuple[str, Edge, Sequence[Floats]]], tested: int, least: float,
+    part: Part,
+    cut: Sequence[tuple[str, Edge, Sequence[Floats]]],
+    tested: int,
+    least: float,
     reason: str,
-) -> Finding:  # fmt: skip
+) -> Finding:
     rule = (
         f"Descriptive, no gate: cut off if more real patients lie beyond the synthetic range than "
         f"chance allows (exact precedence test, p ≤ {least:.2g} = 0.05 / both ends of each "
@@ -325,16 +380,22 @@ def truncation_finding(
     )
     if not tested:
         return part.common.finding(
-            "JOINT-TRUNCATION", Verdict.NOT_ASSESSABLE,
-            f"Truncation cannot be looked for: {reason}", rule=rule, gate=False,
-        )  # fmt: skip
+            "JOINT-TRUNCATION",
+            Verdict.NOT_ASSESSABLE,
+            f"Truncation cannot be looked for: {reason}",
+            rule=rule,
+            gate=False,
+        )
     if not cut:
         return part.common.finding(
-            "JOINT-TRUNCATION", Verdict.INCONCLUSIVE,
-            f"No hard edge seen at either end of {tested} measures", rule=rule, gate=False,
-            explanation="A filter on one of them (\"normal only\") would leave one. A soft or a "
+            "JOINT-TRUNCATION",
+            Verdict.INCONCLUSIVE,
+            f"No hard edge seen at either end of {tested} measures",
+            rule=rule,
+            gate=False,
+            explanation='A filter on one of them ("normal only") would leave one. A soft or a '
             "small cut need not be seen.",
-        )  # fmt: skip
+        )
     parts = []
     for column, edge, (real, synth) in cut:
         info = measure_info(column)
@@ -346,8 +407,9 @@ def truncation_finding(
             f"(p {_small(edge.beyond.p or 1)}; the tail is {math.exp(edge.tail.value):.2f} times "
             f"as long); median {number(before, info.unit, True)} against all real patients, "
             f"{number(after, info.unit, True)} against those within the range"
-            if edge.tail else ""
-        )  # fmt: skip
+            if edge.tail
+            else ""
+        )
     column, edge, _ = cut[0]
     info = measure_info(column)
     title = (
@@ -360,9 +422,11 @@ def truncation_finding(
     if len(cut) > 2:
         title = title.replace("a filter", "a filter, or a few hearts repeated")
     return part.common.finding(
-        "JOINT-TRUNCATION", Verdict.FAIL, title,
+        "JOINT-TRUNCATION",
+        Verdict.FAIL,
+        title,
         explanation="; ".join(parts) + ". A hard edge of one distribution where the other has a "
-        "tail is what a filter leaves (\"normal ECG\" asks for 60 to 100 bpm); a generator that "
+        'tail is what a filter leaves ("normal ECG" asks for 60 to 100 bpm); a generator that '
         "only learned a narrower distribution tails off: selection is the likeliest explanation, "
         "not a proven one. A generator whose output is bounded, one trained on a filtered set, "
         "and one that repeats a few hearts (at many ends at once) end hard too. To check: how "
@@ -372,10 +436,12 @@ def truncation_finding(
         "set, or compare with unfiltered output.",
         estimates=tuple(
             part.name(c, f"{kind}_{'low' if e.low else 'high'}")
-            for c, e, _ in cut for kind in ("beyond", "tail")
+            for c, e, _ in cut
+            for kind in ("beyond", "tail")
         ),
-        rule=rule, gate=False,
-    )  # fmt: skip
+        rule=rule,
+        gate=False,
+    )
 
 
 def _small(p: float) -> str:

@@ -124,11 +124,16 @@ class Part:
             (samples[0].n_patients, samples[1].n_patients),
         )
         given: dict[str, Any] = {
-            "unit": about.unit if unit is None else unit, "better": about.better,
-            "null": about.null, "label": label, "seed": self.common.seed,
-            "n_real": n[0], "n_synth": n[1],
-            "patients_real": patients[0], "patients_synth": patients[1],
-        }  # fmt: skip
+            "unit": about.unit if unit is None else unit,
+            "better": about.better,
+            "null": about.null,
+            "label": label,
+            "seed": self.common.seed,
+            "n_real": n[0],
+            "n_synth": n[1],
+            "patients_real": patients[0],
+            "patients_synth": patients[1],
+        }
         id = self.name(thing, statistic)
         if stat is None or isinstance(stat, str) or not math.isfinite(stat.value):
             reason = stat if isinstance(stat, str) else "no finite value"

@@ -324,9 +324,14 @@ def kernel_test(
             used[side] += int(keep.sum())
         items.append((b, np.concatenate(parts), np.concatenate(codes)))
     work = partial(
-        _block, n_real=each[0], n_synth=each[1], seed=seed, name=name, effort=effort,
+        _block,
+        n_real=each[0],
+        n_synth=each[1],
+        seed=seed,
+        name=name,
+        effort=effort,
         bandwidths=[median * factor for factor in BANDWIDTHS],
-    )  # fmt: skip
+    )
     done = map_shards(work, items, jobs=jobs, stage="kernel tests", progress=progress)
     permuted, floor, moved = (np.mean(part, axis=0) for part in zip(*done, strict=True))
     half = each[0] // 2
@@ -337,10 +342,13 @@ def kernel_test(
         value = float(permuted[at, 0])
         stats.append(
             Statistic(
-                value, norm_interval(value, moved[k]), percentile_interval(floor[k]), p[k],
+                value,
+                norm_interval(value, moved[k]),
+                percentile_interval(floor[k]),
+                p[k],
                 permuted[at, 1:],
             )
-        )  # fmt: skip
+        )
     return KernelTest(
         stats[0], stats[1], blocks, (used[0], used[1]), (each[0] * blocks, each[1] * blocks)
     )

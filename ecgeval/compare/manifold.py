@@ -128,22 +128,36 @@ def compare_manifold(
                 f"{clouds[1].points.shape[1]} for synthetic records; expected the same"
             )
         found.append(
-            _Space.of(name, *clouds, seed=seed, jobs=jobs, quick=quick, progress=progress,
-                      section=section)
-        )  # fmt: skip
+            _Space.of(
+                name, *clouds, seed=seed, jobs=jobs, quick=quick, progress=progress, section=section
+            )
+        )
     conclusions = [
-        _frechet(found), *(_pair(code, found) for code in PAIRS), _authenticity(found),
-        *_repeats(found), *_disagreement(found),
-    ]  # fmt: skip
+        _frechet(found),
+        *(_pair(code, found) for code in PAIRS),
+        _authenticity(found),
+        *_repeats(found),
+        *_disagreement(found),
+    ]
     conclusions = [
-        Finding(c.code, c.verdict, c.title, c.explanation,
-                tuple(f"{section}.{e}" for e in c.estimates), c.rule, section, gate=False)
+        Finding(
+            c.code,
+            c.verdict,
+            c.title,
+            c.explanation,
+            tuple(f"{section}.{e}" for e in c.estimates),
+            c.rule,
+            section,
+            gate=False,
+        )
         for c in conclusions
-    ]  # fmt: skip
+    ]
     head = Section(
-        section, "Manifold: are whole records alike, and is every kind there?",
-        " ".join(space.summary for space in found), gate=False,
-    )  # fmt: skip
+        section,
+        "Manifold: are whole records alike, and is every kind there?",
+        " ".join(space.summary for space in found),
+        gate=False,
+    )
     return Results(
         sections=(head,),
         estimates=tuple(e for space in found for e in _estimates(space, seed, section)),
@@ -246,9 +260,17 @@ class _Space:
 
     @classmethod
     def of(
-        cls, name: str, real: _Cloud, synth: _Cloud, *, seed: int, jobs: int, quick: bool,
-        progress: Progress, section: str,
-    ) -> _Space:  # fmt: skip
+        cls,
+        name: str,
+        real: _Cloud,
+        synth: _Cloud,
+        *,
+        seed: int,
+        jobs: int,
+        quick: bool,
+        progress: Progress,
+        section: str,
+    ) -> _Space:
         known = {row.tobytes() for row in _single(real.points)}
         copied = sum(row.tobytes() in known for row in _single(synth.points))
         patients = min(real.n_patients, synth.n_patients)
@@ -256,10 +278,12 @@ class _Space:
         if n < MIN_PATIENTS:
             which = "real" if real.n_patients == patients else "synthetic"
             return cls(
-                name, (real, synth), copied,
+                name,
+                (real, synth),
+                copied,
                 reason=f"{patients} different {which} records or patients have a place among the "
                 f"{name} (at least {2 * MIN_PATIENTS} needed)",
-            )  # fmt: skip
+            )
         axes = _leading_axes(real.points, synth.points, n)
         draws = QUICK_DRAWS if quick else DRAWS
         work = partial(
@@ -276,8 +300,19 @@ class _Space:
             np.moveaxis(v, 0, 1).reshape(2, -1, *v.shape[3:]) for v in (curves, by_size)
         )
         variance = float((real.points @ axes).var(axis=0, ddof=1).sum())
-        return cls(name, (real, synth), copied, n, draws, axes.shape[1], variance, scores, curves,
-                   by_size, spacing=_spacing(real, synth, n, seed, section, name))  # fmt: skip
+        return cls(
+            name,
+            (real, synth),
+            copied,
+            n,
+            draws,
+            axes.shape[1],
+            variance,
+            scores,
+            curves,
+            by_size,
+            spacing=_spacing(real, synth, n, seed, section, name),
+        )
 
     @property
     def collapsed(self) -> str:
@@ -470,15 +505,22 @@ def _estimates(space: _Space, seed: int, section: str) -> list[Estimate]:
                 method += "; null " + ("in closed form" if closed else "the mean of the floor")
         out.append(
             Estimate(
-                f"{section}.{space.name}.{name}", score.value if score else None,
-                score.ci if score else None, floor=score.floor if score else None,
-                n_real=len(space.clouds[0].points), n_synth=len(space.clouds[1].points),
-                unit=about.unit or "", better=about.better, method=method, seed=seed,
-                label=f"{label} ({space.name})", null=score.null if score else about.null,
+                f"{section}.{space.name}.{name}",
+                score.value if score else None,
+                score.ci if score else None,
+                floor=score.floor if score else None,
+                n_real=len(space.clouds[0].points),
+                n_synth=len(space.clouds[1].points),
+                unit=about.unit or "",
+                better=about.better,
+                method=method,
+                seed=seed,
+                label=f"{label} ({space.name})",
+                null=score.null if score else about.null,
                 patients_real=space.clouds[0].n_patients,
                 patients_synth=space.clouds[1].n_patients,
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -488,9 +530,12 @@ def _known(found: Sequence[_Space]) -> list[tuple[_Space, Mapping[str, _Score]]]
 
 def _nothing(code: str, found: Sequence[_Space], rule: str) -> Finding:
     return Finding(
-        code, Verdict.NOT_ASSESSABLE, f"Too few records: {found[0].reason}",
-        explanation=" ".join(space.summary for space in found), rule=rule,
-    )  # fmt: skip
+        code,
+        Verdict.NOT_ASSESSABLE,
+        f"Too few records: {found[0].reason}",
+        explanation=" ".join(space.summary for space in found),
+        rule=rule,
+    )
 
 
 def _said(score: _Score, name: str) -> str:
@@ -525,7 +570,8 @@ def _frechet(found: Sequence[_Space]) -> Finding:
     share = 100 * score.value / space.variance if space.variance > 0 else np.inf
     kids = ", ".join(f"{_said(s['kid'], 'kid')} in {sp.name}" for sp, s in known)
     return Finding(
-        "MANI-FRECHET", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+        "MANI-FRECHET",
+        Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         "As clouds of points the sets "
         + ("lie apart" if apart else "are not seen to lie apart")
         + f" in {space.name}: {_said(score, name)}"
@@ -536,7 +582,7 @@ def _frechet(found: Sequence[_Space]) -> Finding:
         f"{kids}. It sees no copies. {_elsewhere(found, space, ['frechet_limit'])}".strip(),
         estimates=tuple(f"{sp.name}.{n}" for sp, _ in known for n in ("frechet_limit", "kid")),
         rule=rule,
-    )  # fmt: skip
+    )
 
 
 def _pair(code: str, found: Sequence[_Space]) -> Finding:
@@ -580,7 +626,8 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
     if rest:
         more += f"In {space.name} also: {', '.join(_said(scores[n], n) for n in rest)}. "
     return Finding(
-        code, Verdict.FAIL if low else Verdict.INCONCLUSIVE,
+        code,
+        Verdict.FAIL if low else Verdict.INCONCLUSIVE,
         f"{text[0].upper()}{text[1:]}: in {space.name} "
         + ", ".join(_said(scores[n], n) for n in shown),
         explanation=f"{more}No score here is expected to be 1: the floor is what other patients "
@@ -588,7 +635,7 @@ def _pair(code: str, found: Sequence[_Space]) -> Finding:
         f"{_elsewhere(found, space, names)}".strip(),
         estimates=tuple(f"{sp.name}.{n}" for sp, _ in known for n in names),
         rule=rule,
-    )  # fmt: skip
+    )
 
 
 def _core_or_rim(space: _Space, scores: Mapping[str, _Score]) -> list[str]:
@@ -596,11 +643,17 @@ def _core_or_rim(space: _Space, scores: Mapping[str, _Score]) -> list[str]:
     assert space.curves is not None
     beyond = space.curves[0].mean(axis=(0, 2)) < 0.5
     words = (
-        ("alpha_precision", "synthetic records crowd the middle of the real set",
-         "synthetic records lie farther out than real ones"),
-        ("beta_recall", "the synthetic set is wider than the real one",
-         "real records lie beyond most synthetic ones"),
-    )  # fmt: skip
+        (
+            "alpha_precision",
+            "synthetic records crowd the middle of the real set",
+            "synthetic records lie farther out than real ones",
+        ),
+        (
+            "beta_recall",
+            "the synthetic set is wider than the real one",
+            "real records lie beyond most synthetic ones",
+        ),
+    )
     return [
         out if beyond[k] else core
         for k, (name, core, out) in enumerate(words)
@@ -679,9 +732,13 @@ def _authenticity(found: Sequence[_Space]) -> Finding:
         for space, scores in known
     )
     return Finding(
-        code, verdict, title, explanation=f"{text}{audit} {told}".strip(),
-        estimates=tuple(f"{space.name}.{n}" for space, _ in known for n in names), rule=rule,
-    )  # fmt: skip
+        code,
+        verdict,
+        title,
+        explanation=f"{text}{audit} {told}".strip(),
+        estimates=tuple(f"{space.name}.{n}" for space, _ in known for n in names),
+        rule=rule,
+    )
 
 
 def _repeats(found: Sequence[_Space]) -> list[Finding]:
@@ -692,7 +749,8 @@ def _repeats(found: Sequence[_Space]) -> list[Finding]:
         return []
     return [
         Finding(
-            "MANI-REPEATS", Verdict.FAIL if synth else Verdict.INCONCLUSIVE,
+            "MANI-REPEATS",
+            Verdict.FAIL if synth else Verdict.INCONCLUSIVE,
             f"{synth:,} of {space.clouds[1].found:,} synthetic and {real:,} of "
             f"{space.clouds[0].found:,} real records repeat another one of their set in every "
             f"coordinate of {space.name}",
@@ -701,7 +759,7 @@ def _repeats(found: Sequence[_Space]) -> list[Finding]:
             "collapsed, or the same files are there twice.",
             rule="FAIL if a synthetic record is repeated; repeats of real ones are told.",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _disagreement(found: Sequence[_Space]) -> list[Finding]:
@@ -717,14 +775,15 @@ def _disagreement(found: Sequence[_Space]) -> list[Finding]:
         return []
     return [
         Finding(
-            "MANI-SPACES", Verdict.INCONCLUSIVE,
+            "MANI-SPACES",
+            Verdict.INCONCLUSIVE,
             f"The spaces do not agree on {', '.join(parts)}",
             explanation="A difference that only the measures see lies in rhythm, intervals or "
             "missing values; one that only the beats see in the shape of waves.",
             estimates=tuple(f"{sp.name}.{n}" for sp, _ in known for n in _SEEN),
             rule="A 95 % CI off real against real in one space and not in another.",
         )
-    ]  # fmt: skip
+    ]
 
 
 # ---- tables and figures ----------------------------------------------------------------------
@@ -765,21 +824,26 @@ def _tables(found: Sequence[_Space], section: str) -> list[Table]:
     ]
     out = [
         Table.of(
-            pd.DataFrame(sizes), f"{section}.sizes", "What the scores rest on",
+            pd.DataFrame(sizes),
+            f"{section}.sizes",
+            "What the scores rest on",
             caption="Records that could not be placed, and repeats, are left out of the draws.",
             section=section,
         )
-    ]  # fmt: skip
+    ]
     if scores:
         out.insert(
             0,
             Table.of(
-                pd.DataFrame(scores), f"{section}.scores", "Scores of whole records",
+                pd.DataFrame(scores),
+                f"{section}.scores",
+                "Scores of whole records",
                 caption="Expected: where the sets have one distribution; in closed form for "
                 "density and coverage, 0 for distances without bias, else the mean of real "
-                "against real.", section=section,
+                "against real.",
+                section=section,
             ),
-        )  # fmt: skip
+        )
     return out
 
 
@@ -796,12 +860,15 @@ def _figures(found: Sequence[_Space], section: str) -> list[Figure]:
     shown = ("improved_precision", "improved_recall", "density", "coverage")
     bars = [
         {
-            "label": SCORES[n][0], "value": scores[n].value, "ci": scores[n].ci,
-            "floor": scores[n].floor, "group": space.name,
+            "label": SCORES[n][0],
+            "value": scores[n].value,
+            "ci": scores[n].ci,
+            "floor": scores[n].floor,
+            "group": space.name,
         }
         for space, scores in known
         for n in shown
-    ]  # fmt: skip
+    ]
     sides = (("synthetic", "synth"), ("real against real", "floor"))
     curves, sizes = [], []
     for space, _ in known:
@@ -809,43 +876,69 @@ def _figures(found: Sequence[_Space], section: str) -> list[Figure]:
         assert space.by_size is not None
         for k, (title, axis) in enumerate((("α-precision", "α, real"), ("β-recall", "β, synth"))):
             series: list[dict[str, Any]] = [
-                {"name": name, "role": role, "x": (SHOWN / 100).tolist(),
-                 **_band(space.curves[i, :, k][:, SHOWN], 2)}
+                {
+                    "name": name,
+                    "role": role,
+                    "x": (SHOWN / 100).tolist(),
+                    **_band(space.curves[i, :, k][:, SHOWN], 2),
+                }
                 for i, (name, role) in enumerate(sides)
-            ]  # fmt: skip
+            ]
             curves.append(
-                {"title": f"{title}, {space.name}", "xlabel": f"share in the ball ({axis})",
-                 "ylabel": "share of the other set", "null": None, "series": series}
-            )  # fmt: skip
+                {
+                    "title": f"{title}, {space.name}",
+                    "xlabel": f"share in the ball ({axis})",
+                    "ylabel": "share of the other set",
+                    "null": None,
+                    "series": series,
+                }
+            )
         inverse = [0.0, *(1 / (space.n // k) for k in range(1, space.by_size.shape[2] + 1))]
         size = 1 / np.array(inverse[1:])
         series = [
-            {"name": name, "role": role, "x": inverse,
-             **_band(np.array([[ms.extrapolate(size, v), *v] for v in space.by_size[i]]), 2)}
+            {
+                "name": name,
+                "role": role,
+                "x": inverse,
+                **_band(np.array([[ms.extrapolate(size, v), *v] for v in space.by_size[i]]), 2),
+            }
             for i, (name, role) in enumerate(sides)
-        ]  # fmt: skip
+        ]
         sizes.append(
-            {"title": f"Fréchet distance, {space.name}", "xlabel": "1 / n",
-             "ylabel": "squared SD", "null": 0.0, "series": series}
-        )  # fmt: skip
+            {
+                "title": f"Fréchet distance, {space.name}",
+                "xlabel": "1 / n",
+                "ylabel": "squared SD",
+                "null": 0.0,
+                "series": series,
+            }
+        )
     return [
         Figure(
-            f"{section}.fidelity", "effects", "Fidelity and diversity against other patients",
+            f"{section}.fidelity",
+            "effects",
+            "Fidelity and diversity against other patients",
             {"xlabel": "score", "null": None, "rows": bars},
             "Grey: real against real at the same n. Below it records are unlike (precision, "
             "density) or kinds are missing (recall, coverage); above it lie copies and crowding.",
             section,
         ),
         Figure(
-            f"{section}.curves", "curves", "Core and rim of either set",
+            f"{section}.curves",
+            "curves",
+            "Core and rim of either set",
             {"panels": curves},
             "Share of one set in the ball that holds a share α of the other; ± 2 SD of draws. On "
-            "the diagonal where they agree.", section,
+            "the diagonal where they agree.",
+            section,
         ),
         Figure(
-            f"{section}.frechet", "curves", "Fréchet distance against sample size",
+            f"{section}.frechet",
+            "curves",
+            "Fréchet distance against sample size",
             {"panels": sizes},
             "The distance grows with 1/n by bias alone; at 0, the line's end at n → ∞. ± 2 SD of "
-            "draws.", section,
+            "draws.",
+            section,
         ),
-    ]  # fmt: skip
+    ]

@@ -12,10 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "GRID", "alpha_curve", "authenticity", "clipped_density", "close_pairs", "count_inside",
-    "expected_clipped_coverage", "expected_coverage", "extrapolate", "frechet_by_size",
-    "frechet_distance", "integrated", "kid", "nearest", "neighbour_distances",
-]  # fmt: skip
+    "GRID",
+    "alpha_curve",
+    "authenticity",
+    "clipped_density",
+    "close_pairs",
+    "count_inside",
+    "expected_clipped_coverage",
+    "expected_coverage",
+    "extrapolate",
+    "frechet_by_size",
+    "frechet_distance",
+    "integrated",
+    "kid",
+    "nearest",
+    "neighbour_distances",
+]
 
 Floats = NDArray[np.floating]
 

@@ -45,10 +45,7 @@ class Kernels:
 
 
 def draw_kernels(
-    sample: Floats,
-    kernels: int,
-    rng: np.random.Generator,
-    dilations: Sequence[int] = DILATIONS,
+    sample: Floats, kernels: int, rng: np.random.Generator, dilations: Sequence[int] = DILATIONS
 ) -> Kernels:
     """Draw convolutions; nothing is fitted but the levels, to records without their labels.
 

@@ -90,9 +90,13 @@ class Pair:
     def usual(self) -> dict[str, Any]:
         """The settings that every part takes."""
         return {
-            "patients_real": self.real.patients, "patients_synth": self.synth.patients,
-            "seed": self.seed, "jobs": self.jobs, "quick": self.quick, "progress": self.progress,
-        }  # fmt: skip
+            "patients_real": self.real.patients,
+            "patients_synth": self.synth.patients,
+            "seed": self.seed,
+            "jobs": self.jobs,
+            "quick": self.quick,
+            "progress": self.progress,
+        }
 
 
 def _fidelity(pair: Pair) -> Results:
@@ -115,12 +119,18 @@ def _plausibility(pair: Pair) -> Results:
     real, synth = pair.real, pair.synth
     both = real.checks is not None and synth.checks is not None
     return compare_plausibility(
-        real.measures, synth.measures, labels_real=real.labels, labels_synth=synth.labels,
-        signal_real=real.checks if both else None, signal_synth=synth.checks if both else None,
+        real.measures,
+        synth.measures,
+        labels_real=real.labels,
+        labels_synth=synth.labels,
+        signal_real=real.checks if both else None,
+        signal_synth=synth.checks if both else None,
         leads_derived=pair.derived,
-        interpreter_real=real.interpreter, interpreter_synth=synth.interpreter,
-        margins=pair.margins, **pair.usual,
-    )  # fmt: skip
+        interpreter_real=real.interpreter,
+        interpreter_synth=synth.interpreter,
+        margins=pair.margins,
+        **pair.usual,
+    )
 
 
 def _manifold(pair: Pair) -> Results:
@@ -140,11 +150,18 @@ def _classifier(pair: Pair) -> Results:
     if real.ecgs is None or synth.ecgs is None or real.beats is None or synth.beats is None:
         return Results()
     found = compare_waveforms(
-        real.ecgs.signals, synth.ecgs.signals, real.ecgs.fs, real.ecgs.leads,
-        beats_real=real.beats, beats_synth=synth.beats,
-        beats_fs=pair.beats_fs, beats_zero=pair.beats_zero, refit=pair.refit, device=pair.device,
+        real.ecgs.signals,
+        synth.ecgs.signals,
+        real.ecgs.fs,
+        real.ecgs.leads,
+        beats_real=real.beats,
+        beats_synth=synth.beats,
+        beats_fs=pair.beats_fs,
+        beats_zero=pair.beats_zero,
+        refit=pair.refit,
+        device=pair.device,
         **pair.usual,
-    )  # fmt: skip
+    )
     if not any(f.code == "C2ST-LEAK" for f in found.findings):
         return found
     # Classifiers describe; records that are there twice decide.
@@ -190,9 +207,12 @@ def _usefulness(pair: Pair) -> Results:
     if not tables[0].size:
         return Results()
     return compare_usefulness(
-        pair.real.measures, pair.synth.measures, tables[0], tables[1] if tables[1].size else None,
+        pair.real.measures,
+        pair.synth.measures,
+        tables[0],
+        tables[1] if tables[1].size else None,
         **pair.usual,
-    )  # fmt: skip
+    )
 
 
 def _subgroups(pair: Pair) -> Results:
@@ -202,9 +222,14 @@ def _subgroups(pair: Pair) -> Results:
     if not columns:
         return Results()
     return compare_subgroups(
-        pair.real.measures, pair.synth.measures, pair.real.labels, pair.synth.labels, columns,
-        margins=pair.margins, **pair.usual,
-    )  # fmt: skip
+        pair.real.measures,
+        pair.synth.measures,
+        pair.real.labels,
+        pair.synth.labels,
+        columns,
+        margins=pair.margins,
+        **pair.usual,
+    )
 
 
 PARTS: dict[str, Callable[[Pair], Results]] = {

@@ -22,20 +22,9 @@ from ecgeval.compare.equivalence import Margins, load_margins, tost
 from ecgeval.compare.interpreter import Agreement, join_interpreter
 from ecgeval.compare.rates import effective_n, newcombe
 from ecgeval.compare.rows import between, number
-from ecgeval.compare.rules import (
-    VERSION,
-    Judged,
-    apply_rules,
-    calibrate_rules,
-    judge,
-)
+from ecgeval.compare.rules import VERSION, Judged, apply_rules, calibrate_rules, judge
 from ecgeval.compare.signals import RULE_COLUMNS
-from ecgeval.compare.univariate import (
-    MIN_PATIENTS,
-    Effort,
-    Sample,
-    rescale,
-)
+from ecgeval.compare.univariate import MIN_PATIENTS, Effort, Sample, rescale
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict, worst
@@ -137,10 +126,12 @@ def compare_plausibility(
     if not len(real) or not len(synth):
         which = "synthetic" if len(real) else "real"
         nothing = common.finding(
-            "PLAUS-NORMAL", Verdict.NOT_ASSESSABLE,
-            f"There is nothing to compare: the {which} set is empty", gate=True,
+            "PLAUS-NORMAL",
+            Verdict.NOT_ASSESSABLE,
+            f"There is nothing to compare: the {which} set is empty",
+            gate=True,
             rule="Needs records in both sets.",
-        )  # fmt: skip
+        )
         return out + Results(findings=(nothing,))
     progress("plausibility: rules", 0, 1)
     out += _rules(common, tables, labels, checks)
@@ -243,8 +234,10 @@ def _rules(
             judge(table, strict=strict, **_label_columns(label))
             for table, label in zip(inputs, labels, strict=True)
         ]
-        own = all(_known_share(label, judged) >= 1 - _UNKNOWN
-                  for label, judged in zip(labels, both, strict=True))  # fmt: skip
+        own = all(
+            _known_share(label, judged) >= 1 - _UNKNOWN
+            for label, judged in zip(labels, both, strict=True)
+        )
         views = _own_limits(both) if own else _same_limits(both)
         shares[strict] = _shares(common, both, views, strict)
     estimates = [_estimate(common, s, strict) for strict, rows in shares.items() for s in rows]
@@ -339,8 +332,22 @@ def _shares(
         found = [reasons[row] or _difference(common, view, row) for view in views]
         if isinstance(found[0], str):
             blank = (0.0, 0.0)
-            out.append(_Shares(id, label, blank, blank, 0.0, blank, blank, None,
-                               (0, 0), (0, 0), blank, found[0]))  # fmt: skip
+            out.append(
+                _Shares(
+                    id,
+                    label,
+                    blank,
+                    blank,
+                    0.0,
+                    blank,
+                    blank,
+                    None,
+                    (0, 0),
+                    (0, 0),
+                    blank,
+                    found[0],
+                )
+            )
             continue
         told = [f for f in found if not isinstance(f, str)]
         far = max(range(len(told)), key=lambda k: abs(told[k].difference))
@@ -350,10 +357,16 @@ def _shares(
         ]
         out.append(
             replace(
-                told[far], id=id, label=label, real=hull[0], synth=hull[1], ci=hull[2],
-                ci90=hull[3], floor=floors[far][row],
+                told[far],
+                id=id,
+                label=label,
+                real=hull[0],
+                synth=hull[1],
+                ci=hull[2],
+                ci90=hull[3],
+                floor=floors[far][row],
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -377,9 +390,18 @@ def _difference(common: Setting, view: _View, row: int) -> _Shares | str:
     n_r, n_s = map(effective_n, events, codes)
     wide, narrow = (newcombe(r, n_r, s, n_s, level) for level in (0.95, 0.9))
     return _Shares(
-        "", "", (r, r), (s, s), s - r, wide, narrow, None, (len(events[0]), len(events[1])),
-        (people[0], people[1]), (missing[0], missing[1]),
-    )  # fmt: skip
+        "",
+        "",
+        (r, r),
+        (s, s),
+        s - r,
+        wide,
+        narrow,
+        None,
+        (len(events[0]), len(events[1])),
+        (people[0], people[1]),
+        (missing[0], missing[1]),
+    )
 
 
 def _floors(common: Setting, view: _View, strict: bool) -> list[tuple[float, float] | None]:
@@ -409,10 +431,14 @@ def _estimate(common: Setting, s: _Shares, strict: bool) -> Estimate:
     name = "pass_diff" if strict else "pass_diff_alternative"
     about = CATALOGUE[name]
     limits = "strict" if strict else "alternative"
-    method = f"not computed: {s.too_few}" if s.too_few else (
-        f"share passing, S - R, {limits} limits ({' against '.join(s.texts)}); CI Newcombe, on "
-        "records over the design effect of patients"
-    )  # fmt: skip
+    method = (
+        f"not computed: {s.too_few}"
+        if s.too_few
+        else (
+            f"share passing, S - R, {limits} limits ({' against '.join(s.texts)}); CI Newcombe, on "
+            "records over the design effect of patients"
+        )
+    )
     if s.real[0] < s.real[1] or s.synth[0] < s.synth[1]:
         method += "; over all limits that sex and age may ask for, the largest difference"
     return Estimate(
@@ -448,10 +474,13 @@ def _normal(
     strict, other = shares[True][-1], shares[False][-1]
     if strict.too_few:
         return common.finding(
-            "PLAUS-NORMAL", Verdict.NOT_ASSESSABLE,
+            "PLAUS-NORMAL",
+            Verdict.NOT_ASSESSABLE,
             f"The shares that keep all rules for a normal ECG cannot be compared: {strict.too_few}",
-            gate=True, rule=rule, estimates=ids,
-        )  # fmt: skip
+            gate=True,
+            rule=rule,
+            estimates=ids,
+        )
     verdicts = [
         Verdict.NOT_ASSESSABLE if s.real[1] <= margin else tost(s.ci90, -margin, margin)
         for s in (other, strict)
@@ -484,9 +513,14 @@ def _normal(
         "no rule that needs it. Not a diagnosis: see the table for each limit and its source."
     )
     return common.finding(
-        "PLAUS-NORMAL", worst(verdicts), title, gate=True, explanation=text, rule=rule,
+        "PLAUS-NORMAL",
+        worst(verdicts),
+        title,
+        gate=True,
+        explanation=text,
+        rule=rule,
         estimates=ids,
-    )  # fmt: skip
+    )
 
 
 def _apart(judged: Judged, shares: dict[bool, list[_Shares]]) -> str:
@@ -615,51 +649,72 @@ def _interpreter(
         rules = apply_rules(inputs, strict=strict, **_label_columns(labels))
         name = "strict" if strict else "alternative"
         found[name] = join_interpreter(
-            rules, other, patients=common.samples[k].patient, seed=common.seed,
-            draws=common.effort.bootstrap, name=f"{common.section}.interpreter_{which}.{name}",
-        )  # fmt: skip
+            rules,
+            other,
+            patients=common.samples[k].patient,
+            seed=common.seed,
+            draws=common.effort.bootstrap,
+            name=f"{common.section}.interpreter_{which}.{name}",
+        )
     about = CATALOGUE["kappa"]
     prefix = {"strict": "", "alternative": "alternative_"}
-    sizes: dict[str, Any] = {("n_real", "n_synth")[k]: found["strict"].n,
-             ("patients_real", "patients_synth")[k]: found["strict"].patients}  # fmt: skip
+    sizes: dict[str, Any] = {
+        ("n_real", "n_synth")[k]: found["strict"].n,
+        ("patients_real", "patients_synth")[k]: found["strict"].patients,
+    }
     estimates = tuple(
         Estimate(
             id=f"{common.section}.interpreter_{which}.{prefix[name]}kappa",
-            value=a.kappa, ci=a.ci, unit="", better=about.better, null=about.null, seed=common.seed,
-            method="2 x 2 table of records; CI bootstrap of patients" if a.kappa is not None else
-            "not computed: one of the two calls all records the same",
+            value=a.kappa,
+            ci=a.ci,
+            unit="",
+            better=about.better,
+            null=about.null,
+            seed=common.seed,
+            method="2 x 2 table of records; CI bootstrap of patients"
+            if a.kappa is not None
+            else "not computed: one of the two calls all records the same",
             label=f"rules ({name} limits) against the interpreter, {which} set: Cohen's kappa",
             **sizes,
         )
         for name, a in found.items()
-    )  # fmt: skip
+    )
     rows = [
         {
-            "set": which, "limits": name, "rules": ours, "interpreter normal": int(a.counts[i, 0]),
-            "interpreter not normal": int(a.counts[i, 1]), "kappa": a.kappa,
-            "95 % low": a.ci[0] if a.ci else None, "95 % high": a.ci[1] if a.ci else None,
-            "without a statement": a.unmatched, "depends on sex or age": a.undecided,
+            "set": which,
+            "limits": name,
+            "rules": ours,
+            "interpreter normal": int(a.counts[i, 0]),
+            "interpreter not normal": int(a.counts[i, 1]),
+            "kappa": a.kappa,
+            "95 % low": a.ci[0] if a.ci else None,
+            "95 % high": a.ci[1] if a.ci else None,
+            "without a statement": a.unmatched,
+            "depends on sex or age": a.undecided,
         }
         for name, a in found.items()
         for i, ours in enumerate(("normal", "not normal"))
-    ]  # fmt: skip
+    ]
     a = found["alternative"]
     agree = int(np.trace(a.counts))
     kappa = "κ not defined" if a.kappa is None else f"κ {number(a.kappa)}"
     if a.ci:
         kappa += f" (95 % CI {between(a.ci)})"
     finding = common.finding(
-        "PLAUS-INTERPRETER", Verdict.INCONCLUSIVE if a.n else Verdict.NOT_ASSESSABLE,
+        "PLAUS-INTERPRETER",
+        Verdict.INCONCLUSIVE if a.n else Verdict.NOT_ASSESSABLE,
         f"Rules and interpreter agree on {agree:,} of {a.n:,} {which} records, {kappa}",
         explanation="Alternative limits; the table has both. The rules call a record normal if it "
         "keeps every one of them, an interpreter by its own criteria: they need not agree, but "
         "their agreement should be alike in both sets.",
         rule="Descriptive, no gate: agreement with another interpreter is no proof of either.",
         estimates=tuple(e.id for e in estimates),
-    )  # fmt: skip
+    )
     shown = Table.of(
-        pd.DataFrame(rows), f"{common.section}.interpreter_{which}",
-        f"Rules against the interpreter, {which} set", section=common.section,
+        pd.DataFrame(rows),
+        f"{common.section}.interpreter_{which}",
+        f"Rules against the interpreter, {which} set",
+        section=common.section,
         caption=f"Interpreter's column: {a.column}.",
-    )  # fmt: skip
+    )
     return Results(estimates=estimates, findings=(finding,), tables=(shown,))

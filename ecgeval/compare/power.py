@@ -176,18 +176,29 @@ def _rows(
         else [
             ("median", margin, info.unit, [lambda: _quantile_influence(x, 0.5)]),
             ("SD ratio", ratio, "ln", [lambda: _log_sd_influence(x)]),
-            ("percentiles", wide, info.unit,
-             [lambda p=p: _quantile_influence(x, p) for p in DECIDING.values()]),  # type: ignore[misc]
+            (
+                "percentiles",
+                wide,
+                info.unit,
+                [lambda p=p: _quantile_influence(x, p) for p in DECIDING.values()],
+            ),  # type: ignore[misc]
         ]
-    )  # fmt: skip
+    )
     people = len(np.unique(patient))
     rows = []
     for statistic, limit, unit, influences in kinds:
         row: dict[str, object] = {
-            "column": column, "measure": info.label, "statistic": statistic, "margin": limit,
-            "unit": unit, "power": None, "at_most": None, "needed": None, "records": len(x),
+            "column": column,
+            "measure": info.label,
+            "statistic": statistic,
+            "margin": limit,
+            "unit": unit,
+            "power": None,
+            "at_most": None,
+            "needed": None,
+            "records": len(x),
             "patients": people,
-        }  # fmt: skip
+        }
         if people >= MIN_PATIENTS and np.ptp(x) > 0:
             parts = [_parts(influence(), patient) for influence in influences]
             variance, effect = max(parts, key=lambda part: part[0] * (part[1] + 1))

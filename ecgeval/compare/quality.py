@@ -75,8 +75,9 @@ def compare_quality(
     done = (
         "the synthetic set was brought to the form of the cohort's recordings as far as it goes, "
         "the cohort's measures are as they were made"
-        if cohort else "the sets were brought to one form first"
-    )  # fmt: skip
+        if cohort
+        else "the sets were brought to one form first"
+    )
     shares = f"{counts[1]} of {len(synth)} synthetic and {counts[0]} of {len(real)} real records"
     if not sum(counts):
         verdict, title = Verdict.PASS, f"Unusable: {shares}; nothing was left out"
@@ -150,7 +151,8 @@ def without_waveforms(both: Aligned, *, section: str = "quality") -> Results:
     if both.uncomparable:
         parts.insert(0, "P, PR, QRS, QT and JT intervals, which need all leads of the cohort")
     finding = Finding(
-        "DQ-REFERENCE", Verdict.NOT_ASSESSABLE,
+        "DQ-REFERENCE",
+        Verdict.NOT_ASSESSABLE,
         f"The real side is a table of measures (reference:{cohort.name}, {len(cohort)} records): "
         "what needs its waveforms is not assessed",
         explanation=f"{cohort.about['title']}. {cohort.about['selection']} Not assessed: "
@@ -160,7 +162,7 @@ def without_waveforms(both: Aligned, *, section: str = "quality") -> Results:
         rule="NOT_ASSESSABLE wherever the real side is a reference cohort; it decides nothing.",
         section=section,
         gate=False,
-    )  # fmt: skip
+    )
     return Results(findings=(finding,))
 
 

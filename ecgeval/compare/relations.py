@@ -19,9 +19,16 @@ from ecgeval.compare.univariate import MIN_PATIENTS, Effort, Sample, rescale
 from ecgeval.parallel import child_rng
 
 __all__ = [
-    "LINE", "Curves", "Lines", "compare_curves", "compare_lines", "complete", "fit_line",
-    "patient_means", "transition_lead",
-]  # fmt: skip
+    "LINE",
+    "Curves",
+    "Lines",
+    "compare_curves",
+    "compare_lines",
+    "complete",
+    "fit_line",
+    "patient_means",
+    "transition_lead",
+]
 
 Floats = NDArray[np.floating]
 
@@ -140,10 +147,13 @@ def compare_lines(
         moved, null = np.concatenate(parts), np.concatenate(nulls[key])
         value = fits[1][key] - fits[0][key]
         difference[key] = Statistic(
-            value, percentile_interval(moved),
+            value,
+            percentile_interval(moved),
             percentile_interval(scale * (one[key] - other[key])),
-            monte_carlo_p(null, abs(value)), null, percentile_interval(moved, 0.9),
-        )  # fmt: skip
+            monte_carlo_p(null, abs(value)),
+            null,
+            percentile_interval(moved, 0.9),
+        )
     return Lines(fits[0], fits[1], difference, _records(pair), sizes)
 
 
@@ -214,9 +224,10 @@ def compare_curves(
     moved = [
         np.concatenate(
             [x @ resample_weights(n, k, rng) / n for k in _chunks(effort.bootstrap)], axis=1
-        ) - mean[:, None]
+        )
+        - mean[:, None]
         for x, n, mean in zip(points, sizes, means, strict=True)
-    ]  # fmt: skip
+    ]
     difference = means[1] - means[0]
     pooled = np.concatenate(points, axis=1)
     sums = pooled.sum(axis=1, keepdims=True)
@@ -231,23 +242,37 @@ def compare_curves(
     value = float(norm(difference[:, None])[0])
     radius = float(np.quantile(norm(change), 0.95))
     distance = Statistic(
-        value, (max(value - radius, 0.0), value + radius), percentile_interval(norm(floor)),
-        monte_carlo_p(null, value), null,
-    )  # fmt: skip
+        value,
+        (max(value - radius, 0.0), value + radius),
+        percentile_interval(norm(floor)),
+        monte_carlo_p(null, value),
+        null,
+    )
     reach = [_simultaneous(part) for part in (*moved, change)]
     return Curves(
-        means[0], means[1],
-        (np.stack([means[0] - reach[0], means[0] + reach[0]], axis=1),
-         np.stack([means[1] - reach[1], means[1] + reach[1]], axis=1)),
-        difference, np.stack([difference - reach[2], difference + reach[2]], axis=1),
-        np.quantile(floor, [0.025, 0.975], axis=1).T, distance, _records(pair), sizes,
-    )  # fmt: skip
+        means[0],
+        means[1],
+        (
+            np.stack([means[0] - reach[0], means[0] + reach[0]], axis=1),
+            np.stack([means[1] - reach[1], means[1] + reach[1]], axis=1),
+        ),
+        difference,
+        np.stack([difference - reach[2], difference + reach[2]], axis=1),
+        np.quantile(floor, [0.025, 0.975], axis=1).T,
+        distance,
+        _records(pair),
+        sizes,
+    )
 
 
 def _halves(
-    points: Floats, sums: Floats, n: int, draws: int, rng: np.random.Generator,
+    points: Floats,
+    sums: Floats,
+    n: int,
+    draws: int,
+    rng: np.random.Generator,
     norm: Callable[[Floats], Floats],
-) -> Floats:  # fmt: skip
+) -> Floats:
     """Return the norm of the difference of means under permuted labels, shape (draws,)."""
     one = points @ subset_weights(points.shape[1], n, draws, rng)
     return norm((sums - one) / (points.shape[1] - n) - one / n)

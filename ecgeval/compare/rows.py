@@ -18,8 +18,16 @@ from ecgeval.measures import Measure
 from ecgeval.results import Finding, Verdict
 
 __all__ = [
-    "Common", "Missing", "Row", "between", "names", "nothing", "number", "p_text", "value_of",
-]  # fmt: skip
+    "Common",
+    "Missing",
+    "Row",
+    "between",
+    "names",
+    "nothing",
+    "number",
+    "p_text",
+    "value_of",
+]
 
 
 @dataclass(frozen=True)

@@ -321,10 +321,16 @@ def judge(
             "columns such as hr_bpm or qrs_ms, as `ecgeval measure` writes them"
         )
     return Judged(
-        table, tuple(rules), np.stack(passed, axis=1), np.stack(failed, axis=1),
-        np.stack(value), np.stack(which), tuple(used),
-        _may_be(people, table.adult_from, n, sex, age), np.stack(complete),
-    )  # fmt: skip
+        table,
+        tuple(rules),
+        np.stack(passed, axis=1),
+        np.stack(failed, axis=1),
+        np.stack(value),
+        np.stack(which),
+        tuple(used),
+        _may_be(people, table.adult_from, n, sex, age),
+        np.stack(complete),
+    )
 
 
 def _may_be(
@@ -385,8 +391,13 @@ def _derived(measures: pd.DataFrame) -> dict[str, Floats]:
     for lead in (*_LIMB, *_CHEST):
         q, s = amp("q", lead), amp("s", lead)
         depth[lead] = None if q is None or s is None else -np.minimum(q, s)
-    add("sokolow_mv", depth["V1"], amp("r", "V5"), amp("r", "V6"),
-        make=lambda s, r5, r6: s + np.maximum(r5, r6))  # fmt: skip
+    add(
+        "sokolow_mv",
+        depth["V1"],
+        amp("r", "V5"),
+        amp("r", "V6"),
+        make=lambda s, r5, r6: s + np.maximum(r5, r6),
+    )
     add("cornell_mv", amp("r", "aVL"), depth["V3"], make=np.add)
     add("r_gain_mv", amp("r", "V4"), amp("r", "V1"), make=np.subtract)
     add("s_loss_mv", depth["V2"], depth["V5"], make=np.subtract)
@@ -514,12 +525,20 @@ def calibrate_rules(
                 if use.any():
                     share = float(event[use].mean())
                     low, high = wilson(share, effective_n(event[use], code))
-                    row |= {column: 100 * share, f"{column}_low": 100 * low,
-                            f"{column}_high": 100 * high}  # fmt: skip
+                    row |= {
+                        column: 100 * share,
+                        f"{column}_low": 100 * low,
+                        f"{column}_high": 100 * high,
+                    }
             row["depends"] = 100 * float((words[k] == DEPENDS)[judged.adult].mean())
             rows.append(row)
-    order = ["rule", "limits"] + [
-        f"{c}{end}" for c in ("specificity", "sensitivity")
-        for end in ("", "_low", "_high", "_n", "_patients")
-    ] + ["depends"]  # fmt: skip
+    order = (
+        ["rule", "limits"]
+        + [
+            f"{c}{end}"
+            for c in ("specificity", "sensitivity")
+            for end in ("", "_low", "_high", "_n", "_patients")
+        ]
+        + ["depends"]
+    )
     return pd.DataFrame(rows).reindex(columns=order)

@@ -14,11 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.compare.bootstrap import (
-    monte_carlo_p,
-    percentile_interval,
-    resample_weights,
-)
+from ecgeval.compare.bootstrap import monte_carlo_p, percentile_interval, resample_weights
 from ecgeval.compare.equivalence import Margins, load_margins
 from ecgeval.compare.findings import FDR, intersection, location_verdict
 from ecgeval.compare.multiplicity import benjamini_hochberg
@@ -90,10 +86,15 @@ def groups_of(
         inner = sorted({float(f"{cut:.3g}") for cut in cuts})
         ends = [-np.inf, *inner, np.inf]
         named = {
-            (f"< {high:g}" if low == -np.inf else f"≥ {low:g}" if high == np.inf else
-             f"{low:g} to < {high:g}"): [(v >= low) & (v < high) for v in values]
+            (
+                f"< {high:g}"
+                if low == -np.inf
+                else f"≥ {low:g}"
+                if high == np.inf
+                else f"{low:g} to < {high:g}"
+            ): [(v >= low) & (v < high) for v in values]
             for low, high in pairwise(ends)
-        }  # fmt: skip
+        }
     else:
         texts = [np.array(["" if pd.isna(v) else _text(v) for v in s], dtype=object) for s in both]
         known = sorted({value for text in texts for value in text} - {""})
@@ -166,9 +167,7 @@ def compare_subgroups(
             have = ", ".join(map(str, labels_real.columns)) or "none"
             raise UsageError(f"the real set has no label {label!r}; its labels are {have}")
     columns = [c for c in margins.primary if c in real and c in synth]
-    samples = (
-        Sample.of(real, columns, patients_real), Sample.of(synth, columns, patients_synth),
-    )  # fmt: skip
+    samples = (Sample.of(real, columns, patients_real), Sample.of(synth, columns, patients_synth))
     common = Common(section, seed, margins, samples)
     out = Results()
     for label in wanted:
@@ -184,8 +183,9 @@ def compare_subgroups(
         if not columns or not 1 <= len(groups) <= MAX_GROUPS:
             why = (
                 f"{len(groups)} values of {label} (1 to {MAX_GROUPS} can be compared)"
-                if columns else "no declared measure is in both tables"
-            )  # fmt: skip
+                if columns
+                else "no declared measure is in both tables"
+            )
             out += Results(findings=(_not(label, why, common),))
         elif own is None:
             out += _likeness(label, groups, left, common, columns, Effort.of(quick))
@@ -206,9 +206,12 @@ def compare_subgroups(
 
 def _not(label: str, why: str, common: Common) -> Finding:
     return common.finding(
-        "SUB-EQUIV", Verdict.NOT_ASSESSABLE, f"By {label}: not compared, {why}", gate=False,
+        "SUB-EQUIV",
+        Verdict.NOT_ASSESSABLE,
+        f"By {label}: not compared, {why}",
+        gate=False,
         rule="Descriptive: it decides nothing.",
-    )  # fmt: skip
+    )
 
 
 def _text(value: Any) -> str:
@@ -254,9 +257,15 @@ class _Group:
         infos = [measure_info(c) for c in columns]
         stream = f"{common.section}.{stem}"
         results = compare_columns(
-            real, synth, [i.circular for i in infos], seed=common.seed, name=stream,
-            effort=effort, jobs=jobs, progress=progress,
-        )  # fmt: skip
+            real,
+            synth,
+            [i.circular for i in infos],
+            seed=common.seed,
+            name=stream,
+            effort=effort,
+            jobs=jobs,
+            progress=progress,
+        )
         rng = child_rng(common.seed, stream, "missing")
         if min(len(real.patient), len(synth.patient)):
             absences = Missing.of(real, synth, effort.floor, rng)
@@ -264,13 +273,16 @@ class _Group:
             absences = [Missing(np.nan, np.nan, (0, 0), (0, 0), None)] * len(columns)
         rows = [
             Row(
-                column, replace(info, label=f"{info.label} ({label} {name})"), result, absence,
+                column,
+                replace(info, label=f"{info.label} ({label} {name})"),
+                result,
+                absence,
                 *(s.values[~np.isnan(s.values[:, i]), i] for s in (real, synth)),
             )
             for i, (column, info, result, absence) in enumerate(
                 zip(columns, infos, results, absences, strict=True)
             )
-        ]  # fmt: skip
+        ]
         return cls(name, stem, rows)
 
 
@@ -288,23 +300,29 @@ def _compared(
         (g.name, row.column): float(q) for (g, row), q in zip(tested, q_values, strict=True)
     }
     estimates = [
-        e for g in groups for row in g.rows
+        e
+        for g in groups
+        for row in g.rows
         for e in _estimates(g, row, adjusted.get((g.name, row.column)), common)
-    ]  # fmt: skip
+    ]
     unlike = _heterogeneity(label, groups, common, columns)
     parts = [
         (f"{g.stem}.{row.column}", *location_verdict(row, common.margins))
-        for g in groups for row in g.rows
-    ]  # fmt: skip
+        for g in groups
+        for row in g.rows
+    ]
     equal = intersection(
-        "SUB-EQUIV", "median", parts,
-        [row.location for g in groups for row in g.rows], common,
+        "SUB-EQUIV",
+        "median",
+        parts,
+        [row.location for g in groups for row in g.rows],
+        common,
         things="pairs of declared measure and group",
         rule=f"Each declared measure in each group of {label}: 90 % CI of the difference of "
         f"medians (mean directions for angles) inside the {common.margins.level} margin of "
         f"{common.margins.source}; at least {MIN_PATIENTS} patients of a group in either set. "
         "Descriptive: it decides nothing.",
-    )  # fmt: skip
+    )
     equal = replace(
         equal, gate=False, title=f"By {label}: {equal.title}", explanation=equal.explanation + left
     )
@@ -327,18 +345,22 @@ def _compared(
     ]
     figures = [
         Figure(
-            f"{common.section}.{_slug(label)}", "effects", f"Declared measures by {label}",
+            f"{common.section}.{_slug(label)}",
+            "effects",
+            f"Declared measures by {label}",
             {"xlabel": "difference of medians / margin", "null": 0, "rows": drawn},
             "Beyond 1 or −1 the difference is larger than its margin. Bars: 95 % CI by patient; "
-            "grey: real against real of that group.", common.section,
+            "grey: real against real of that group.",
+            common.section,
         )
-    ]  # fmt: skip
+    ]
     return Results(
         estimates=(*estimates, *unlike),
         findings=(equal, varied),
         tables=(
             Table.of(
-                pd.DataFrame(table), f"{common.section}.{_slug(label)}",
+                pd.DataFrame(table),
+                f"{common.section}.{_slug(label)}",
                 f"Declared measures by {label}",
                 caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
                 "minus real. p of KS (Watson's U² of angles) adjusted over all groups and "
@@ -348,7 +370,7 @@ def _compared(
             ),
         ),
         figures=tuple(figures) if drawn else (),
-    )  # fmt: skip
+    )
 
 
 def _estimates(g: _Group, row: Row, adjusted: float | None, common: Common) -> list[Estimate]:
@@ -368,13 +390,18 @@ def _estimates(g: _Group, row: Row, adjusted: float | None, common: Common) -> l
                 floor=stat.floor if stat is not None and fits else None,
                 p=row.result.p if name == distance else None,
                 p_adjusted=adjusted if name == distance else None,
-                n_real=len(row.real), n_synth=len(row.synth),
-                patients_real=row.result.patients[0], patients_synth=row.result.patients[1],
+                n_real=len(row.real),
+                n_synth=len(row.synth),
+                patients_real=row.result.patients[0],
+                patients_synth=row.result.patients[1],
                 unit=row.info.unit if about.unit is None else about.unit,
-                better=about.better, null=about.null, method=method, seed=common.seed,
+                better=about.better,
+                null=about.null,
+                method=method,
+                seed=common.seed,
                 label=f"{row.info.label}: {about.title}",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -395,19 +422,24 @@ def _heterogeneity(
         q, p = cochran_q(values, se) if made else (None, None)
         out.append(
             Estimate(
-                f"{common.section}.{_slug(label)}.{column}.cochran_q", q, p=p,
+                f"{common.section}.{_slug(label)}.{column}.cochran_q",
+                q,
+                p=p,
                 floor=_chi2_ends(len(values) - 1) if made else None,
-                null=float(len(values) - 1) if made else None, better=about.better,
+                null=float(len(values) - 1) if made else None,
+                better=about.better,
                 n_real=sum(len(row.real) for row in rows),
                 n_synth=sum(len(row.synth) for row in rows),
                 patients_real=sum(row.result.patients[0] for row in rows),
                 patients_synth=sum(row.result.patients[1] for row in rows),
-                label=f"{measure_info(column).label} by {label}: {about.title}", seed=common.seed,
+                label=f"{measure_info(column).label} by {label}: {about.title}",
+                seed=common.seed,
                 method=f"{len(values)} groups, differences of medians over their bootstrap SE; "
-                "floor and p chi-squared" if made else
-                "not computed: fewer than two groups with enough patients that vary",
+                "floor and p chi-squared"
+                if made
+                else "not computed: fewer than two groups with enough patients that vary",
             )
-        )  # fmt: skip
+        )
     known = [e for e in out if e.p is not None]
     q_values = benjamini_hochberg([e.p or 1 for e in known])
     by_id = {e.id: float(q) for e, q in zip(known, q_values, strict=True)}
@@ -428,10 +460,12 @@ def _varied(label: str, unlike: list[Estimate], differ: str, common: Common) -> 
     )
     if not known:
         return common.finding(
-            "SUB-HETERO", Verdict.NOT_ASSESSABLE,
+            "SUB-HETERO",
+            Verdict.NOT_ASSESSABLE,
             f"By {label}: fewer than two groups have enough patients to be set against each other",
-            gate=False, rule=rule,
-        )  # fmt: skip
+            gate=False,
+            rule=rule,
+        )
     found = sorted(
         (e for e in known if (e.p_adjusted or 1) <= FDR), key=lambda e: e.p_adjusted or 1
     )
@@ -441,13 +475,17 @@ def _varied(label: str, unlike: list[Estimate], differ: str, common: Common) -> 
     if found:
         title += f" ({names([e.label.rsplit(f' by {label}')[0] for e in found])})"
     return common.finding(
-        "SUB-HETERO", Verdict.INCONCLUSIVE, title, gate=False, rule=rule,
+        "SUB-HETERO",
+        Verdict.INCONCLUSIVE,
+        title,
+        gate=False,
+        rule=rule,
         estimates=tuple(e.id for e in found or known),
         explanation=f"Distributions differ in {differ} pairs of group and measure at a false "
         "discovery rate of 5 %. Groups are smaller than the whole: finding no dependence shows "
         "little, and finding a difference in one group alone does not show that the others are "
         "free of it; read the intervals beside each other.",
-    )  # fmt: skip
+    )
 
 
 def _table_row(g: _Group, row: Row, common: Common) -> dict[str, Any]:
@@ -455,16 +493,20 @@ def _table_row(g: _Group, row: Row, common: Common) -> dict[str, Any]:
     info = measure_info(row.column)
     ends = None if stat is None else [number(x, info.unit).split(" ")[0] for x in stat.ci90]
     return {
-        "group": g.name, "measure": info.label, "unit": info.unit,
-        "patients real": row.result.patients[0], "patients synthetic": row.result.patients[1],
-        "real": median_iqr(row.real, info), "synthetic": median_iqr(row.synth, info),
+        "group": g.name,
+        "measure": info.label,
+        "unit": info.unit,
+        "patients real": row.result.patients[0],
+        "patients synthetic": row.result.patients[1],
+        "real": median_iqr(row.real, info),
+        "synthetic": median_iqr(row.synth, info),
         "difference": None if stat is None else stat.value,
         "90 % CI": "–" if ends is None else f"{ends[0]} to {ends[1]}",
         "margin ±": row.margin(common.margins),
         "verdict": str(location_verdict(row, common.margins)[0]),
         "missing real %": 100 * row.missing.real,
         "missing synthetic %": 100 * row.missing.synth,
-    }  # fmt: skip
+    }
 
 
 # ---- a synthetic set without the label -----------------------------------------------------------
@@ -517,17 +559,23 @@ def _likeness(
     about = CATALOGUE["mean_abs_delta"]
     estimates = [
         Estimate(
-            f"{common.section}.{_slug(label)}.{_slug(name)}.mean_abs_delta", float(observed[k]),
+            f"{common.section}.{_slug(label)}.{_slug(name)}.mean_abs_delta",
+            float(observed[k]),
             ci=_holding(percentile_interval(draws[:, k]), float(observed[k])),
-            floor=percentile_interval(nulls[:, k]), better=about.better, null=about.null,
-            n_real=int(masks[:, k].sum()), n_synth=len(synth.patient),
-            patients_real=people[name], patients_synth=synth.n_patients, seed=common.seed,
+            floor=percentile_interval(nulls[:, k]),
+            better=about.better,
+            null=about.null,
+            n_real=int(masks[:, k].sum()),
+            n_synth=len(synth.patient),
+            patients_real=people[name],
+            patients_synth=synth.n_patients,
+            seed=common.seed,
             label=f"real {label} {name} against the whole synthetic set: {about.title}",
             method=f"mean over {len(linear)} measures; CI percentile bootstrap of real patients; "
             f"floor: {len(nulls):,} random draws of as many real patients",
         )
         for k, name in enumerate(enough)
-    ]  # fmt: skip
+    ]
     order = np.argsort(observed)
     near, far = (estimates[order[k]] for k in (0, -1))
     told = p <= FDR
@@ -539,15 +587,19 @@ def _likeness(
     title = f"By {label}, the synthetic set " + (
         f"looks most like real {label} {enough[order[0]]}: mean |δ| {near.value:.2f}, against "
         f"{far.value:.2f} for {enough[order[-1]]}"
-        if told else "looks no more like one real group than like another"
-    )  # fmt: skip
+        if told
+        else "looks no more like one real group than like another"
+    )
     return Results(
         estimates=tuple(estimates),
         findings=(
             _not(label, missing, common),
             common.finding(
-                "SUB-LIKE", Verdict.INCONCLUSIVE, f"{title} ({p_text(p, 1 / (len(nulls) + 1))})",
-                gate=False, estimates=tuple(e.id for e in estimates),
+                "SUB-LIKE",
+                Verdict.INCONCLUSIVE,
+                f"{title} ({p_text(p, 1 / (len(nulls) + 1))})",
+                gate=False,
+                estimates=tuple(e.id for e in estimates),
                 explanation=f"Mean absolute Cliff's δ over the declared measures, by group: "
                 f"{ranked}. It says whom the synthetic ECGs resemble, not that they are right for "
                 f"anyone.{left}",
@@ -555,7 +607,7 @@ def _likeness(
                 "groups made by shuffling patients.",
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _share_below(reference: NDArray[Any], values: NDArray[Any]) -> Floats:

@@ -35,11 +35,16 @@ __all__ = ["figures_of", "median_iqr", "power_table", "tables"]
 LARGEST = 10
 
 _HEADINGS = {
-    "ks": "KS D", "cliffs_delta": "Cliff's δ", "hedges_g": "Hedges g",
-    "wasserstein": "Wasserstein", "log_sd_ratio": "ln SD ratio", "median_diff": "difference",
-    "watson_u2": "Watson U²", "circ_mean_diff": "difference",
+    "ks": "KS D",
+    "cliffs_delta": "Cliff's δ",
+    "hedges_g": "Hedges g",
+    "wasserstein": "Wasserstein",
+    "log_sd_ratio": "ln SD ratio",
+    "median_diff": "difference",
+    "watson_u2": "Watson U²",
+    "circ_mean_diff": "difference",
     "circ_wasserstein": "circular Wasserstein",
-}  # fmt: skip
+}
 
 
 def tables(
@@ -109,37 +114,48 @@ def tables(
     effects = [_largest_row(row, common.margins) for row in largest(rows, common.margins)[:LARGEST]]
     out = [
         Table.of(
-            pd.DataFrame(summary), f"{section}.summary", "Declared measures against their margins",
+            pd.DataFrame(summary),
+            f"{section}.summary",
+            "Declared measures against their margins",
             caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
             f"minus real. Margins: {common.margins.level}, {common.margins.source}"
             f"{shares([by_column.get(c) for c in common.margins.primary], common.margins)}.",
             section=section,
         ),
         Table.of(
-            pd.DataFrame(effects), f"{section}.largest", "Largest effects",
+            pd.DataFrame(effects),
+            f"{section}.largest",
+            "Largest effects",
             caption="By Cliff's δ (95 % CI; floor: real against real). Differences of medians by "
             f"less than a practical size come last: {PRACTICAL}. Margin: where the 90 % CI of the "
-            "difference lies.", section=section,
+            "difference lies.",
+            section=section,
         ),
         Table.of(
-            pd.DataFrame(everything[False]), f"{section}.measures", "All measures",
+            pd.DataFrame(everything[False]),
+            f"{section}.measures",
+            "All measures",
             caption="Median [quartiles]. Signed numbers are positive where synthetic values are "
             "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg; BY: "
             "Benjamini-Yekutieli, for any dependence of the measures).",
             section=section,
         ),
         Table.of(
-            pd.DataFrame(everything[True]), f"{section}.angles", "All angles",
+            pd.DataFrame(everything[True]),
+            f"{section}.angles",
+            "All angles",
             caption="Mean direction. p of Watson's U², adjusted with the other measures.",
             section=section,
         ),
         Table.of(
-            pd.DataFrame(missing), f"{section}.missing", "Missing and implausible values",
+            pd.DataFrame(missing),
+            f"{section}.missing",
+            "Missing and implausible values",
             caption="Shares of records without a value, their difference in percentage points; "
             "shares of values outside the plausible range.",
             section=section,
         ),
-    ]  # fmt: skip
+    ]
     out = [table for table in out if table.rows]
     fitted = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if fitted:
@@ -158,13 +174,15 @@ def tables(
         )
         out.append(
             Table.of(
-                frame, f"{section}.giveaways", "What gives the synthetic records away",
+                frame,
+                f"{section}.giveaways",
+                "What gives the synthetic records away",
                 caption="Fall of the held-out AUC when a measure is permuted among records; by "
                 f"{kind}. Measures that say the same share the loss. Measures whose median and "
                 f"quartiles differ by less than a practical size come last: {PRACTICAL}.",
                 section=section,
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -187,14 +205,16 @@ def power_table(plan: pd.DataFrame, common: Common) -> Table:
     ]
     note = f"; a share of the real median for {', '.join(grown)}" if grown else ""
     return Table.of(
-        shown, f"{common.section}.power", "Power to show equivalence",
+        shown,
+        f"{common.section}.power",
+        "Power to show equivalence",
         caption=f"{power_text(plan)} Probability that a test of equivalence passes at these sizes "
         f"if the sets do not differ (margins of SD ratios on the log scale{note}; percentiles: the "
         "hardest of the 5th, 25th, 75th and 95th). At most: with any number of synthetic records. "
         "Records needed in each set for 80 %, with as many a patient as here. Normal "
         "approximation; each test alone: a PASS needs all of them.",
         section=common.section,
-    )  # fmt: skip
+    )
 
 
 def _any_dependence(rows: Sequence[Row]) -> dict[str, float]:
@@ -240,9 +260,7 @@ def _implausible(values: NDArray[np.float64], info: Measure) -> float | None:
 
 
 def figures_of(
-    rows: Sequence[Row],
-    tests: Mapping[str, C2st | str],
-    common: Common,
+    rows: Sequence[Row], tests: Mapping[str, C2st | str], common: Common
 ) -> list[Figure]:
     section = common.section
     shown = [row for row in rows if row.column in common.margins.primary]
@@ -252,12 +270,14 @@ def figures_of(
         data = figures.distributions([(row.column, row.info, row.real, row.synth) for row in shown])
         out.append(
             Figure(
-                f"{section}.distributions", "distributions",
-                "Declared measures, real and synthetic", data,
+                f"{section}.distributions",
+                "distributions",
+                "Declared measures, real and synthetic",
+                data,
                 "Density of either set on common bins; the outermost bins hold the rest.",
                 section,
             )
-        )  # fmt: skip
+        )
     effects = [
         (row.info, row.result.stats["cliffs_delta"])
         for row in rows
@@ -266,30 +286,39 @@ def figures_of(
     if effects:
         out.append(
             Figure(
-                f"{section}.effects", "effects", "Cliff's delta of every measure",
+                f"{section}.effects",
+                "effects",
+                "Cliff's delta of every measure",
                 figures.effects(effects),
                 "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
                 "against real at the same sizes.",
                 section,
             )
-        )  # fmt: skip
+        )
     moved = [(row.info, row.result.shift) for row in shown if row.result.shift is not None]
     if moved:
         out.append(
             Figure(
-                f"{section}.shift", "curves", "Shift function of the declared measures",
+                f"{section}.shift",
+                "curves",
+                "Shift function of the declared measures",
                 figures.shifts(moved),
                 "Synthetic minus real quantile, at each share of the records. Band: 95 % "
                 "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
-                "of real against real lie at these sizes.", section,
+                "of real against real lie at these sizes.",
+                section,
             )
-        )  # fmt: skip
+        )
     curves = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if curves:
         out.append(
             Figure(
-                f"{section}.roc", "roc", "Classifier two-sample test, held-out patients",
-                figures.roc(curves), "On the diagonal the sets cannot be told apart.", section,
+                f"{section}.roc",
+                "roc",
+                "Classifier two-sample test, held-out patients",
+                figures.roc(curves),
+                "On the diagonal the sets cannot be told apart.",
+                section,
             )
-        )  # fmt: skip
+        )
     return out

@@ -33,9 +33,16 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 __all__ = [
-    "DECIDING", "PROBABILITIES", "Comparison", "Effort", "Sample", "Shift", "Stat",
-    "compare_columns", "rescale",
-]  # fmt: skip
+    "DECIDING",
+    "PROBABILITIES",
+    "Comparison",
+    "Effort",
+    "Sample",
+    "Shift",
+    "Stat",
+    "compare_columns",
+    "rescale",
+]
 
 Floats = NDArray[np.floating]
 
@@ -480,9 +487,11 @@ class _Column:
         for name, p in DECIDING.items():
             k = self.quantiles.index(p)
             stats[name] = Stat(
-                value[k], percentile_interval(draws[k], 0.95, min(sizes)),
-                percentile_interval(draws[k], 0.9, min(sizes)), percentile_interval(null[k]),
-            )  # fmt: skip
+                value[k],
+                percentile_interval(draws[k], 0.95, min(sizes)),
+                percentile_interval(draws[k], 0.9, min(sizes)),
+                percentile_interval(null[k]),
+            )
         band = simultaneous_band(draws, value)
         return Shift(value, *band, *simultaneous_band(null, np.zeros(len(value))))
 

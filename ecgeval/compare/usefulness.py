@@ -110,9 +110,10 @@ def compare_usefulness(
         progress("usefulness", i, len(columns))
         other = others.get(name, rest.get(None))
         answers.append(
-            _one_label(name, x, (own, other), patients, seed, jobs, quick, features is not None,
-                       section)
-        )  # fmt: skip
+            _one_label(
+                name, x, (own, other), patients, seed, jobs, quick, features is not None, section
+            )
+        )
     progress("usefulness", len(columns), len(columns))
     head = Section(
         section,
@@ -127,19 +128,26 @@ def compare_usefulness(
         findings=tuple(answer.finding for answer in answers),
         tables=(
             Table.of(
-                pd.DataFrame([answer.table for answer in answers]), f"{section}.labels",
-                "What can be learnt from which set", section=section,
+                pd.DataFrame([answer.table for answer in answers]),
+                f"{section}.labels",
+                "What can be learnt from which set",
+                section=section,
                 caption="AUC (macro average over classes, one against the rest). Equal numbers of "
                 "training records in all designs.",
             ),
         ),
         figures=(
             Figure(
-                f"{section}.auc", "effects", "Train on synthetic, test on real",
-                {"xlabel": "AUC", "null": 0.5, "rows": shown}, section=section,
+                f"{section}.auc",
+                "effects",
+                "Train on synthetic, test on real",
+                {"xlabel": "AUC", "null": 0.5, "rows": shown},
+                section=section,
             ),
-        ) if shown else (),
-    )  # fmt: skip
+        )
+        if shown
+        else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -186,9 +194,12 @@ def _inputs(
     circular = [measure_info(c).circular for c in columns]
     out = []
     for table, patients, which, more in zip(
-        (real, synth), (patients_real, patients_synth), ("real", "synthetic"),
-        extra or (None, None), strict=True,
-    ):  # fmt: skip
+        (real, synth),
+        (patients_real, patients_synth),
+        ("real", "synthetic"),
+        extra or (None, None),
+        strict=True,
+    ):
         if np.shape(patients) != (len(table),) or (more is not None and len(more) != len(table)):
             raise UsageError(
                 f"{np.size(patients)} patient ids for {len(table)} rows of the {which} table; "
@@ -268,34 +279,44 @@ def _one_label(
             tested = sides[design == "trts"]
             estimates.append(
                 _estimate(
-                    f"{section}.{slug}.{design}_{score}", own[design].value[k],
+                    f"{section}.{slug}.{design}_{score}",
+                    own[design].value[k],
                     own[design].interval(k),
-                    (max(middle + low, 0.0), min(middle + high, 1.0)), sides, seed,
+                    (max(middle + low, 0.0), min(middle + high, 1.0)),
+                    sides,
+                    seed,
                     f"{name}, {how}: {words}",
                     f"{FOLDS} folds of patients, {own['trtr'].size} training records in every "
                     f"design; CI bootstrap of the {len(np.unique(tested.patient))} patients tested",
                     1 / len(classes) if k else None,
                 )
-            )  # fmt: skip
+            )
         estimates.append(
             _estimate(
                 f"{section}.{slug}.tstr_{score}_difference",
                 own["tstr"].value[k] - middle,
                 percentile_interval(own["tstr"].drawn[k] - own["trtr"].drawn[k]),
-                (low, high), sides, seed,
+                (low, high),
+                sides,
+                seed,
                 f"{name}, trained on synthetic less trained on real, tested on real: {words}",
                 "the same real records tested; CI paired bootstrap of their patients, the "
                 f"classifiers given; floor from {halves} times one half of the real patients "
                 "in place of the synthetic, normal about 0",
             )
-        )  # fmt: skip
+        )
     by_id = {e.id.rpartition(".")[2]: e for e in estimates}
     finding = _finding(name, classes, by_id, left_out, section)
     rows = [
-        {"label": _DESIGNS[d], "value": by_id[f"{d}_auc"].value, "ci": by_id[f"{d}_auc"].ci,
-         "floor": by_id[f"{d}_auc"].floor, "group": name}
+        {
+            "label": _DESIGNS[d],
+            "value": by_id[f"{d}_auc"].value,
+            "ci": by_id[f"{d}_auc"].ci,
+            "floor": by_id[f"{d}_auc"].floor,
+            "group": name,
+        }
         for d in _DESIGNS
-    ]  # fmt: skip
+    ]
     table = {"label": name, "values": ", ".join(classes)} | {
         f"{d.upper()}": by_id[f"{d}_auc"].value for d in _DESIGNS
     }
@@ -321,8 +342,11 @@ def _sides(
         counts.append(ids.groupby(label).nunique())
     every = sorted(set(own.dropna()) | set(other.dropna()))
     classes = [c for c in every if min(n.get(c, 0) for n in counts) >= MIN_PATIENTS]
-    small = [f"{c} ({counts[0].get(c, 0)} real and {counts[1].get(c, 0)} synthetic patients)"
-             for c in every if c not in classes]  # fmt: skip
+    small = [
+        f"{c} ({counts[0].get(c, 0)} real and {counts[1].get(c, 0)} synthetic patients)"
+        for c in every
+        if c not in classes
+    ]
     if len(classes) < 2:
         return (
             f"fewer than two values of {name!r} have {MIN_PATIENTS} patients in both sets: "
@@ -331,9 +355,11 @@ def _sides(
     values = np.concatenate(x)
     named = [np.asarray(who, dtype=object).astype(str) for who in patients]
     patient = np.concatenate(
-        [np.unique(named[0], return_inverse=True)[1],
-         len(np.unique(named[0])) + np.unique(named[1], return_inverse=True)[1]]
-    )  # fmt: skip
+        [
+            np.unique(named[0], return_inverse=True)[1],
+            len(np.unique(named[0])) + np.unique(named[1], return_inverse=True)[1],
+        ]
+    )
     group = duplicate_groups(values, patient)
     both = pd.concat([own, other], ignore_index=True)
     y = pd.Categorical(both, categories=classes).codes.astype(int)
@@ -450,10 +476,22 @@ def _estimate(
     people: list[int | None] = [len(np.unique(side.patient)) for side in sides]
     people = people or [None, None]
     return Estimate(
-        id, value, ci, None, floor, n[0], n[1], about.unit or "", about.better, method, seed,
-        label, about.null if null is None else null,
-        patients_real=people[0], patients_synth=people[1],
-    )  # fmt: skip
+        id,
+        value,
+        ci,
+        None,
+        floor,
+        n[0],
+        n[1],
+        about.unit or "",
+        about.better,
+        method,
+        seed,
+        label,
+        about.null if null is None else null,
+        patients_real=people[0],
+        patients_synth=people[1],
+    )
 
 
 def _not_assessable(stem: str, name: str, why: str, section: str, seed: int) -> _Answer:
@@ -462,12 +500,22 @@ def _not_assessable(stem: str, name: str, why: str, section: str, seed: int) -> 
         id, None, None, None, (), seed, f"{name}, {_DESIGNS['tstr']}: AUC", f"not computed: {why}"
     )
     finding = Finding(
-        "USE-TSTR", Verdict.NOT_ASSESSABLE, f"Whether {name!r} can be learnt is not known: {why}",
-        estimates=(id,), section=section, gate=False,
+        "USE-TSTR",
+        Verdict.NOT_ASSESSABLE,
+        f"Whether {name!r} can be learnt is not known: {why}",
+        estimates=(id,),
+        section=section,
+        gate=False,
         rule=f"Needs two values of the label with {MIN_PATIENTS} patients each in both sets.",
-    )  # fmt: skip
-    table = {"label": name, "values": "", "TRTR": None, "TSTR": None, "TRTS": None,
-             "training records": 0}  # fmt: skip
+    )
+    table = {
+        "label": name,
+        "values": "",
+        "TRTR": None,
+        "TSTR": None,
+        "TRTS": None,
+        "training records": 0,
+    }
     return _Answer([estimate], finding, table, [])
 
 
@@ -520,11 +568,15 @@ def _finding(
     elif verdict == Verdict.PASS:
         text += " Copies of real records would score well too: read this beside the audit."
     return Finding(
-        "USE-TSTR", verdict, title + numbers, explanation=text,
+        "USE-TSTR",
+        verdict,
+        title + numbers,
+        explanation=text,
         estimates=(loss.id, tstr.id, trtr.id, trts.id),
         rule="Descriptive, no gate: PASS if the 95 % CI of the difference in AUC and its floor lie "
         f"above −{USEFUL_MARGIN:g} (a proposal), FAIL if the CI lies below it, else INCONCLUSIVE; "
         "NOT_ASSESSABLE if the CI after training on real reaches 0.5. Never PASS where the CI lies "
         "above 0 and the difference above its floor: copies would do that.",
-        section=section, gate=False,
-    )  # fmt: skip
+        section=section,
+        gate=False,
+    )

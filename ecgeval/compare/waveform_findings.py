@@ -23,9 +23,7 @@ __all__ = ["REFITS", "Answer", "Beats", "Rounding", "nothing"]
 REFITS = 199
 SHOWN = 3
 _RULE = "Descriptive, no gate"
-_NAMES = {
-    "minirocket": "random convolutions", "resnet": "residual network", "beats": "beats",
-}  # fmt: skip
+_NAMES = {"minirocket": "random convolutions", "resnet": "residual network", "beats": "beats"}
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,10 @@ class Answer:
 
     def results(self, head: Section) -> Results:
         """Return the section."""
-        ladder = {**self.tests, "beats": self.beats if isinstance(self.beats, str) else
-                  self.beats.test}  # fmt: skip
+        ladder = {
+            **self.tests,
+            "beats": self.beats if isinstance(self.beats, str) else self.beats.test,
+        }
         run = {kind: test for kind, test in ladder.items() if isinstance(test, C2st)}
         estimates = [e for kind, test in ladder.items() for e in self._ladder(kind, test)]
         estimates += [self._cutoff(hz, test) for hz, test in self._lower().items()]
@@ -90,9 +90,13 @@ class Answer:
         figures = []
         if run:
             figures.append(
-                self._figure("roc", "roc", "Classifiers on waveforms",
-                             roc({_NAMES[k]: t for k, t in run.items()}))
-            )  # fmt: skip
+                self._figure(
+                    "roc",
+                    "roc",
+                    "Classifiers on waveforms",
+                    roc({_NAMES[k]: t for k, t in run.items()}),
+                )
+            )
         if any(isinstance(test, C2st) for test in self.cutoffs.values()):
             figures.append(self._curve_figure())
         tables: list[Table] = []
@@ -102,18 +106,26 @@ class Answer:
         found.append(self._look())
         found += self._round() + self._leak(run)
         return Results(
-            sections=(head,), estimates=tuple(estimates), findings=tuple(found),
-            tables=tuple(tables), figures=tuple(figures),
-        )  # fmt: skip
+            sections=(head,),
+            estimates=tuple(estimates),
+            findings=tuple(found),
+            tables=tuple(tables),
+            figures=tuple(figures),
+        )
 
     # ---- estimates -------------------------------------------------------------------------------
 
     def _estimate(self, id: str, value: float | None, **rest: Any) -> Estimate:
         about = CATALOGUE[id.rpartition(".")[2]]
         return Estimate(
-            f"{self.section}.{id}", value, unit=about.unit or "", better=about.better,
-            null=about.null, seed=self.seed, **rest,
-        )  # fmt: skip
+            f"{self.section}.{id}",
+            value,
+            unit=about.unit or "",
+            better=about.better,
+            null=about.null,
+            seed=self.seed,
+            **rest,
+        )
 
     def _ladder(self, kind: str, test: C2st | str) -> list[Estimate]:
         label = f"classifier on waveforms ({_NAMES[kind]}): AUC"
@@ -129,18 +141,26 @@ class Answer:
         return [
             self._auc(f"{kind}.c2st_auc", test, label, how),
             self._estimate(
-                f"{kind}.c2st_shuffled", test.shuffled, label=f"{label} with shuffled labels",
-                method="mean over shuffles; checks the procedure, not the data", **_sizes(test),
+                f"{kind}.c2st_shuffled",
+                test.shuffled,
+                label=f"{label} with shuffled labels",
+                method="mean over shuffles; checks the procedure, not the data",
+                **_sizes(test),
             ),
-        ]  # fmt: skip
+        ]
 
     def _auc(self, id: str, test: C2st, label: str, how: str) -> Estimate:
         return self._estimate(
-            id, test.auc, ci=test.ci, p=test.p, floor=test.floor, label=label,
+            id,
+            test.auc,
+            ci=test.ci,
+            p=test.p,
+            floor=test.floor,
+            label=label,
             method="held-out half of the patients; CI bootstrap of held-out patients, the "
             f"classifier given; p {round(1 / test.p_least) - 1:,} {how}, one-sided (AUC > 0.5)",
             **_sizes(test),
-        )  # fmt: skip
+        )
 
     def _lower(self) -> dict[float, C2st | str]:
         """Return the cut-offs below the whole band."""
@@ -154,27 +174,37 @@ class Answer:
 
     def _rounding(self, found: Rounding) -> Estimate:
         return self._estimate(
-            "rounding.rounding_auc", found.auc, ci=found.ci, p=found.p, floor=found.floor,
-            label="rounding step of a record alone: AUC", n_real=found.n_real,
-            n_synth=found.n_synth, patients_real=found.patients_real,
+            "rounding.rounding_auc",
+            found.auc,
+            ci=found.ci,
+            p=found.p,
+            floor=found.floor,
+            label="rounding step of a record alone: AUC",
+            n_real=found.n_real,
+            n_synth=found.n_synth,
+            patients_real=found.patients_real,
             patients_synth=found.patients_synth,
             method="AUC of the step itself, nothing fitted; p permutations of patients, two-sided",
-        )  # fmt: skip
+        )
 
     def _falls(self, falls: Falls) -> list[Estimate]:
         return [
             self._estimate(
-                f"{lead}_{slug}.occlusion_fall", float(falls.wave[i, k]),
-                ci=_pair(falls.ci[i, k]), floor=_pair(falls.floor[i, k]),
+                f"{lead}_{slug}.occlusion_fall",
+                float(falls.wave[i, k]),
+                ci=_pair(falls.ci[i, k]),
+                floor=_pair(falls.floor[i, k]),
                 label=f"what the classifier of beats loses without {lead} {words}",
-                n_real=falls.n_real, n_synth=falls.n_synth, patients_real=falls.patients_real,
+                n_real=falls.n_real,
+                n_synth=falls.n_synth,
+                patients_real=falls.patients_real,
                 patients_synth=falls.patients_synth,
                 method="difference of mean log-odds of held-out beats; CI bootstrap of patients, "
                 "the classifiers given",
             )
             for i, lead in enumerate(self.leads)
             for k, (slug, words, *_) in enumerate(WAVES)
-        ]  # fmt: skip
+        ]
 
     # ---- findings --------------------------------------------------------------------------------
 
@@ -182,24 +212,32 @@ class Answer:
         self, code: str, verdict: Verdict, title: str, ids: list[str], **rest: Any
     ) -> Finding:
         return Finding(
-            code, verdict, title, estimates=tuple(f"{self.section}.{id}" for id in ids),
-            section=self.section, gate=False, **rest,
-        )  # fmt: skip
+            code,
+            verdict,
+            title,
+            estimates=tuple(f"{self.section}.{id}" for id in ids),
+            section=self.section,
+            gate=False,
+            **rest,
+        )
 
     def _wave(self, ladder: Mapping[str, C2st | str], run: Mapping[str, C2st]) -> Finding:
         ids = [f"{kind}.c2st_auc" for kind in ladder]
         if not run:
             return self._finding(
-                "C2ST-WAVE", Verdict.NOT_ASSESSABLE,
-                f"No classifier was run on the waveforms: {next(iter(ladder.values()))}", ids,
+                "C2ST-WAVE",
+                Verdict.NOT_ASSESSABLE,
+                f"No classifier was run on the waveforms: {next(iter(ladder.values()))}",
+                ids,
                 rule="Descriptive: it decides nothing.",
-            )  # fmt: skip
+            )
         apart = {kind: t for kind, t in run.items() if _apart(t, len(run))}
         kind, test = max((apart or run).items(), key=lambda item: item[1].auc)
         others = "; ".join(
             f"{_NAMES[k]} {t.auc:.2f} ({p_text(t.p, t.p_least)}; shuffled labels "
-            f"{t.shuffled or 0:.2f})" for k, t in run.items()
-        )  # fmt: skip
+            f"{t.shuffled or 0:.2f})"
+            for k, t in run.items()
+        )
         text = f"AUC of each: {others}. "
         text += (
             "Whether that matters, this number does not say: the cut-off and the beats tell what "
@@ -216,13 +254,16 @@ class Answer:
         if self.rounding and not self.rounding.apart:
             text += f" Rounding alone does not tell them apart (AUC {self.rounding.auc:.2f})."
         return self._finding(
-            "C2ST-WAVE", Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
+            "C2ST-WAVE",
+            Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
             f"A classifier ({_NAMES[kind]}) on the waveforms "
             + ("tells the sets apart: " if apart else "does not clearly tell the sets apart: ")
-            + _auc_text(test), ids, explanation=text,
+            + _auc_text(test),
+            ids,
+            explanation=text,
             rule=f"{_RULE}: told apart if p < 0.05 / {len(run)} classifiers and the 95 % CI lies "
             "above the real-against-real floor; never a PASS.",
-        )  # fmt: skip
+        )
 
     def _curve(self) -> Finding:
         run = {hz: t for hz, t in sorted(self.cutoffs.items()) if isinstance(t, C2st)}
@@ -234,10 +275,12 @@ class Answer:
         )
         if not lower:
             return self._finding(
-                "C2ST-CUTOFF", Verdict.NOT_ASSESSABLE,
-                "At which frequencies the sets differ cannot be said: no classifier was run", ids,
+                "C2ST-CUTOFF",
+                Verdict.NOT_ASSESSABLE,
+                "At which frequencies the sets differ cannot be said: no classifier was run",
+                ids,
                 rule=rule,
-            )  # fmt: skip
+            )
         bands = list(run)
         apart = [_apart(run[hz], len(run)) for hz in bands]
         values = ", ".join(
@@ -272,9 +315,13 @@ class Answer:
                 else f"What lies above {bands[first - 1]:g} Hz settles it: slow waves alone do not."
             )
         return self._finding(
-            "C2ST-CUTOFF", verdict, f"{title} (AUC by cut-off: {values})", ids,
-            explanation=f"{text} Nothing above {bands[-1]:g} Hz is looked at.", rule=rule,
-        )  # fmt: skip
+            "C2ST-CUTOFF",
+            verdict,
+            f"{title} (AUC by cut-off: {values})",
+            ids,
+            explanation=f"{text} Nothing above {bands[-1]:g} Hz is looked at.",
+            rule=rule,
+        )
 
     def _look(self) -> Finding:
         rule = (
@@ -284,25 +331,33 @@ class Answer:
         )
         if isinstance(self.beats, str):
             return self._finding(
-                "C2ST-LOOK", Verdict.NOT_ASSESSABLE,
-                f"Where a classifier looks cannot be said: {self.beats}", [], rule=rule,
-            )  # fmt: skip
+                "C2ST-LOOK",
+                Verdict.NOT_ASSESSABLE,
+                f"Where a classifier looks cannot be said: {self.beats}",
+                [],
+                rule=rule,
+            )
         test, falls = self.beats.test, self.beats.falls
         if not _apart(test, 1):
             return self._finding(
-                "C2ST-LOOK", Verdict.INCONCLUSIVE,
+                "C2ST-LOOK",
+                Verdict.INCONCLUSIVE,
                 f"Representative beats are not clearly told apart ({_auc_text(test)}): there is "
-                "nowhere to look", ["beats.c2st_auc"], rule=rule,
-            )  # fmt: skip
+                "nowhere to look",
+                ["beats.c2st_auc"],
+                rule=rule,
+            )
         clear = np.where(falls.ci[..., 0] > np.maximum(falls.floor[..., 1], 0), falls.wave, 0)
         order = np.argsort(-clear, axis=None, kind="stable")
         places = [divmod(int(i), len(WAVES)) for i in order[:SHOWN] if clear.flat[i] > 0]
         if not places:
             return self._finding(
-                "C2ST-LOOK", Verdict.INCONCLUSIVE,
+                "C2ST-LOOK",
+                Verdict.INCONCLUSIVE,
                 f"Beats are told apart ({_auc_text(test)}), but by no single wave of a lead",
-                ["beats.c2st_auc"], rule=rule,
-            )  # fmt: skip
+                ["beats.c2st_auc"],
+                rule=rule,
+            )
         words = [
             f"{self.leads[i]} {WAVES[k][1]} ({falls.wave[i, k] / falls.gap:.0%})" for i, k in places
         ]
@@ -322,14 +377,16 @@ class Answer:
         if self.beats.without:
             text += f" {self.beats.without} records without a representative beat are left out."
         return self._finding(
-            "C2ST-LOOK", Verdict.FAIL,
+            "C2ST-LOOK",
+            Verdict.FAIL,
             f"What gives the fakes away lies most in {words[0]}"
             + (f", then {' and '.join(words[1:])}" if words[1:] else "")
             + f"; beats alone: {_auc_text(test)}",
             ["beats.c2st_auc"]
             + [f"{self.leads[i]}_{WAVES[k][0]}.occlusion_fall" for i, k in places],
-            explanation=text, rule=rule,
-        )  # fmt: skip
+            explanation=text,
+            rule=rule,
+        )
 
     def _round(self) -> list[Finding]:
         found = self.rounding
@@ -338,7 +395,8 @@ class Answer:
         steps = [f"{s:g} µV" if s else "no step" for s in (found.step_real, found.step_synth)]
         return [
             self._finding(
-                "C2ST-ROUND", Verdict.INCONCLUSIVE,
+                "C2ST-ROUND",
+                Verdict.INCONCLUSIVE,
                 f"Rounding alone tells the sets apart: AUC {found.auc:.2f} (95 % CI "
                 f"{between(found.ci)}; 0 and 1 separate alike); typical steps {steps[0]} real, "
                 f"{steps[1]} synthetic",
@@ -349,7 +407,7 @@ class Answer:
                 rule=f"{_RULE}: reported if the two-sided permutation p < 0.05 and the AUC of the "
                 "rounding step lies outside the floor and at least 0.05 from 0.5.",
             )
-        ]  # fmt: skip
+        ]
 
     def _leak(self, run: Mapping[str, C2st]) -> list[Finding]:
         out = []
@@ -364,7 +422,8 @@ class Answer:
             kind, test = lowest
             out.append(
                 self._finding(
-                    "C2ST-LEAK", Verdict.FAIL,
+                    "C2ST-LEAK",
+                    Verdict.FAIL,
                     f"A classifier ({_NAMES[kind]}) does far worse than chance, AUC "
                     f"{test.auc:.2f}: synthetic records are near-copies of real ones",
                     [f"{kind}.c2st_auc"],
@@ -374,11 +433,12 @@ class Answer:
                     f"{p_text(test.p_below, test.p_least)} of an AUC this low.",
                     rule=rule,
                 )
-            )  # fmt: skip
+            )
         if twins:
             out.append(
                 self._finding(
-                    "C2ST-LEAK", Verdict.FAIL,
+                    "C2ST-LEAK",
+                    Verdict.FAIL,
                     f"{twins:,} of {n:,} synthetic records are real records over again "
                     f"(correlation above {TWIN_CORRELATION:g})",
                     [],
@@ -387,7 +447,7 @@ class Answer:
                     "All other agreement of the sets says little. Run `ecgeval audit`.",
                     rule=rule,
                 )
-            )  # fmt: skip
+            )
         return out
 
     # ---- figures ---------------------------------------------------------------------------------
@@ -401,31 +461,46 @@ class Answer:
         run = {hz: t for hz, t in sorted(self.cutoffs.items()) if isinstance(t, C2st)}
         x, tests = list(run), list(run.values())
         return self._figure(
-            "cutoff", "curves", "Where is the artefact?",
+            "cutoff",
+            "curves",
+            "Where is the artefact?",
             {
                 "panels": [
                     {
-                        "title": "", "xlabel": "low-pass cut-off (Hz)", "ylabel": "AUC",
+                        "title": "",
+                        "xlabel": "low-pass cut-off (Hz)",
+                        "ylabel": "AUC",
                         "null": 0.5,
                         "series": [
-                            {"name": "synthetic against real", "role": "synth", "x": x,
-                             "y": [t.auc for t in tests], "low": [t.ci[0] for t in tests],
-                             "high": [t.ci[1] for t in tests]},
-                            {"name": "real against real", "role": "floor", "x": x,
-                             "y": [sum(t.floor) / 2 for t in tests],
-                             "low": [t.floor[0] for t in tests],
-                             "high": [t.floor[1] for t in tests]},
+                            {
+                                "name": "synthetic against real",
+                                "role": "synth",
+                                "x": x,
+                                "y": [t.auc for t in tests],
+                                "low": [t.ci[0] for t in tests],
+                                "high": [t.ci[1] for t in tests],
+                            },
+                            {
+                                "name": "real against real",
+                                "role": "floor",
+                                "x": x,
+                                "y": [sum(t.floor) / 2 for t in tests],
+                                "low": [t.floor[0] for t in tests],
+                                "high": [t.floor[1] for t in tests],
+                            },
                         ],
                     }
                 ]
             },
             "AUC of a classifier that sees only what lies below the cut-off: where it falls to the "
             "floor, the difference lies above. Bands: 95 %.",
-        )  # fmt: skip
+        )
 
     def _look_figure(self, beats: Beats) -> Figure:
         return self._figure(
-            "occlusion", "occlusion", "When and in which lead the classifier looks",
+            "occlusion",
+            "occlusion",
+            "When and in which lead the classifier looks",
             {
                 "fs": beats.fs,
                 "zero": beats.zero,
@@ -442,7 +517,7 @@ class Answer:
             f"Mean representative beat of both sets, shaded by what the difference in mean "
             f"log-odds ({number(beats.falls.gap)}) loses when {1000 * STRETCH_S:.0f} ms around a "
             "moment are replaced by it.",
-        )  # fmt: skip
+        )
 
 
 def nothing(head: Section, why: str, seed: int) -> Results:
@@ -450,16 +525,26 @@ def nothing(head: Section, why: str, seed: int) -> Results:
     about = CATALOGUE["c2st_auc"]
     id = f"{head.slug}.minirocket.c2st_auc"
     estimate = Estimate(
-        id, None, better=about.better, null=about.null, seed=seed,
-        label="classifier on waveforms: AUC", method=f"not computed: {why}",
-    )  # fmt: skip
+        id,
+        None,
+        better=about.better,
+        null=about.null,
+        seed=seed,
+        label="classifier on waveforms: AUC",
+        method=f"not computed: {why}",
+    )
     findings = tuple(
         Finding(
-            code, Verdict.NOT_ASSESSABLE, f"Waveforms cannot be compared: {why}",
-            estimates=(id,), rule="Descriptive: it decides nothing.", section=head.slug, gate=False,
+            code,
+            Verdict.NOT_ASSESSABLE,
+            f"Waveforms cannot be compared: {why}",
+            estimates=(id,),
+            rule="Descriptive: it decides nothing.",
+            section=head.slug,
+            gate=False,
         )
         for code in ("C2ST-WAVE", "C2ST-CUTOFF", "C2ST-LOOK")
-    )  # fmt: skip
+    )
     return Results(sections=(head,), estimates=(estimate,), findings=findings)
 
 
@@ -476,9 +561,11 @@ def _auc_text(test: C2st) -> str:
 
 def _sizes(test: C2st) -> dict[str, int]:
     return {
-        "n_real": test.n_real, "n_synth": test.n_synth,
-        "patients_real": test.patients_real, "patients_synth": test.patients_synth,
-    }  # fmt: skip
+        "n_real": test.n_real,
+        "n_synth": test.n_synth,
+        "patients_real": test.patients_real,
+        "patients_synth": test.patients_synth,
+    }
 
 
 def _pair(values: NDArray[np.floating]) -> tuple[float, float]:

@@ -128,17 +128,28 @@ def choose(
     )
     patient = np.concatenate([codes[0], codes[0].max() + 1 + codes[1]])
     twin = near_twins(low)
-    notes = ("One record a patient, drawn at random, because patients have more records in one "
-             "set than in the other. " if single else "")  # fmt: skip
+    notes = (
+        "One record a patient, drawn at random, because patients have more records in one "
+        "set than in the other. "
+        if single
+        else ""
+    )
     notes += f"{lost} records with gaps were left out. " if lost else ""
     return Chosen(
-        low, min(fs, LOW_HZ), fine if fs > LOW_HZ else None, min(fs, FINE_HZ), label, patient,
+        low,
+        min(fs, LOW_HZ),
+        fine if fs > LOW_HZ else None,
+        min(fs, FINE_HZ),
+        label,
+        patient,
         joined_groups(patient, twin),
         np.concatenate([row[ok] for row, ok in zip(rows, whole, strict=True)]),
-        np.concatenate([s[ok] for s, ok in zip(step, whole, strict=True)]), common,
+        np.concatenate([s[ok] for s, ok in zip(step, whole, strict=True)]),
+        common,
         int(np.isin(twin[label], twin[~label]).sum()),
-        int((np.bincount(twin[label])[twin[label]] > 1).sum()), notes,
-    )  # fmt: skip
+        int((np.bincount(twin[label])[twin[label]] > 1).sum()),
+        notes,
+    )
 
 
 def rounding_step(samples: NDArray[np.floating]) -> float:

@@ -167,18 +167,28 @@ def compare_waveforms(
     progress(stage, 1, 4)
     label, real_rows = chosen.label, ~chosen.label
     settings: dict[str, Any] = {
-        "seed": seed, "permutations": effort.permutations, "draws": effort.draws,
-    }  # fmt: skip
+        "seed": seed,
+        "permutations": effort.permutations,
+        "draws": effort.draws,
+    }
     one = partial(_band_test, chosen, section=section, settings=settings, effort=effort)
     lower = map_shards(one, list(zip(bands, features, strict=True))[:-1], jobs=jobs)
     answer.cutoffs = dict(zip(bands, lower, strict=False))
     whole = chosen.pool(features[-1])
     alone = chosen.pool(features[-1][real_rows], real_rows)
     answer.tests["minirocket"] = two_sample_test(
-        whole, label, alone, wide_ridge_logistic, name=f"{section}.minirocket",
-        halves=2 * effort.halves, within=50, shuffles=effort.shuffles,
-        refits=findings.REFITS if refit else 0, jobs=jobs, **settings,
-    )  # fmt: skip
+        whole,
+        label,
+        alone,
+        wide_ridge_logistic,
+        name=f"{section}.minirocket",
+        halves=2 * effort.halves,
+        within=50,
+        shuffles=effort.shuffles,
+        refits=findings.REFITS if refit else 0,
+        jobs=jobs,
+        **settings,
+    )
     answer.cutoffs[bands[-1]] = answer.tests["minirocket"]
     progress(stage, 2, 4)
     if not quick:
@@ -186,10 +196,17 @@ def compare_waveforms(
 
         fit = partial(resnet, seed=seed, device=device)
         answer.tests["resnet"] = two_sample_test(
-            chosen.pool(chosen.low), label, chosen.pool(chosen.low[real_rows], real_rows), fit,
-            name=f"{section}.resnet", halves=2, within=300, shuffles=2,
-            jobs=jobs if device == "cpu" else 1, **settings,
-        )  # fmt: skip
+            chosen.pool(chosen.low),
+            label,
+            chosen.pool(chosen.low[real_rows], real_rows),
+            fit,
+            name=f"{section}.resnet",
+            halves=2,
+            within=300,
+            shuffles=2,
+            jobs=jobs if device == "cpu" else 1,
+            **settings,
+        )
     progress(stage, 3, 4)
     answer.rounding = _rounding(chosen, settings, child_rng(seed, section, "rounding"))
     answer.twins = chosen.twins, int(label.sum())
@@ -263,10 +280,16 @@ def _band_test(
     hz, features = item
     real = ~chosen.label
     return two_sample_test(
-        chosen.pool(features), chosen.label, chosen.pool(features[real], real),
-        wide_ridge_logistic, name=f"{section}.cutoff_{hz:g}", halves=effort.halves, within=50,
-        shuffles=0, **settings,
-    )  # fmt: skip
+        chosen.pool(features),
+        chosen.label,
+        chosen.pool(features[real], real),
+        wide_ridge_logistic,
+        name=f"{section}.cutoff_{hz:g}",
+        halves=effort.halves,
+        within=50,
+        shuffles=0,
+        **settings,
+    )
 
 
 def _rounding(
@@ -284,10 +307,17 @@ def _rounding(
     between = 0.5 + (between - 0.5) * rescale(*n, n[0] / 2, n[0] / 2)
     draws = bootstrap_auc(step, label, patient, settings["draws"], rng)
     return findings.Rounding(
-        value, percentile_interval(draws), p, percentile_interval(np.clip(between, 0, 1)),
-        float(np.median(step[~label])), float(np.median(step[label])), chosen.common_step,
-        int((~label).sum()), int(label.sum()), *n,
-    )  # fmt: skip
+        value,
+        percentile_interval(draws),
+        p,
+        percentile_interval(np.clip(between, 0, 1)),
+        float(np.median(step[~label])),
+        float(np.median(step[label])),
+        chosen.common_step,
+        int((~label).sum()),
+        int(label.sum()),
+        *n,
+    )
 
 
 def _beats(
@@ -320,13 +350,29 @@ def _beats(
     pool = chosen.pool(x, known)
     alone = chosen.pool(x[~label], known & ~chosen.label)
     test = two_sample_test(
-        pool, label, alone, wide_ridge_logistic, name=f"{section}.beats", halves=effort.halves,
-        within=50, shuffles=effort.shuffles, jobs=jobs, **settings,
-    )  # fmt: skip
+        pool,
+        label,
+        alone,
+        wide_ridge_logistic,
+        name=f"{section}.beats",
+        halves=effort.halves,
+        within=50,
+        shuffles=effort.shuffles,
+        jobs=jobs,
+        **settings,
+    )
     if isinstance(test, str):
         return test
     falls = occlude(
-        pool, label, own.shape[1:], to, zero, seed=settings["seed"], name=f"{section}.occlusion",
-        draws=settings["draws"], halves=effort.halves, jobs=jobs,
-    )  # fmt: skip
+        pool,
+        label,
+        own.shape[1:],
+        to,
+        zero,
+        seed=settings["seed"],
+        name=f"{section}.occlusion",
+        draws=settings["draws"],
+        halves=effort.halves,
+        jobs=jobs,
+    )
     return findings.Beats(test, falls, mean, to, zero, int((~known).sum()))

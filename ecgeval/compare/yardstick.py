@@ -115,9 +115,13 @@ class Yardstick:
         halves = subset_weights(n, n // 2, _EFFORT.floor, rng)
         floor = rescale(n, m, n // 2, n - n // 2) ** 2 * discrepancy(kernel[:n, :n], halves)
         return Energy(
-            value, norm_interval(value, moves), percentile_interval(floor),
-            2 * np.sqrt(max(value, 0)) * along + square, (len(points[0]), len(points[1])), (n, m),
-        )  # fmt: skip
+            value,
+            norm_interval(value, moves),
+            percentile_interval(floor),
+            2 * np.sqrt(max(value, 0)) * along + square,
+            (len(points[0]), len(points[1])),
+            (n, m),
+        )
 
     def gates(self, synth: pd.DataFrame) -> tuple[int, int]:
         """Return how many declared medians and spreads are equivalent, and how many there are.

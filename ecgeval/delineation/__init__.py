@@ -15,8 +15,13 @@ from ecgeval.parallel import Progress, map_shards, quiet, shards
 __all__ = ["DEFAULT_METHOD", "MARKS", "METHODS", "Delineation", "Status", "delineate"]
 
 METHODS = (
-    "ecgeval", "neurokit", "neurokit:prominence", "neurokit:dwt", "neurokit:cwt", "neurokit:peak",
-)  # fmt: skip
+    "ecgeval",
+    "neurokit",
+    "neurokit:prominence",
+    "neurokit:dwt",
+    "neurokit:cwt",
+    "neurokit:peak",
+)
 """Names accepted as ``method``: the project's own engine, and NeuroKit2's algorithms as a
 reference; ``neurokit`` is ``neurokit:prominence``."""
 
@@ -26,11 +31,7 @@ _CHUNK = 32  # records a call: small enough for the caches and for progress, wha
 
 
 def delineate(
-    ecgs: EcgSet,
-    *,
-    method: str = DEFAULT_METHOD,
-    jobs: int = 1,
-    progress: Progress = quiet,
+    ecgs: EcgSet, *, method: str = DEFAULT_METHOD, jobs: int = 1, progress: Progress = quiet
 ) -> Delineation:
     """Find the P, QRS and T waves of every record.
 

@@ -10,9 +10,7 @@ import numpy as np
 
 __all__ = ["BEAT_WINDOW_S", "MARKS", "Delineation", "Status", "empty", "merge"]
 
-MARKS = (
-    "P_on", "P_peak", "P_off", "QRS_on", "R_peak", "QRS_off", "T_on", "T_peak", "T_off",
-)  # fmt: skip
+MARKS = ("P_on", "P_peak", "P_off", "QRS_on", "R_peak", "QRS_off", "T_on", "T_peak", "T_off")
 """The nine marks of a beat, in the order of the last axis of every array of marks."""
 
 BEAT_WINDOW_S = (-0.4, 0.7)

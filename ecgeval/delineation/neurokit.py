@@ -72,11 +72,7 @@ def delineate(
             _clear(out, i)
     used = max(1, int(out.n_beats.max(initial=0)))
     return Delineation(
-        **{
-            **out.__dict__,
-            "marks": out.marks[:, :, :used],
-            "beat_class": out.beat_class[:, :used],
-        }
+        **{**out.__dict__, "marks": out.marks[:, :, :used], "beat_class": out.beat_class[:, :used]}
     )
 
 

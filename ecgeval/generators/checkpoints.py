@@ -50,10 +50,22 @@ DEAD_KEYS = {
 """Parameters that the released networks create and never use; a checkpoint may hold them."""
 
 STATE_KEYS = (
-    "ema", "ema_state_dict", "ema_model", "generator_ema", "netG_ema", "G_ema",
-    "stat_dict", "state_dict", "model_state_dict", "netG_state_dict", "generator_state_dict",
-    "generator", "netG", "G", "model",
-)  # fmt: skip
+    "ema",
+    "ema_state_dict",
+    "ema_model",
+    "generator_ema",
+    "netG_ema",
+    "G_ema",
+    "stat_dict",
+    "state_dict",
+    "model_state_dict",
+    "netG_state_dict",
+    "generator_state_dict",
+    "generator",
+    "netG",
+    "G",
+    "model",
+)
 """Where training programs keep a generator's parameters; of several, the first listed is used."""
 
 _LANDMARK = "deconv_1.conv1d.weight"
@@ -221,12 +233,14 @@ def _read(path: Path, sha256: str) -> Weights:
         for what, names in (
             ("missing", expected.keys() - state.keys()),
             ("unexpected", state.keys() - expected.keys()),
-            ("of another shape", {k for k in expected.keys() & state.keys()
-                                  if expected[k].shape != state[k].shape}),
+            (
+                "of another shape",
+                {k for k in expected.keys() & state.keys() if expected[k].shape != state[k].shape},
+            ),
             ("not finite", {k for k, v in state.items() if not torch.isfinite(v).all()}),
         )
         if names
-    ]  # fmt: skip
+    ]
     if problems:
         raise DataError(
             f"{path} does not hold {architecture} of width {width}: {'; '.join(problems)}; "
@@ -234,9 +248,16 @@ def _read(path: Path, sha256: str) -> Weights:
         )
     model.load_state_dict(state)
     return Weights(
-        model, architecture, width, sha256, path, key, dropped, sha256 == PUBLISHED_SHA256,
+        model,
+        architecture,
+        width,
+        sha256,
+        path,
+        key,
+        dropped,
+        sha256 == PUBLISHED_SHA256,
         sha256 == SHIPPED_SHA256,
-    )  # fmt: skip
+    )
 
 
 def _find_state(path: Path, content: Any) -> tuple[str, dict[str, Tensor]]:

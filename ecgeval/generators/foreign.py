@@ -136,9 +136,14 @@ def run_command(path: str | Path, n: int, seed: int, read: Reader) -> EcgSet:
         words[0] = sys.executable if words[0] == "python" else words[0]
         try:
             done = subprocess.run(
-                words, cwd=path.parent, timeout=told.timeout_s, capture_output=True, check=False,
-                text=True, errors="replace",
-            )  # fmt: skip
+                words,
+                cwd=path.parent,
+                timeout=told.timeout_s,
+                capture_output=True,
+                check=False,
+                text=True,
+                errors="replace",
+            )
         except FileNotFoundError:
             raise DataError(
                 f"{path}: the command {words[0]!r} does not exist; expected a program on the PATH "
@@ -169,11 +174,7 @@ def _texts(value: Any) -> TypeGuard[list[str]]:
 
 
 def _positive(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value < math.inf
-    )  # fmt: skip
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {

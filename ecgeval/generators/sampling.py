@@ -253,11 +253,12 @@ def describe(source: Source) -> dict[str, Any]:
         "weights_source": "ecgeval, generators/weights/wavegan-star.pt",
         "licence": "Apache-2.0; trained on published DeepFakes (OSF 6hved, CC BY 4.0)",
         "trained_on": f"published DeepFakes, no recording of a person: {_training(weights)}",
-    }  # fmt: skip
+    }
     own = {
-        "weights_source": weights.path.name, "licence": "unknown",
+        "weights_source": weights.path.name,
+        "licence": "unknown",
         "trained_on": _training(weights),
-    }  # fmt: skip
+    }
     return {
         "name": weights.name,
         "architecture": weights.architecture,

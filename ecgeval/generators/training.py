@@ -333,8 +333,10 @@ class _Run:
             self.critic.lay_for_products()
             torch.backends.cuda.matmul.allow_tf32 = True  # as cuDNN does for convolutions
         adam: dict[str, Any] = {
-            "lr": settings.learning_rate, "betas": (settings.beta1, settings.beta2), **_adam(device)
-        }  # fmt: skip
+            "lr": settings.learning_rate,
+            "betas": (settings.beta1, settings.beta2),
+            **_adam(device),
+        }
         self.by = {
             "generator": torch.optim.Adam(self.generator.parameters(), **adam),
             "critic": torch.optim.Adam(self.critic.parameters(), **adam),
@@ -373,8 +375,9 @@ class _Run:
                 f"the {bad[0].replace('_', ' ')} is no number in epoch {self.epoch}; the last good "
                 "state is kept in last.pt: lower the learning rate, or look for odd records"
             )
-        self.history.append({"epoch": self.epoch, "step": self.step, **means,
-                             "seconds": time.monotonic() - begun})  # fmt: skip
+        self.history.append(
+            {"epoch": self.epoch, "step": self.step, **means, "seconds": time.monotonic() - begun}
+        )
         return self.history[-1]
 
     def _critic_step(self, real: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -394,8 +397,9 @@ class _Run:
         self, real: Tensor, noise: Tensor, mix: Tensor, shifts: Tensor
     ) -> dict[str, Tensor]:
         s, n = self.settings, len(real)
-        total = {k: torch.zeros((), device=self.device)
-                 for k in ("critic_loss", "distance", "penalty")}  # fmt: skip
+        total = {
+            k: torch.zeros((), device=self.device) for k in ("critic_loss", "distance", "penalty")
+        }
         self.by["critic"].zero_grad(set_to_none=True)
         for part in _parts(n, s.accumulate):
             x, a, own = real[part], mix[part], shifts[:, :, part]
@@ -566,9 +570,10 @@ def _on_cpu(module: nn.Module) -> dict[str, Tensor]:
 def _same_run(path: Path, kept: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse to go on with other settings than the run began with; more epochs are no others."""
     other = [
-        f.name for f in fields(Settings)
+        f.name
+        for f in fields(Settings)
         if f.name != "epochs" and kept.get("settings", {}).get(f.name) != now["settings"][f.name]
-    ]  # fmt: skip
+    ]
     if kept.get("data") != now["data"]:
         other.append("data")
     if other:

@@ -108,12 +108,15 @@ def open_array(path: Path, leads: Sequence[str] | None) -> Stack:
         if value is not None and len(value) != len(signals):
             raise DataError(f"{path}: {len(value)} {key} for {len(signals)} records")
     return Stack(
-        signals, named,
+        signals,
+        named,
         float(np.ravel(about["fs"])[0]) if about.get("fs") is not None else None,
-        _unit(about.get("unit"), path), single,
+        _unit(about.get("unit"), path),
+        single,
         None if ids is None else [str(x) for x in np.asarray(ids).tolist()],
-        labels, notes,
-    )  # fmt: skip
+        labels,
+        notes,
+    )
 
 
 def _names(value: Any, path: Path) -> tuple[str, ...] | None:

@@ -17,14 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from ecgeval.ecgset import (
-    DERIVABLE,
-    STANDARD_LEADS,
-    EcgSet,
-    Microvolts,
-    derive_leads,
-    resample,
-)
+from ecgeval.ecgset import DERIVABLE, STANDARD_LEADS, EcgSet, Microvolts, derive_leads, resample
 from ecgeval.errors import DataError
 from ecgeval.io.labels import join_labels, plausible_ages
 from ecgeval.parallel import Progress, quiet
@@ -287,9 +280,13 @@ class Plan:
         kept = self.fill(memory, progress=progress)
         records = self.frame(kept)
         return EcgSet(
-            memory.signals(), self.fs, self.leads, records,
-            rejected_frame(self.rejected), tuple(self.notes),
-        )  # fmt: skip
+            memory.signals(),
+            self.fs,
+            self.leads,
+            records,
+            rejected_frame(self.rejected),
+            tuple(self.notes),
+        )
 
     def frame(self, kept: Sequence[Item]) -> pd.DataFrame:
         """Return the rows of `EcgSet.records` of these items, labels joined.
@@ -408,9 +405,17 @@ def plan(
         raise none_left(source, rejected)
     chosen = _choose_unit(fitting, unit, source, notes)
     return Plan(
-        fitting, rate, wanted, samples, chosen, unit != "auto", source, rejected, notes,
+        fitting,
+        rate,
+        wanted,
+        samples,
+        chosen,
+        unit != "auto",
+        source,
+        rejected,
+        notes,
         found.tables,
-    )  # fmt: skip
+    )
 
 
 # ---- leads -----------------------------------------------------------------------------------
@@ -462,9 +467,10 @@ def _note_leads(items: Sequence[Item], wanted: tuple[str, ...], notes: list[str]
     for item in items:
         rows = _first_of_each(item.leads)
         unused.update(
-            name for row, name in enumerate(item.channels)
+            name
+            for row, name in enumerate(item.channels)
             if row not in rows or item.leads[row] not in wanted
-        )  # fmt: skip
+        )
     if unused:
         listing = ", ".join(name for name, _ in unused.most_common(8))
         notes.append(f"channels not used: {listing}{', ...' if len(unused) > 8 else ''}")

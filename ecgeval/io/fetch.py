@@ -107,9 +107,12 @@ class Remote:
 
             with _quiet_pooch(), self._explained("SHA256SUMS.txt"):
                 path = pooch.retrieve(
-                    self.url + "SHA256SUMS.txt", None, "SHA256SUMS.txt", self.folder,
+                    self.url + "SHA256SUMS.txt",
+                    None,
+                    "SHA256SUMS.txt",
+                    self.folder,
                     downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
-                )  # fmt: skip
+                )
             lines = Path(path).read_text(encoding="utf-8").splitlines()
             pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
             self._sums = {name.strip().lstrip("*"): f"sha256:{digest}" for digest, name in pairs}

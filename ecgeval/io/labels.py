@@ -13,9 +13,15 @@ import pandas as pd
 from ecgeval.errors import DataError
 
 __all__ = [
-    "MOST_YEARS", "clean_sex", "find_labels", "join_labels", "looks_like_labels", "number",
-    "plausible_ages", "read_table",
-]  # fmt: skip
+    "MOST_YEARS",
+    "clean_sex",
+    "find_labels",
+    "join_labels",
+    "looks_like_labels",
+    "number",
+    "plausible_ages",
+    "read_table",
+]
 
 MOST_YEARS = 120
 """No one is older; larger ages are codes (300 for "over 89", 999 for unknown)."""

@@ -216,15 +216,29 @@ def summary(ecgs: EcgSet, source: str, kind: str) -> dict[str, Any]:
     block = np.asarray(ecgs.select(_spread(len(ecgs))).signals)
     of_file = "uV" if isinstance(ecgs.signals, Microvolts) else "mV"
     return _summary(
-        source, kind, ecgs.records, ecgs.rejected, list(ecgs.notes), of_file, block, ecgs.fs,
+        source,
+        kind,
+        ecgs.records,
+        ecgs.rejected,
+        list(ecgs.notes),
+        of_file,
+        block,
+        ecgs.fs,
         ecgs.leads,
-    )  # fmt: skip
+    )
 
 
 def _summary(
-    source: str, kind: str, records: pd.DataFrame, rejected: pd.DataFrame, notes: list[str],
-    of_file: str, block: np.ndarray, rate: float, names: Sequence[str],
-) -> dict[str, Any]:  # fmt: skip
+    source: str,
+    kind: str,
+    records: pd.DataFrame,
+    rejected: pd.DataFrame,
+    notes: list[str],
+    of_file: str,
+    block: np.ndarray,
+    rate: float,
+    names: Sequence[str],
+) -> dict[str, Any]:
     finite = np.isfinite(block)
     gaps = int((~finite.all(axis=(1, 2))).sum())
     if gaps:
@@ -362,9 +376,13 @@ def _plan(
     elif folder is not None:
         found.tables += [(read_table(p), p.name, False) for p in find_labels(folder, stem)]
     return plan(
-        found, source=source, fs=options.fs, leads=options.leads, unit=options.unit,
+        found,
+        source=source,
+        fs=options.fs,
+        leads=options.leads,
+        unit=options.unit,
         seconds=options.seconds,
-    )  # fmt: skip
+    )
 
 
 def _record_ids(paths: Sequence[Path], folder: Path) -> list[str]:
@@ -450,10 +468,17 @@ def _stacks(paths: Sequence[Path], folder: Path, options: Options) -> Found:
         patients = stack.labels.get("patient_id", [None] * len(ids))
         for row, record_id in enumerate(ids):
             item = Item(
-                record_id, path, fs, stack.leads, stack.leads, stack.signals.shape[2],
+                record_id,
+                path,
+                fs,
+                stack.leads,
+                stack.leads,
+                stack.signals.shape[2],
                 partial(_row, stack, row),
-                stack.unit, {"patient_id": patients[row]}, list(stack.notes),
-            )  # fmt: skip
+                stack.unit,
+                {"patient_id": patients[row]},
+                list(stack.notes),
+            )
             found.items.append(item)
     return found
 

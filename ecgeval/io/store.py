@@ -191,9 +191,11 @@ class StoreWriter:
         signals = np.load(path, mmap_mode="r") if self.count else np.empty(shape, self.dtype)
         checked = EcgSet(
             Microvolts(signals) if self.dtype == np.int16 else signals,
-            self.fs, self.leads, records,
+            self.fs,
+            self.leads,
+            records,
             _no_rejected() if self.rejected is None else self.rejected,
-        )  # fmt: skip
+        )
         checked.records.to_csv(self._work / "records.csv", encoding="utf-8", lineterminator="\n")
         notes = list(self.notes)
         if self._rounded:
@@ -341,18 +343,23 @@ def read_store(path: str | os.PathLike[str], *, verify: bool = False) -> EcgSet:
     kinds = manifest["columns"]
     text = {c: str for c, kind in kinds.items() if kind == "text"} | {"record_id": str}
     records = pd.read_csv(
-        path / "records.csv", dtype=text, keep_default_na=False,
-        na_values={c: [""] for c in kinds if c != "source"}, float_precision="round_trip",
-    ).set_index("record_id")  # fmt: skip
+        path / "records.csv",
+        dtype=text,
+        keep_default_na=False,
+        na_values={c: [""] for c in kinds if c != "source"},
+        float_precision="round_trip",
+    ).set_index("record_id")
     for column, kind in kinds.items():
         if kind == "text":
             records[column] = records[column].astype(object).where(records[column].notna(), None)
     return EcgSet(
         Microvolts(signals) if dtype == np.int16 else signals,
-        manifest["fs"], tuple(manifest["leads"]), records,
+        manifest["fs"],
+        tuple(manifest["leads"]),
+        records,
         pd.DataFrame(manifest["rejected"], columns=["record_id", "reason", "detail"]),
         tuple(manifest["notes"]),
-    )  # fmt: skip
+    )
 
 
 def _fits(block: np.ndarray) -> bool:

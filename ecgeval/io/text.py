@@ -137,9 +137,15 @@ def csv_item(
 
         try:
             cells = pd.read_csv(
-                path, sep=separator, decimal=decimal, header=None, skiprows=skip,
-                encoding="utf-8-sig", encoding_errors="replace", skipinitialspace=True,
-            )  # fmt: skip
+                path,
+                sep=separator,
+                decimal=decimal,
+                header=None,
+                skiprows=skip,
+                encoding="utf-8-sig",
+                encoding_errors="replace",
+                skipinitialspace=True,
+            )
         except (OSError, ValueError) as error:
             raise Reject(UNREADABLE, f"{path.name}: {str(error).strip()}") from error
         table = cells.iloc[:, use]

@@ -72,10 +72,13 @@ def wfdb_item(header_path: Path, record_id: str, *, microvolts: bool = False) ->
         return _by_wfdb(header_path, record_id, None)
     first = header.signals[0]
     plain = all(
-        s["fmt"] == "16" and s["file"] == first["file"] and s["offset"] == first["offset"]
-        and s["spf"] in (None, "1") and s["skew"] in (None, "0")
+        s["fmt"] == "16"
+        and s["file"] == first["file"]
+        and s["offset"] == first["offset"]
+        and s["spf"] in (None, "1")
+        and s["skew"] in (None, "0")
         for s in header.signals
-    )  # fmt: skip
+    )
     if not plain:
         return _by_wfdb(header_path, record_id, header)
     path = header_path.parent / first["file"]

@@ -27,9 +27,12 @@ REAL = ("ptbxl-norm:1-400", "ludb")
 GENERATED = generators.GENERATORS
 
 _TITLES = {
-    "ptbxl-norm": "PTB-XL NORM", "ptbxl": "PTB-XL", "ludb": "LUDB",
-    "pulse2pulse": "Pulse2Pulse", "wavegan-star": "WaveGAN*",
-}  # fmt: skip
+    "ptbxl-norm": "PTB-XL NORM",
+    "ptbxl": "PTB-XL",
+    "ludb": "LUDB",
+    "pulse2pulse": "Pulse2Pulse",
+    "wavegan-star": "WaveGAN*",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +107,13 @@ class Arms:
         key = (arm.key, ecgs.fs, ecgs.n_samples, ecgs.leads)
         if key not in self._kept:
             self._kept[key] = pipeline.features(
-                ecgs, method=self.method, jobs=self.jobs, cache=self.cache,
-                stage=f"measure {arm.title}", progress=self.progress,
-            )  # fmt: skip
+                ecgs,
+                method=self.method,
+                jobs=self.jobs,
+                cache=self.cache,
+                stage=f"measure {arm.title}",
+                progress=self.progress,
+            )
         return self._kept[key]
 
     def pair(self, real: Arm, synth: Arm) -> tuple[Side, Side, tuple[str, ...]]:
@@ -213,9 +220,13 @@ def _cohort(source: str) -> Arm:
 
 
 def find_generators(
-    named: Sequence[str | EcgSet], n: int, *, seed: int = 0, device: str = "cpu",
+    named: Sequence[str | EcgSet],
+    n: int,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
     progress: Progress = quiet,
-) -> tuple[list[Arm], list[str]]:  # fmt: skip
+) -> tuple[list[Arm], list[str]]:
     """Return `n` fresh records of each generator, and why one is left out.
 
     A name of `GENERATED` without weights is left out; anything else that cannot be used is an

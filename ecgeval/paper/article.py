@@ -66,9 +66,12 @@ def read_article(path: Path | None, columns: Sequence[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
     known: dict[str, Any] = {
-        "n_real": None, "where": None, "real": dict.fromkeys(columns, ("mean", "sd")),
-        "qt_rr": ("r2", "slope"), "normal_percent": tuple(_SHARES),
-    }  # fmt: skip
+        "n_real": None,
+        "where": None,
+        "real": dict.fromkeys(columns, ("mean", "sd")),
+        "qt_rr": ("r2", "slope"),
+        "normal_percent": tuple(_SHARES),
+    }
     out: dict[str, Any] = {}
     where = _only(body, known, str(path)).get("where", "")
     if where:

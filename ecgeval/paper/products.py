@@ -32,15 +32,33 @@ from ecgeval.report.text import fixed, interval
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict, worst
 
 __all__ = [
-    "COLUMNS", "Setting", "measures", "normal", "privacy", "published", "published_figures",
-    "qt_rr", "strips",
-]  # fmt: skip
+    "COLUMNS",
+    "Setting",
+    "measures",
+    "normal",
+    "privacy",
+    "published",
+    "published_figures",
+    "qt_rr",
+    "strips",
+]
 
 COLUMNS = (
-    "hr_bpm", "rr_ms", "p_dur_ms", "pr_ms", "qrs_ms", "qt_ms", "qtcf_ms",
-    "r_amp_I_mv", "r_amp_II_mv", "r_amp_V1_mv", "r_amp_V5_mv", "r_amp_V6_mv",
-    "stj_V5_mv", "t_amp_V5_mv",
-)  # fmt: skip
+    "hr_bpm",
+    "rr_ms",
+    "p_dur_ms",
+    "pr_ms",
+    "qrs_ms",
+    "qt_ms",
+    "qtcf_ms",
+    "r_amp_I_mv",
+    "r_amp_II_mv",
+    "r_amp_V1_mv",
+    "r_amp_V5_mv",
+    "r_amp_V6_mv",
+    "stj_V5_mv",
+    "t_amp_V5_mv",
+)
 """Intervals and amplitudes of the study, as far as its public outputs tell them."""
 
 STUDY = "Thambawita et al., Sci Rep 2021;11:21896, doi:10.1038/s41598-021-01295-2"
@@ -147,10 +165,11 @@ def measures(setting: Setting) -> Results:
     study compared normal with normal ECGs.
     """
     head = _section(
-        "measures", "Intervals and amplitudes",
+        "measures",
+        "Intervals and amplitudes",
         "Means and SDs as the study gave them; Cliff's δ and the difference of medians with their "
         "intervals, and whether the medians are equivalent. No difference found is no equivalence.",
-    )  # fmt: skip
+    )
     out = Results(sections=(head,))
     for real, synth in setting.pairs:
         a, b, notes = setting.arms.pair(real, synth)
@@ -166,9 +185,12 @@ def measures(setting: Setting) -> Results:
 
 
 def _measured(
-    setting: Setting, arms: tuple[Arm, Arm], sides: tuple[Side, Side], kind: str,
+    setting: Setting,
+    arms: tuple[Arm, Arm],
+    sides: tuple[Side, Side],
+    kind: str,
     notes: Sequence[str],
-) -> Results:  # fmt: skip
+) -> Results:
     real, synth = arms
     place = f"{real.key}.{synth.key}.{kind}"
     columns = [c for c in COLUMNS if all(c in s.measures for s in sides)]
@@ -178,17 +200,25 @@ def _measured(
         return Results(
             findings=(
                 _finding(
-                    "PAPER-MEASURES", Verdict.NOT_ASSESSABLE,
+                    "PAPER-MEASURES",
+                    Verdict.NOT_ASSESSABLE,
                     f"{synth.title} against {real.title}, {which}: too few to compare "
                     f"({samples[0].n_patients} patients and {samples[1].n_patients} generated "
-                    f"records; at least {MIN_PATIENTS} needed)", "measures",
+                    f"records; at least {MIN_PATIENTS} needed)",
+                    "measures",
                 ),
             )
-        )  # fmt: skip
+        )
     found = compare_columns(
-        samples[0], samples[1], [False] * len(columns), seed=setting.seed, name=f"paper.{place}",
-        effort=Effort.of(setting.quick), jobs=setting.arms.jobs, progress=setting.arms.progress,
-    )  # fmt: skip
+        samples[0],
+        samples[1],
+        [False] * len(columns),
+        seed=setting.seed,
+        name=f"paper.{place}",
+        effort=Effort.of(setting.quick),
+        jobs=setting.arms.jobs,
+        progress=setting.arms.progress,
+    )
     rows, verdicts, estimates = [], {}, []
     for i, (column, result) in enumerate(zip(columns, found, strict=True)):
         values = [s.values[~np.isnan(s.values[:, i]), i] for s in samples]
@@ -210,8 +240,9 @@ def _measured(
     )
     effects = [
         (measure_info(c), r.stats["cliffs_delta"])
-        for c, r in zip(columns, found, strict=True) if "cliffs_delta" in r.stats
-    ]  # fmt: skip
+        for c, r in zip(columns, found, strict=True)
+        if "cliffs_delta" in r.stats
+    ]
     drawn = [
         (c, measure_info(c), *(s.values[~np.isnan(s.values[:, i]), i] for s in samples))
         for i, c in enumerate(columns)
@@ -221,18 +252,32 @@ def _measured(
     pictures = []
     if kind == "all":
         pictures = [
-            Figure(f"measures.{place}", "distributions", f"Measures: {against}",
-                   figures.distributions(drawn), f"Densities on common bins. {source}.",
-                   "measures"),
-            Figure(f"effects.{place}", "effects", f"Cliff's δ: {against}",
-                   figures.effects(effects), "Positive: larger in the DeepFakes. Bars: 95 % CI by "
-                   f"patient; grey: real against real at the same sizes. {source}.", "measures"),
-        ]  # fmt: skip
+            Figure(
+                f"measures.{place}",
+                "distributions",
+                f"Measures: {against}",
+                figures.distributions(drawn),
+                f"Densities on common bins. {source}.",
+                "measures",
+            ),
+            Figure(
+                f"effects.{place}",
+                "effects",
+                f"Cliff's δ: {against}",
+                figures.effects(effects),
+                "Positive: larger in the DeepFakes. Bars: 95 % CI by "
+                f"patient; grey: real against real at the same sizes. {source}.",
+                "measures",
+            ),
+        ]
     return Results(
         estimates=tuple(estimates),
         findings=(
             _finding(
-                "PAPER-MEASURES", worst(verdicts.values()), title, "measures",
+                "PAPER-MEASURES",
+                worst(verdicts.values()),
+                title,
+                "measures",
                 explanation=" ".join(notes),
                 estimates=tuple(f"paper.{place}.{c}.median_diff" for c in columns),
                 rule="A median is equivalent where the 90 % interval of the difference lies inside "
@@ -240,11 +285,16 @@ def _measured(
             ),
         ),
         tables=(
-            Table.of(pd.DataFrame(rows), f"measures.{place}", f"{against}, {which}",
-                     caption=caption, section="measures"),
+            Table.of(
+                pd.DataFrame(rows),
+                f"measures.{place}",
+                f"{against}, {which}",
+                caption=caption,
+                section="measures",
+            ),
         ),
         figures=tuple(pictures),
-    )  # fmt: skip
+    )
 
 
 def _row(
@@ -274,30 +324,42 @@ def _row(
     article = setting.article.get("real", {}).get(column, {})
     if setting.article.get("real"):
         row |= {
-            "article_real_mean": article.get("mean"), "article_real_sd": article.get("sd"),
+            "article_real_mean": article.get("mean"),
+            "article_real_sd": article.get("sd"),
             "article_n_real": setting.article.get("n_real"),
-        }  # fmt: skip
+        }
     return row, verdict
 
 
 def _stats(
-    place: str, column: str, result: Comparison, values: Sequence[Floats], arms: tuple[Arm, Arm],
+    place: str,
+    column: str,
+    result: Comparison,
+    values: Sequence[Floats],
+    arms: tuple[Arm, Arm],
     seed: int,
-) -> list[Estimate]:  # fmt: skip
+) -> list[Estimate]:
     info, out = measure_info(column), []
     for name, unit in (("cliffs_delta", ""), ("median_diff", info.unit)):
         stat = result.stats.get(name)
         out.append(
             _estimate(
-                f"{place}.{name}", stat.value if stat else None, ci=stat.ci if stat else None,
-                floor=stat.floor if stat else None, unit=unit, seed=seed,
-                n_real=len(values[0]), n_synth=len(values[1]),
-                patients_real=result.patients[0], patients_synth=result.patients[1],
+                f"{place}.{name}",
+                stat.value if stat else None,
+                ci=stat.ci if stat else None,
+                floor=stat.floor if stat else None,
+                unit=unit,
+                seed=seed,
+                n_real=len(values[0]),
+                n_synth=len(values[1]),
+                patients_real=result.patients[0],
+                patients_synth=result.patients[1],
                 label=f"{info.label}: {CATALOGUE[name].title}, {arms[1].title} - {arms[0].title}",
-                method="percentile bootstrap of patients" if stat else
-                f"not computed: {result.too_few}",
+                method="percentile bootstrap of patients"
+                if stat
+                else f"not computed: {result.too_few}",
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -307,27 +369,33 @@ def _stats(
 def qt_rr(setting: Setting) -> Results:
     """Return QT against RR as the study drew it, with the slopes and their difference."""
     head = _section(
-        "qt_rr", "QT against RR",
+        "qt_rr",
+        "QT against RR",
         "As the study drew it: real blue, DeepFakes red and their dots 1 ms lower, r² printed. "
         "Equal slopes are tested, not looked at.",
-    )  # fmt: skip
+    )
     effort = Effort(300, 200, 999) if setting.quick else Effort(2000, 500, 9999)
     margin = setting.margins.joint["qt_rr_slope"]
     out, rows, margins = Results(sections=(head,)), [], f"±{margin:g} ms/ms"
     for real, synth in setting.pairs:
         a, b, _ = setting.arms.pair(real, synth)
         place = f"paper.{real.key}.{synth.key}.qt_rr"
-        pair = [Sample.of(s.measures, ["rr_ms", "qt_ms"], s.patients) if
-                {"rr_ms", "qt_ms"} <= set(s.measures) else None for s in (a, b)]  # fmt: skip
+        pair = [
+            Sample.of(s.measures, ["rr_ms", "qt_ms"], s.patients)
+            if {"rr_ms", "qt_ms"} <= set(s.measures)
+            else None
+            for s in (a, b)
+        ]
         lines: Lines | str = "RR or QT was not measured in both sets"
         if pair[0] is not None and pair[1] is not None:
             lines = compare_lines(pair[0], pair[1], seed=setting.seed, name=place, effort=effort)
         against = f"{synth.title} against {real.title}"
         if isinstance(lines, str):
             out += Results(
-                findings=(_finding("PAPER-QTRR", Verdict.NOT_ASSESSABLE,
-                                   f"{against}: {lines}", "qt_rr"),)
-            )  # fmt: skip
+                findings=(
+                    _finding("PAPER-QTRR", Verdict.NOT_ASSESSABLE, f"{against}: {lines}", "qt_rr"),
+                )
+            )
             continue
         out += _line(setting, (real, synth), (a, b), lines, place, margin)
         rows.append(_line_row(real, synth, lines, margin))
@@ -335,14 +403,24 @@ def qt_rr(setting: Setting) -> Results:
         return out
     study = published_figures()
     rows.append(
-        {"real": "", "synth": f"published DeepFakes by {study['interpreter']}",
-         "n_synth": study["normal"], "slope_synth": study["qt_rr"]["slope"],
-         "r2_synth": round(study["qt_rr"]["r"] ** 2, 6)}
-    )  # fmt: skip
+        {
+            "real": "",
+            "synth": f"published DeepFakes by {study['interpreter']}",
+            "n_synth": study["normal"],
+            "slope_synth": study["qt_rr"]["slope"],
+            "r2_synth": round(study["qt_rr"]["r"] ** 2, 6),
+        }
+    )
     article = setting.article.get("qt_rr", {})
     if article:
-        rows.append({"real": "the article's real ECGs", "n_real": setting.article.get("n_real"),
-                     "slope_real": article.get("slope"), "r2_real": article.get("r2")})  # fmt: skip
+        rows.append(
+            {
+                "real": "the article's real ECGs",
+                "n_real": setting.article.get("n_real"),
+                "slope_real": article.get("slope"),
+                "r2_real": article.get("r2"),
+            }
+        )
     caption = f"Least squares, a patient counting once; 95 % CI by patient; margin {margins}."
     return out + Results(
         tables=(
@@ -355,20 +433,31 @@ def _line_row(real: Arm, synth: Arm, lines: Lines, margin: float) -> dict[str, A
     slope = lines.difference["slope"]
     row: dict[str, Any] = {"real": real.title, "synth": synth.title}
     for name, fit, n in zip(("real", "synth"), (lines.real, lines.synth), lines.n, strict=True):
-        row |= {f"n_{name}": n, f"slope_{name}": fit["slope"], f"r2_{name}": fit["r2"],
-                f"residual_sd_{name}": fit["residual_sd"]}  # fmt: skip
+        row |= {
+            f"n_{name}": n,
+            f"slope_{name}": fit["slope"],
+            f"r2_{name}": fit["r2"],
+            f"residual_sd_{name}": fit["residual_sd"],
+        }
     return row | {
-        "slope_diff": slope.value, "slope_diff_ci_low": slope.ci[0],
-        "slope_diff_ci_high": slope.ci[1], "slope_diff_floor_low": slope.floor[0],
-        "slope_diff_floor_high": slope.floor[1], "margin": margin,
+        "slope_diff": slope.value,
+        "slope_diff_ci_low": slope.ci[0],
+        "slope_diff_ci_high": slope.ci[1],
+        "slope_diff_floor_low": slope.floor[0],
+        "slope_diff_floor_high": slope.floor[1],
+        "margin": margin,
         "verdict": str(tost(slope.ci90, -margin, margin)),
-    }  # fmt: skip
+    }
 
 
 def _line(
-    setting: Setting, arms: tuple[Arm, Arm], sides: tuple[Side, Side], lines: Lines, place: str,
+    setting: Setting,
+    arms: tuple[Arm, Arm],
+    sides: tuple[Side, Side],
+    lines: Lines,
+    place: str,
     margin: float,
-) -> Results:  # fmt: skip
+) -> Results:
     real, synth = arms
     shown = []
     for name, arm, side, fit, down in zip(
@@ -378,49 +467,68 @@ def _line(
         rng = child_rng(setting.seed, place, name)
         rows = np.sort(rng.permutation(len(xy))[:_DRAWN])
         shown.append(
-            {"name": name, "title": arm.title, "x": xy[rows, 0], "y": xy[rows, 1], "n": len(xy),
-             "shift": down, **{k: fit[k] for k in ("slope", "intercept", "r2")}}
-        )  # fmt: skip
+            {
+                "name": name,
+                "title": arm.title,
+                "x": xy[rows, 0],
+                "y": xy[rows, 1],
+                "n": len(xy),
+                "shift": down,
+                **{k: fit[k] for k in ("slope", "intercept", "r2")},
+            }
+        )
     slope = lines.difference["slope"]
     verdict = tost(slope.ci90, -margin, margin)
     against = f"{synth.title} against {real.title}"
     units = {"slope": "ms/ms", "residual_sd": "ms", "r2": ""}
     estimates = [
         _estimate(
-            f"{place}.{key}_diff", lines.difference[key].value, ci=lines.difference[key].ci,
-            floor=lines.difference[key].floor, p=lines.difference[key].p, unit=units[key],
-            seed=setting.seed, n_real=lines.n[0], n_synth=lines.n[1],
-            patients_real=lines.patients[0], patients_synth=lines.patients[1],
+            f"{place}.{key}_diff",
+            lines.difference[key].value,
+            ci=lines.difference[key].ci,
+            floor=lines.difference[key].floor,
+            p=lines.difference[key].p,
+            unit=units[key],
+            seed=setting.seed,
+            n_real=lines.n[0],
+            n_synth=lines.n[1],
+            patients_real=lines.patients[0],
+            patients_synth=lines.patients[1],
             label=f"QT on RR: {CATALOGUE[f'{key}_diff'].title}, {synth.title} - {real.title}",
             method="least squares in each set; percentile bootstrap of patients",
         )
         for key in LINE
-    ]  # fmt: skip
+    ]
     most = f"; at most {_DRAWN:,} dots a set are drawn, at random" if max(lines.n) > _DRAWN else ""
     return Results(
         estimates=tuple(estimates),
         findings=(
             _finding(
-                "PAPER-QTRR", verdict,
+                "PAPER-QTRR",
+                verdict,
                 f"{against}: slopes {fixed(lines.synth['slope'], 3)} and "
                 f"{fixed(lines.real['slope'], 3)} ms/ms, difference {fixed(slope.value, 3)} "
                 f"({interval(slope.ci, 3)}); r² {lines.synth['r2']:.2f} and "
                 f"{lines.real['r2']:.2f}",
-                "qt_rr", estimates=(f"{place}.slope_diff",),
+                "qt_rr",
+                estimates=(f"{place}.slope_diff",),
                 rule=f"PASS where the 90 % interval of the difference of slopes lies inside "
                 f"±{margin:g} ms/ms, FAIL where it lies wholly outside.",
             ),
         ),
         figures=(
             Figure(
-                f"qt_rr.{real.key}.{synth.key}", "scatter", f"QT against RR: {against}",
+                f"qt_rr.{real.key}.{synth.key}",
+                "scatter",
+                f"QT against RR: {against}",
                 {"sets": shown, "xlabel": "RR, ms", "ylabel": "QT, ms"},
                 f"n {lines.n[0]:,} ({real.source}) and {lines.n[1]:,} ({synth.source}). Dots of "
                 f"the DeepFakes are drawn {-_DOWN_MS:g} ms lower, as in the study; lines and r² "
-                f"are of the measured values{most}.", "qt_rr",
+                f"are of the measured values{most}.",
+                "qt_rr",
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 # ---- 4: the share of normal ECGs ----------------------------------------------------------------
@@ -429,11 +537,12 @@ def _line(
 def normal(setting: Setting) -> Results:
     """Return the share of rule-normal ECGs of every set, and the differences between them."""
     head = _section(
-        "normal", "Share of normal ECGs",
+        "normal",
+        "Share of normal ECGs",
         "Records that keep every rule for a normal adult ECG. All sets are judged on the measures "
         "they share and by the same limits; a share of DeepFakes means nothing without that of "
         "real ECGs beside it.",
-    )  # fmt: skip
+    )
     arms = [*setting.arms.real, *setting.arms.synth]
     sides = {arm.key: setting.arms.own(arm) for arm in arms}
     inputs = {key: rule_input(side) for key, side in sides.items()}
@@ -448,29 +557,47 @@ def normal(setting: Setting) -> Results:
             count = {"n_real" if arm in setting.arms.real else "n_synth": len(side)}
             estimates.append(
                 _estimate(
-                    f"paper.{arm.key}.{limits}.normal_share", 50 * (low + high),
+                    f"paper.{arm.key}.{limits}.normal_share",
+                    50 * (low + high),
                     ci=(100 * ci[0], 100 * ci[1]),
                     label=f"{arm.title}: share of rule-normal ECGs, {limits} limits",
                     method="Wilson, on records over the design effect of patients; between the "
                     "shares under the limits of women and of men, the interval over both",
                     **count,
                 )
-            )  # fmt: skip
+            )
             rows.append(
-                {"set": arm.title, "real": arm in setting.arms.real, "limits": limits,
-                 "n": len(side), "percent": 50 * (low + high), "ci_low": 100 * ci[0],
-                 "ci_high": 100 * ci[1], "percent_women_or_men_low": 100 * low,
-                 "percent_women_or_men_high": 100 * high}
-            )  # fmt: skip
+                {
+                    "set": arm.title,
+                    "real": arm in setting.arms.real,
+                    "limits": limits,
+                    "n": len(side),
+                    "percent": 50 * (low + high),
+                    "ci_low": 100 * ci[0],
+                    "ci_high": 100 * ci[1],
+                    "percent_women_or_men_low": 100 * low,
+                    "percent_women_or_men_high": 100 * high,
+                }
+            )
     study = published_figures()
     rows.append(
-        {"set": "published DeepFakes (Pulse2Pulse)", "real": False,
-         "limits": study["interpreter"], "n": study["generated"],
-         "percent": 100 * study["normal"] / study["generated"]}
-    )  # fmt: skip
+        {
+            "set": "published DeepFakes (Pulse2Pulse)",
+            "real": False,
+            "limits": study["interpreter"],
+            "n": study["generated"],
+            "percent": 100 * study["normal"] / study["generated"],
+        }
+    )
     for key, percent in setting.article.get("normal_percent", {}).items():
-        rows.append({"set": f"{key} (article)", "real": False, "limits": "the article's",
-                     "percent": percent})  # fmt: skip
+        rows.append(
+            {
+                "set": f"{key} (article)",
+                "real": False,
+                "limits": "the article's",
+                "percent": percent,
+            }
+        )
     out = Results(sections=(head,), estimates=tuple(estimates))
     differences = []
     pairs = setting.pairs + [
@@ -478,10 +605,15 @@ def normal(setting: Setting) -> Results:
     ]
     for a, b in pairs:
         found = compare_plausibility(
-            inputs[a.key][shared], inputs[b.key][shared], patients_real=sides[a.key].patients,
-            patients_synth=sides[b.key].patients, seed=setting.seed, margins=setting.margins,
-            quick=setting.quick, section="plausibility",
-        )  # fmt: skip
+            inputs[a.key][shared],
+            inputs[b.key][shared],
+            patients_real=sides[a.key].patients,
+            patients_synth=sides[b.key].patients,
+            seed=setting.seed,
+            margins=setting.margins,
+            quick=setting.quick,
+            section="plausibility",
+        )
         ids = []
         for name, limits in (("pass_diff_alternative", "alternative"), ("pass_diff", "strict")):
             e = found.estimate(f"plausibility.normal.{name}")
@@ -490,46 +622,80 @@ def normal(setting: Setting) -> Results:
             out += Results(estimates=(replace(e, id=ids[-1], label=label),))
             ends: list[Any] = [*(e.ci or (None, None)), *(e.floor or (None, None))]
             differences.append(
-                {"set": b.title, "against": a.title, "limits": limits, "n_set": e.n_synth,
-                 "n_against": e.n_real, "difference": e.value,
-                 **dict(zip(("ci_low", "ci_high", "floor_low", "floor_high"), ends, strict=True))}
-            )  # fmt: skip
+                {
+                    "set": b.title,
+                    "against": a.title,
+                    "limits": limits,
+                    "n_set": e.n_synth,
+                    "n_against": e.n_real,
+                    "difference": e.value,
+                    **dict(
+                        zip(("ci_low", "ci_high", "floor_low", "floor_high"), ends, strict=True)
+                    ),
+                }
+            )
         (conclusion,) = (f for f in found.findings if f.code == "PLAUS-NORMAL")
         out += Results(
             findings=(
                 _finding(
-                    "PAPER-NORMAL", conclusion.verdict, _difference(differences[-2:]), "normal",
-                    estimates=tuple(ids), rule=conclusion.rule,
+                    "PAPER-NORMAL",
+                    conclusion.verdict,
+                    _difference(differences[-2:]),
+                    "normal",
+                    estimates=tuple(ids),
+                    rule=conclusion.rule,
                 ),
             )
-        )  # fmt: skip
+        )
     caption = (
         "Rules of ecgeval (see ecgeval explain PLAUS-NORMAL), 95 % CI. "
         f"{study['interpreter']}: {study['source']}. Shares by the rules and by another "
         "interpreter are not to be compared with each other. "
-        + "; ".join(arm.source for arm in arms) + "."
-    )  # fmt: skip
+        + "; ".join(arm.source for arm in arms)
+        + "."
+    )
     shown = [
-        {"label": row["set"], "value": row["percent"], "ci": [row["ci_low"], row["ci_high"]],
-         "floor": None, "group": f"{row['limits']} limits"}
-        for row in rows if "ci_low" in row
-    ]  # fmt: skip
+        {
+            "label": row["set"],
+            "value": row["percent"],
+            "ci": [row["ci_low"], row["ci_high"]],
+            "floor": None,
+            "group": f"{row['limits']} limits",
+        }
+        for row in rows
+        if "ci_low" in row
+    ]
     return out + Results(
         tables=(
-            Table.of(pd.DataFrame(rows), "normal", "Share of normal ECGs",
-                     caption=caption, section="normal"),
-            Table.of(pd.DataFrame(differences), "normal_differences",
-                     "Differences in the share of rule-normal ECGs",
-                     caption="Percentage points, set minus the other; 95 % CI (Newcombe). Floor: "
-                     "halves of the other set.", section="normal"),
+            Table.of(
+                pd.DataFrame(rows),
+                "normal",
+                "Share of normal ECGs",
+                caption=caption,
+                section="normal",
+            ),
+            Table.of(
+                pd.DataFrame(differences),
+                "normal_differences",
+                "Differences in the share of rule-normal ECGs",
+                caption="Percentage points, set minus the other; 95 % CI (Newcombe). Floor: "
+                "halves of the other set.",
+                section="normal",
+            ),
         ),
         figures=(
-            Figure("normal", "effects", "Share of rule-normal ECGs",
-                   {"rows": shown, "xlabel": "records that keep all rules, %", "null": None},
-                   "Bars: 95 % CI. " + "; ".join(f"{a.title} n {len(sides[a.key]):,}"
-                                                 for a in arms) + ".", "normal"),
+            Figure(
+                "normal",
+                "effects",
+                "Share of rule-normal ECGs",
+                {"rows": shown, "xlabel": "records that keep all rules, %", "null": None},
+                "Bars: 95 % CI. "
+                + "; ".join(f"{a.title} n {len(sides[a.key]):,}" for a in arms)
+                + ".",
+                "normal",
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _difference(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -570,12 +736,13 @@ def published(setting: Setting, ecgs: EcgSet) -> Results:
     rate = table["hr_bpm"].between(60, 100).to_numpy()
     keep = keeps_rules(rule_input(found)) & rate
     head = _section(
-        "published", "The published set, regenerated",
+        "published",
+        "The published set, regenerated",
         f"{len(ecgs):,} records by id. Means of the {int(keep.sum()):,} that keep the rules "
         f"(alternative limits, 60 to 100 bpm) against those that {study['interpreter']} gave for "
         f"the {study['normal']:,} it called normal. The generator is the same, so a difference is "
         "one of conventions of measuring, or of what either calls normal.",
-    )  # fmt: skip
+    )
     chosen = table[keep]
     draws = 500 if setting.quick else 2000
     rng = child_rng(setting.seed, "paper", "published")
@@ -601,25 +768,51 @@ def published(setting: Setting, ecgs: EcgSet) -> Results:
         verdicts[column] = verdict
         every = table[column].dropna()
         rows.append(
-            {"measure": info.label, "column": column, "unit": info.unit, "mean_12sl": mean,
-             "sd_12sl": sd, "n": int(there.sum()), "mean": own, "sd": own_sd,
-             "difference": own - mean, "ci_low": ci[0], "ci_high": ci[1], "ci90_low": ci90[0],
-             "ci90_high": ci90[1], "margin": margin, "verdict": str(verdict),
-             "sd_ratio": own_sd / sd, "sd_ratio_ci_low": ratio_ci[0],
-             "sd_ratio_ci_high": ratio_ci[1], "n_unselected": len(every),
-             "mean_unselected": float(every.mean())}
-        )  # fmt: skip
+            {
+                "measure": info.label,
+                "column": column,
+                "unit": info.unit,
+                "mean_12sl": mean,
+                "sd_12sl": sd,
+                "n": int(there.sum()),
+                "mean": own,
+                "sd": own_sd,
+                "difference": own - mean,
+                "ci_low": ci[0],
+                "ci_high": ci[1],
+                "ci90_low": ci90[0],
+                "ci90_high": ci90[1],
+                "margin": margin,
+                "verdict": str(verdict),
+                "sd_ratio": own_sd / sd,
+                "sd_ratio_ci_low": ratio_ci[0],
+                "sd_ratio_ci_high": ratio_ci[1],
+                "n_unselected": len(every),
+                "mean_unselected": float(every.mean()),
+            }
+        )
         estimates.append(
             _estimate(
-                f"paper.published.{column}.mean_diff_12sl", own - mean, ci=ci, unit=info.unit,
-                n_synth=int(there.sum()), seed=setting.seed,
+                f"paper.published.{column}.mean_diff_12sl",
+                own - mean,
+                ci=ci,
+                unit=info.unit,
+                n_synth=int(there.sum()),
+                seed=setting.seed,
                 label=f"{info.label}: mean here less that of 12SL",
                 method=f"percentile bootstrap of records; 12SL's mean of {study['normal']:,} is "
                 "taken as exact",
             )
-        )  # fmt: skip
-        shown.append({"label": info.label, "value": (own - mean) / sd,
-                      "ci": [ci[0] / sd, ci[1] / sd], "floor": None, "group": "means"})  # fmt: skip
+        )
+        shown.append(
+            {
+                "label": info.label,
+                "value": (own - mean) / sd,
+                "ci": [ci[0] / sd, ci[1] / sd],
+                "floor": None,
+                "group": "means",
+            }
+        )
     line = _published_line(chosen, weights)
     rate_row = _published_share(setting, found)
     far = [measure_info(c).label for c, v in verdicts.items() if v is Verdict.FAIL]
@@ -630,31 +823,51 @@ def published(setting: Setting, ecgs: EcgSet) -> Results:
         f"bootstrap of records. Margins: {setting.margins.level}, as for medians."
     )
     singles = [
-        {"id": key, "rr_12sl_ms": ms, "rr_ms": float(table.loc[key, "rr_ms"]),
-         "difference_ms": float(table.loc[key, "rr_ms"]) - ms}
-        for key, ms in study["rr_ms"].items() if key in table.index
-    ]  # fmt: skip
+        {
+            "id": key,
+            "rr_12sl_ms": ms,
+            "rr_ms": float(table.loc[key, "rr_ms"]),
+            "difference_ms": float(table.loc[key, "rr_ms"]) - ms,
+        }
+        for key, ms in study["rr_ms"].items()
+        if key in table.index
+    ]
     tables = [
-        Table.of(pd.DataFrame(rows), "published", "Published normal DeepFakes: here and by 12SL",
-                 caption=caption, section="published"),
-        Table.of(pd.DataFrame([*line, rate_row]), "published_more",
-                 "Published DeepFakes: QT on RR, and the share of normal ECGs",
-                 caption="95 % CI by bootstrap of records, of the share by Wilson. "
-                 f"{study['source']}.", section="published"),
-    ]  # fmt: skip
+        Table.of(
+            pd.DataFrame(rows),
+            "published",
+            "Published normal DeepFakes: here and by 12SL",
+            caption=caption,
+            section="published",
+        ),
+        Table.of(
+            pd.DataFrame([*line, rate_row]),
+            "published_more",
+            "Published DeepFakes: QT on RR, and the share of normal ECGs",
+            caption=f"95 % CI by bootstrap of records, of the share by Wilson. {study['source']}.",
+            section="published",
+        ),
+    ]
     if singles:
         tables.append(
-            Table.of(pd.DataFrame(singles), "published_records", "Mean RR of single records",
-                     caption=study["source"] + ".", section="published")
-        )  # fmt: skip
+            Table.of(
+                pd.DataFrame(singles),
+                "published_records",
+                "Mean RR of single records",
+                caption=study["source"] + ".",
+                section="published",
+            )
+        )
     return Results(
         sections=(head,),
         estimates=tuple(estimates),
         findings=(
             _finding(
-                "PAPER-12SL", worst(verdicts.values()),
+                "PAPER-12SL",
+                worst(verdicts.values()),
                 f"{good} of {len(verdicts)} means of the published set within the margin of 12SL's"
-                + (f"; beyond it: {', '.join(far)}" if far else ""), "published",
+                + (f"; beyond it: {', '.join(far)}" if far else ""),
+                "published",
                 explanation="A difference here is one between two programs on the same generator: "
                 "never read measures of this program against limits or tables of another.",
                 estimates=tuple(e.id for e in estimates),
@@ -664,12 +877,17 @@ def published(setting: Setting, ecgs: EcgSet) -> Results:
         ),
         tables=tuple(tables),
         figures=(
-            Figure("published", "effects", "Published normal DeepFakes: here less 12SL",
-                   {"rows": shown, "xlabel": "difference of means, SDs of 12SL", "null": 0},
-                   f"Bars: 95 % CI. n {int(keep.sum()):,} here, {study['normal']:,} by 12SL. "
-                   f"{study['source']}.", "published"),
+            Figure(
+                "published",
+                "effects",
+                "Published normal DeepFakes: here less 12SL",
+                {"rows": shown, "xlabel": "difference of means, SDs of 12SL", "null": 0},
+                f"Bars: 95 % CI. n {int(keep.sum()):,} here, {study['normal']:,} by 12SL. "
+                f"{study['source']}.",
+                "published",
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _published_line(chosen: pd.DataFrame, weights: Floats) -> list[dict[str, Any]]:
@@ -682,15 +900,26 @@ def _published_line(chosen: pd.DataFrame, weights: Floats) -> list[dict[str, Any
     fit = fit_line(moments.sum(axis=1, keepdims=True))
     drawn = fit_line(moments @ weights[both])
     out = []
-    for name, key, unit in (("correlation of QT and RR", "r", ""),
-                            ("slope of QT on RR", "slope", "ms/ms")):  # fmt: skip
+    for name, key, unit in (
+        ("correlation of QT and RR", "r", ""),
+        ("slope of QT on RR", "slope", "ms/ms"),
+    ):
         if key == "r":
             own, draws = (np.sign(f["slope"]) * np.sqrt(f["r2"]) for f in (fit, drawn))
         else:
             own, draws = fit["slope"], drawn["slope"]
         ci = percentile_interval(draws)
-        out.append({"what": name, "unit": unit, "by_12sl": study[key], "here": float(own[0]),
-                    "ci_low": ci[0], "ci_high": ci[1], "n": len(xy)})  # fmt: skip
+        out.append(
+            {
+                "what": name,
+                "unit": unit,
+                "by_12sl": study[key],
+                "here": float(own[0]),
+                "ci_low": ci[0],
+                "ci_high": ci[1],
+                "n": len(xy),
+            }
+        )
     return out
 
 
@@ -698,10 +927,14 @@ def _published_share(setting: Setting, found: Side) -> dict[str, Any]:
     study = published_figures()
     low, high, ci = _share(rule_input(found), found.patients, strict=False)
     return {
-        "what": "normal ECGs (12SL; rules, alternative limits)", "unit": "%",
-        "by_12sl": 100 * study["normal"] / study["generated"], "here": 50 * (low + high),
-        "ci_low": 100 * ci[0], "ci_high": 100 * ci[1], "n": len(found),
-    }  # fmt: skip
+        "what": "normal ECGs (12SL; rules, alternative limits)",
+        "unit": "%",
+        "by_12sl": 100 * study["normal"] / study["generated"],
+        "here": 50 * (low + high),
+        "ci_low": 100 * ci[0],
+        "ci_high": 100 * ci[1],
+        "n": len(found),
+    }
 
 
 # ---- 6: the audit that the study did not have ---------------------------------------------------
@@ -716,18 +949,27 @@ def privacy(setting: Setting) -> Results:
         "generator never saw: to audit it against them is no audit, so none was run."
     )
     can = [
-        {"who": "the authors, or whoever holds the 7,233 ECGs and as many others of the hospital",
-         "can": "a copy search and an exchangeability test of the published set against training "
-         "patients and others", "command": "ecgeval audit --train T --holdout H --synth "
-         "deepfake:0-149999 --out DIR"},
-        {"who": "whoever trains such a generator again",
-         "can": "hold patients out, keep the list, and audit every checkpoint",
-         "command": "ecgeval train pulse2pulse --data SET --holdout 0.2 --out RUN; ecgeval run "
-         "sweep.toml"},
-        {"who": "whoever has such a generator alone",
-         "can": "nothing that clears it; see with planted copies what an audit of these sizes "
-         "would find", "command": "ecgeval audit ... --bench"},
-    ]  # fmt: skip
+        {
+            "who": "the authors, or whoever holds the 7,233 ECGs and as many others of the "
+            "hospital",
+            "can": "a copy search and an exchangeability test of the published set against "
+            "training "
+            "patients and others",
+            "command": "ecgeval audit --train T --holdout H --synth deepfake:0-149999 --out DIR",
+        },
+        {
+            "who": "whoever trains such a generator again",
+            "can": "hold patients out, keep the list, and audit every checkpoint",
+            "command": "ecgeval train pulse2pulse --data SET --holdout 0.2 --out RUN; ecgeval run "
+            "sweep.toml",
+        },
+        {
+            "who": "whoever has such a generator alone",
+            "can": "nothing that clears it; see with planted copies what an audit of these sizes "
+            "would find",
+            "command": "ecgeval audit ... --bench",
+        },
+    ]
     known = [
         {"generator": arm.title, "trained_on": arm.trained_on or "unknown"}
         for arm in setting.arms.synth
@@ -737,16 +979,23 @@ def privacy(setting: Setting) -> Results:
         sections=(head,),
         findings=(
             _finding(
-                "PAPER-PRIVACY", Verdict.NOT_ASSESSABLE,
+                "PAPER-PRIVACY",
+                Verdict.NOT_ASSESSABLE,
                 "Whether the published generator leaks patients cannot be assessed: every real ECG "
-                "of the study was training data, and none is public", "privacy", explanation=text,
+                "of the study was training data, and none is public",
+                "privacy",
+                explanation=text,
                 rule="Needs the generator's training patients and others of the same population "
                 "that it has never seen.",
             ),
         ),
         tables=(
             Table.of(pd.DataFrame(can), "privacy", "What can be done", section="privacy"),
-            Table.of(pd.DataFrame(known), "privacy_training", "What is known of the training sets",
-                     section="privacy"),
+            Table.of(
+                pd.DataFrame(known),
+                "privacy_training",
+                "What is known of the training sets",
+                section="privacy",
+            ),
         ),
-    )  # fmt: skip
+    )

@@ -86,8 +86,7 @@ def paper(
     filled = read_article(None if article is None else Path(article), products.COLUMNS)
     of = load_margins(margins) if margins in ("lenient", "strict") else load_margins(path=margins)
     people, missing = find_real(real, progress=progress)
-    fresh, left_out = find_generators(generators, size, seed=seed, device=device,
-                                      progress=progress)  # fmt: skip
+    fresh, left_out = find_generators(generators, size, seed=seed, device=device, progress=progress)
     if not fresh:
         raise DataError("no generator could be used: " + " ".join(left_out))
     arms = Arms(people, fresh, method, jobs, cache, assume_independent, progress)
@@ -107,19 +106,28 @@ def paper(
             "title": "The evaluation of Thambawita et al. 2021",
             "study": products.STUDY,
             "ecgeval": __version__,
-            "seed": seed, "n": size, "quick": quick, "method": method, "margins": of.level,
+            "seed": seed,
+            "n": size,
+            "quick": quick,
+            "method": method,
+            "margins": of.level,
             "article": filled,
             "sets": {
-                arm.key: {"title": arm.title, "source": arm.source, "n": len(arm.ecgs),
-                          "leads": list(arm.ecgs.leads), "notes": list(arm.ecgs.notes),
-                          "rejected": len(arm.ecgs.rejected),
-                          "fingerprint": arm.ecgs.fingerprint()}
+                arm.key: {
+                    "title": arm.title,
+                    "source": arm.source,
+                    "n": len(arm.ecgs),
+                    "leads": list(arm.ecgs.leads),
+                    "notes": list(arm.ecgs.notes),
+                    "rejected": len(arm.ecgs.rejected),
+                    "fingerprint": arm.ecgs.fingerprint(),
+                }
                 for arm in (*people, *fresh)
             },
             "engine_sha256": engine_hash(),
             "versions": {p: importlib.metadata.version(p) for p in ("numpy", "scipy", "torch")},
         }
-    )  # fmt: skip
+    )
 
 
 def _same_method(people: Sequence[Arm], method: str) -> None:
@@ -139,10 +147,16 @@ def _sets(
     gone = (*missing, *left_out)
     verdict = Verdict.NOT_ASSESSABLE if gone else Verdict.PASS
     found = [
-        Finding("PAPER-SETS", verdict, line, section="sets", gate=False,
-                rule="Every generator and every real set that was wanted is there.")
+        Finding(
+            "PAPER-SETS",
+            verdict,
+            line,
+            section="sets",
+            gate=False,
+            rule="Every generator and every real set that was wanted is there.",
+        )
         for line in gone or ("All sets of the evaluation are there",)
-    ]  # fmt: skip
+    ]
     text = (
         f"{products.STUDY}, repeated on {listed}. The article's own real ECGs are not public; what "
         "it printed of them can be filled in (article.toml). Nothing here gates: the evaluation "

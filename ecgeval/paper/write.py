@@ -21,11 +21,28 @@ __all__ = ["ARTICLE", "shown", "write_paper"]
 ARTICLE = "article.toml"
 
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "−": r"$-$", "±": r"$\pm$", "δ": r"$\delta$", "²": r"$^2$", "–": "--", "≥": r"$\ge$",
-    "≤": r"$\le$", "µ": r"$\mu$", "·": r"$\cdot$", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": r"$-$",
+    "±": r"$\pm$",
+    "δ": r"$\delta$",
+    "²": r"$^2$",
+    "–": "--",
+    "≥": r"$\ge$",
+    "≤": r"$\le$",
+    "µ": r"$\mu$",
+    "·": r"$\cdot$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
 _MARKDOWN = {c: f"\\{c}" for c in "\\`*_[]<>|#"}
 
 Row = Mapping[str, Any]
@@ -92,8 +109,9 @@ def _index(results: Results, written: Mapping[str, str]) -> str:
     lines = [f"# {_md(about['title'])}", ""]
     lines += [
         f"{_md(about['study'])}. ecgeval {about['ecgeval']}, seed {about['seed']}, "
-        f"{about['n']:,} records a generator{', quick' if about['quick'] else ''}.", "",
-    ]  # fmt: skip
+        f"{about['n']:,} records a generator{', quick' if about['quick'] else ''}.",
+        "",
+    ]
     number_of = {"figure": 0, "table": 0}
     for section in results.sections:
         lines += [f"## {_md(section.title)}", "", _md(section.summary), ""]
@@ -114,23 +132,34 @@ def _index(results: Results, written: Mapping[str, str]) -> str:
                 lines += [
                     f"**Figure {number_of['figure']}.** {_md(figure.title)}. "
                     f"{_md(figure.caption)} ([PDF]({name}.pdf), [SVG]({name}.svg), "
-                    f"[CSV]({name}.csv))", "",
-                ]  # fmt: skip
+                    f"[CSV]({name}.csv))",
+                    "",
+                ]
         for table in results.tables:
             if table.section == section.slug:
                 number_of["table"] += 1
                 name = f"tables/{slug(table.id)}"
                 lines += [
-                    " ".join(filter(None, [f"**Table {number_of['table']}.** {_md(table.title)}.",
-                                           _md(table.caption),
-                                           f"([CSV]({name}.csv), [LaTeX]({name}.tex))"])),
-                    "", _grid(table), "",
-                ]  # fmt: skip
+                    " ".join(
+                        filter(
+                            None,
+                            [
+                                f"**Table {number_of['table']}.** {_md(table.title)}.",
+                                _md(table.caption),
+                                f"([CSV]({name}.csv), [LaTeX]({name}.tex))",
+                            ],
+                        )
+                    ),
+                    "",
+                    _grid(table),
+                    "",
+                ]
     lines += [
         f"Figures of the article that are not public outputs go into [{ARTICLE}]({ARTICLE}); the "
         "same command then sets them beside these. Every estimate: [estimates.csv](estimates.csv); "
-        "everything: [results.json](results.json).", "",
-    ]  # fmt: skip
+        "everything: [results.json](results.json).",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -145,8 +174,9 @@ def shown(table: Table) -> pd.DataFrame:
     if columns is None:
         return pd.DataFrame([{c: clean(digits(v)) for c, v in row.items()} for row in rows])
     there = [{str(k): _none(v) for k, v in row.items()} for row in rows]
-    return pd.DataFrame([{name: make(row) for name, make in columns(there).items()}
-                         for row in there])  # fmt: skip
+    return pd.DataFrame(
+        [{name: make(row) for name, make in columns(there).items()} for row in there]
+    )
 
 
 def _none(value: Any) -> Any:
@@ -224,59 +254,78 @@ def _measures(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
 
 def _qt_rr(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
     return {
-        "Real": _plain("real"), "DeepFake": _plain("synth"),
+        "Real": _plain("real"),
+        "DeepFake": _plain("synth"),
         "n": lambda r: " / ".join(_plain(k, 0)(r) for k in ("n_real", "n_synth")),
-        "Slope, real": _plain("slope_real", 3), "Slope, DeepFake": _plain("slope_synth", 3),
-        "Difference (95 % CI)": lambda r: "–" if r.get("slope_diff") is None else
-        f"{fixed(r['slope_diff'], 3)} ({fixed(r['slope_diff_ci_low'], 3)} to "
-        f"{fixed(r['slope_diff_ci_high'], 3)})",
-        "r², real": _plain("r2_real", 2), "r², DeepFake": _plain("r2_synth", 2),
+        "Slope, real": _plain("slope_real", 3),
+        "Slope, DeepFake": _plain("slope_synth", 3),
+        "Difference (95 % CI)": lambda r: (
+            "–"
+            if r.get("slope_diff") is None
+            else f"{fixed(r['slope_diff'], 3)} ({fixed(r['slope_diff_ci_low'], 3)} to "
+            f"{fixed(r['slope_diff_ci_high'], 3)})"
+        ),
+        "r², real": _plain("r2_real", 2),
+        "r², DeepFake": _plain("r2_synth", 2),
         "Equal": _verdict,
-    }  # fmt: skip
+    }
 
 
 def _normal(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
     return {
-        "Set": _plain("set"), "By": lambda r: f"rules, {r['limits']}"
-        if r["limits"] in ("strict", "alternative") else clean(r["limits"]),
-        "n": _plain("n", 0), "Normal, % (95 % CI)": _with_ci("percent", unit="ms"),
-    }  # fmt: skip
+        "Set": _plain("set"),
+        "By": lambda r: (
+            f"rules, {r['limits']}"
+            if r["limits"] in ("strict", "alternative")
+            else clean(r["limits"])
+        ),
+        "n": _plain("n", 0),
+        "Normal, % (95 % CI)": _with_ci("percent", unit="ms"),
+    }
 
 
 def _normal_differences(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
     return {
-        "Set": _plain("set"), "Against": _plain("against"), "Limits": _plain("limits"),
+        "Set": _plain("set"),
+        "Against": _plain("against"),
+        "Limits": _plain("limits"),
         "n": lambda r: f"{_plain('n_set', 0)(r)} / {_plain('n_against', 0)(r)}",
         "Difference, points (95 % CI)": _with_ci("difference", unit="ms"),
         "Floor": lambda r: _range("floor_low", "floor_high", "ms")(r).replace(" ms", ""),
-    }  # fmt: skip
+    }
 
 
 def _published(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
     return {
         "Measure": lambda r: f"{r['measure']}, {r['unit']}",
         "12SL, mean ± SD": _spread("mean_12sl", "sd_12sl"),
-        "Here, mean ± SD": _spread("mean", "sd"), "n": _plain("n", 0),
-        "Difference (95 % CI)": _with_ci("difference"), "Margin ±": _plain("margin"),
+        "Here, mean ± SD": _spread("mean", "sd"),
+        "n": _plain("n", 0),
+        "Difference (95 % CI)": _with_ci("difference"),
+        "Margin ±": _plain("margin"),
         "Ratio of SDs (95 % CI)": _with_ci("sd_ratio", "sd_ratio_ci", ""),
         "Agrees": _verdict,
-    }  # fmt: skip
+    }
 
 
 def _published_more(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
     return {
         "": lambda r: r["what"] + (f", {r['unit']}" if r["unit"] not in ("", "%") else ""),
         "12SL": _plain("by_12sl"),
-        "Here (95 % CI)": lambda r: f"{digits(r['here'])} ({digits(r['ci_low'])} to "
-        f"{digits(r['ci_high'])})", "n": _plain("n", 0),
-    }  # fmt: skip
+        "Here (95 % CI)": lambda r: (
+            f"{digits(r['here'])} ({digits(r['ci_low'])} to {digits(r['ci_high'])})"
+        ),
+        "n": _plain("n", 0),
+    }
 
 
 def _published_records(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
     return {
-        "id": _plain("id"), "12SL, ms": _plain("rr_12sl_ms", 0), "Here, ms": _plain("rr_ms", 1),
+        "id": _plain("id"),
+        "12SL, ms": _plain("rr_12sl_ms", 0),
+        "Here, ms": _plain("rr_ms", 1),
         "Difference, ms": _plain("difference_ms", 1),
-    }  # fmt: skip
+    }
 
 
 def _text(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
@@ -284,11 +333,16 @@ def _text(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], str]]:
 
 
 _SHOWN: dict[str, Callable[[list[dict[str, Any]]], dict[str, Callable[[Row], str]]]] = {
-    "measures": _measures, "qt_rr": _qt_rr, "normal": _normal,
-    "normal_differences": _normal_differences, "published": _published,
-    "published_more": _published_more, "published_records": _published_records,
-    "privacy": _text, "privacy_training": _text,
-}  # fmt: skip
+    "measures": _measures,
+    "qt_rr": _qt_rr,
+    "normal": _normal,
+    "normal_differences": _normal_differences,
+    "published": _published,
+    "published_more": _published_more,
+    "published_records": _published_records,
+    "privacy": _text,
+    "privacy_training": _text,
+}
 
 
 def _md(text: Any) -> str:
@@ -317,10 +371,19 @@ def _latex(table: Table) -> str:
     body = [" & ".join(map(_tex, row)) + r" \\" for row in frame.itertuples(index=False)]
     return "\n".join(
         [
-            r"\begin{table}", r"\centering", r"\small",
+            r"\begin{table}",
+            r"\centering",
+            r"\small",
             rf"\caption{{{_tex(table.title)}. {_tex(table.caption)}}}",
-            rf"\label{{tab:{slug(table.id)}}}", rf"\begin{{tabular}}{{{kinds}}}", r"\toprule",
-            " & ".join(map(_tex, frame.columns)) + r" \\", r"\midrule", *body, r"\bottomrule",
-            r"\end{tabular}", r"\end{table}", "",
+            rf"\label{{tab:{slug(table.id)}}}",
+            rf"\begin{{tabular}}{{{kinds}}}",
+            r"\toprule",
+            " & ".join(map(_tex, frame.columns)) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
         ]
-    )  # fmt: skip
+    )

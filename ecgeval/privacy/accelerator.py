@@ -211,9 +211,12 @@ class _Versions(_OnDevice):
 
 
 _FORMS: dict[type, Any] = {
-    Euclid: _Euclid, Lagged: _Lagged, Leadwise: _Leadwise, Versions: _Versions,
+    Euclid: _Euclid,
+    Lagged: _Lagged,
+    Leadwise: _Leadwise,
+    Versions: _Versions,
     Windowed: _Windowed,
-}  # fmt: skip
+}
 
 
 def _by_frequency(x: Tensor, length: int) -> Tensor:

@@ -71,25 +71,38 @@ def attack(
         real = np.concatenate([rows["train"], len(e.train) + rows["holdout"]])
         similarity = {m.detector.id: m.real[real] for m in e.matches if np.isfinite(m.real).any()}
         if critic is not None:
-            scores = np.concatenate([
-                critic[name].loc[sides[name].ecgs.ids[rows[name]]].to_numpy(float)
-                for name in ("train", "holdout")
-            ])  # fmt: skip
+            scores = np.concatenate(
+                [
+                    critic[name].loc[sides[name].ecgs.ids[rows[name]]].to_numpy(float)
+                    for name in ("train", "holdout")
+                ]
+            )
         probes = [_halves([e.train, holdout], jobs, progress)]
     labels = _labels(sides, rows)
     return (
         membership(
-            flat["train"], flat.get("holdout"), flat["synth"], similarity=similarity,
-            critic=scores, permutations=permutations, **same,
+            flat["train"],
+            flat.get("holdout"),
+            flat["synth"],
+            similarity=similarity,
+            critic=scores,
+            permutations=permutations,
+            **same,
         )
         + linkage(
-            beats["train"], beats.get("holdout"), beats["synth"], leads=e.train.ecgs.leads,
-            probes=probes, labels=labels, permutations=permutations, **same,
+            beats["train"],
+            beats.get("holdout"),
+            beats["synth"],
+            leads=e.train.ecgs.leads,
+            probes=probes,
+            labels=labels,
+            permutations=permutations,
+            **same,
         )
         + indicators(
             flat["train"], flat.get("holdout"), flat["synth"], jobs=jobs, progress=progress, **same
         )
-    )  # fmt: skip
+    )
 
 
 def _halves(sides: list[Side], jobs: int, progress: Progress) -> Probes:

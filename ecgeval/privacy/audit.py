@@ -99,22 +99,41 @@ def audit_sets(
     """
     scores = None if critic is None else _scores(critic, {"train": train, "holdout": holdout})
     e = collect(
-        train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
-        device=device, permutations=permutations,
-        assume_independent=assume_independent, id_key=id_key, progress=progress,
+        train,
+        holdout,
+        synth,
+        beats=beats,
+        beats_fs=beats_fs,
+        seed=seed,
+        jobs=jobs,
+        device=device,
+        permutations=permutations,
+        assume_independent=assume_independent,
+        id_key=id_key,
+        progress=progress,
         delineated=delineated,
-    )  # fmt: skip
+    )
     reach = same_record(e, jobs=jobs, progress=progress)
     view = View(
-        e, section, seed, show_traces, given_holdout=holdout is not None,
-        critic=scores is not None, reach=reach,
-    )  # fmt: skip
+        e,
+        section,
+        seed,
+        show_traces,
+        given_holdout=holdout is not None,
+        critic=scores is not None,
+        reach=reach,
+    )
     attacked = Results()
     if attackable(e):
         attacked = attack(
-            e, critic=scores, seed=seed, section=section, permutations=permutations, jobs=jobs,
+            e,
+            critic=scores,
+            seed=seed,
+            section=section,
+            permutations=permutations,
+            jobs=jobs,
             progress=progress,
-        )  # fmt: skip
+        )
     found = Results(
         sections=(Section(section, "Privacy audit", view.summary()),),
         estimates=tuple(estimates(view)),

@@ -110,54 +110,89 @@ def run_bench(
         If the sets cannot be compared.
     """
     e = collect(
-        train, holdout, synth, beats=beats, beats_fs=beats_fs, seed=seed, jobs=jobs,
-        device=device, permutations=PERMUTATIONS, assume_independent=assume_independent,
-        id_key="bench", progress=progress, planted_records=PLANTED, delineated=delineated,
-    )  # fmt: skip
+        train,
+        holdout,
+        synth,
+        beats=beats,
+        beats_fs=beats_fs,
+        seed=seed,
+        jobs=jobs,
+        device=device,
+        permutations=PERMUTATIONS,
+        assume_independent=assume_independent,
+        id_key="bench",
+        progress=progress,
+        planted_records=PLANTED,
+        delineated=delineated,
+    )
     estimates, rows = [], []
     for name, accept, label, found in _recalls(e):
         hits, n = int(found.sum()), len(found)
         rows.append((label, name[0], n, hits, *_share(hits, n), accept))
-        estimates.append(Estimate(
-            f"{section}.recall.{name[0].lower()}.{name[1]}", hits / n if n else None,
-            clopper_pearson(hits, n) if n else None, n_real=n, n_synth=n, better="higher",
-            label=f"planted copies found, {label}, {name[0]}", seed=seed,
-            method="planted training records, right partner named; Clopper-Pearson",
-        ))  # fmt: skip
-    tables = [Table(
-        f"{section}.recall", "Planted copies found",
-        ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high", "required"),
-        tuple(rows),
-        "By the rule of the audit: a limit that an honest set of this size passes with chance .01, "
-        "and half the distance of the nearest holdout record. Required: of the union; empty: "
-        "reported only.", section,
-    )]  # fmt: skip
+        estimates.append(
+            Estimate(
+                f"{section}.recall.{name[0].lower()}.{name[1]}",
+                hits / n if n else None,
+                clopper_pearson(hits, n) if n else None,
+                n_real=n,
+                n_synth=n,
+                better="higher",
+                label=f"planted copies found, {label}, {name[0]}",
+                seed=seed,
+                method="planted training records, right partner named; Clopper-Pearson",
+            )
+        )
+    tables = [
+        Table(
+            f"{section}.recall",
+            "Planted copies found",
+            ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high", "required"),
+            tuple(rows),
+            "By the rule of the audit: a limit that an honest set of this size passes with chance "
+            ".01, "
+            "and half the distance of the nearest holdout record. Required: of the union; empty: "
+            "reported only.",
+            section,
+        )
+    ]
     findings = [_recall_finding(rows, section)]
     tests: list[tuple[int, np.ndarray]] = []
     if e.holdout is not None and e.exchange is not None:
         tests = _tests(e, copies, repeats, seed, jobs, progress)
     for planted, p in tests:
         reject = int((p <= LEVEL).sum())
-        estimates.append(Estimate(
-            f"{section}.size" if not planted else f"{section}.power.{planted}", reject / len(p),
-            clopper_pearson(reject, len(p)), null=LEVEL if not planted else None,
-            better="near_null" if not planted else "higher", n_real=len(e.train), seed=seed,
-            label="share of runs with p <= .05, "
-            + (f"{plural(planted, 'patient')} copied" if planted else "nothing planted"),
-            method=f"{len(p)} runs of the exchangeability test, {PERMUTATIONS} permutations each; "
-            "Clopper-Pearson",
-        ))  # fmt: skip
+        estimates.append(
+            Estimate(
+                f"{section}.size" if not planted else f"{section}.power.{planted}",
+                reject / len(p),
+                clopper_pearson(reject, len(p)),
+                null=LEVEL if not planted else None,
+                better="near_null" if not planted else "higher",
+                n_real=len(e.train),
+                seed=seed,
+                label="share of runs with p <= .05, "
+                + (f"{plural(planted, 'patient')} copied" if planted else "nothing planted"),
+                method=f"{len(p)} runs of the exchangeability test, {PERMUTATIONS} permutations "
+                f"each; "
+                "Clopper-Pearson",
+            )
+        )
     if tests:
-        tables.append(Table(
-            f"{section}.exchange", "Exchangeability test",
-            ("patients copied", "runs", "p <= .05", "ci_low", "ci_high", "p <= .01"),
-            tuple(
-                (c, len(p), *_share(int((p <= LEVEL).sum()), len(p)), float((p <= 0.01).mean()))
-                for c, p in tests
-            ),
-            "0: patients dealt anew to train and holdout in each run. Each run sees half of the "
-            "synthetic records, drawn at random.", section,
-        ))  # fmt: skip
+        tables.append(
+            Table(
+                f"{section}.exchange",
+                "Exchangeability test",
+                ("patients copied", "runs", "p <= .05", "ci_low", "ci_high", "p <= .01"),
+                tuple(
+                    (c, len(p), *_share(int((p <= LEVEL).sum()), len(p)), float((p <= 0.01).mean()))
+                    for c, p in tests
+                ),
+                "0: patients dealt anew to train and holdout in each run. Each run sees half of "
+                "the "
+                "synthetic records, drawn at random.",
+                section,
+            )
+        )
     findings += _test_findings(dict(tests), section)
     summary = (
         f"{plural(len(e.planted_rows), 'training record')} planted under {len(TRANSFORMS)} "
@@ -165,8 +200,10 @@ def run_bench(
     )
     return Results(
         sections=(Section(section, "Planted-leak bench", summary),),
-        estimates=tuple(estimates), findings=tuple(findings), tables=tuple(tables),
-    )  # fmt: skip
+        estimates=tuple(estimates),
+        findings=tuple(findings),
+        tables=tuple(tables),
+    )
 
 
 def _share(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
@@ -208,10 +245,15 @@ def _other_ecg(e: Evidence) -> dict[str, np.ndarray]:
 
 
 def similarities(
-    detectors: Sequence[Detector], a: Mapping[str, Signals], b: Mapping[str, Signals], *,
-    without: np.ndarray | None = None, nearest_to: str = "a", jobs: int = 1,
+    detectors: Sequence[Detector],
+    a: Mapping[str, Signals],
+    b: Mapping[str, Signals],
+    *,
+    without: np.ndarray | None = None,
+    nearest_to: str = "a",
+    jobs: int = 1,
     progress: Progress = quiet,
-) -> Iterator[tuple[str, np.ndarray]]:  # fmt: skip
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the correlations of all pairs by each detector in float32, -1 where there is none.
 
     A detector that always looks at the nearest of another one does so here.
@@ -268,9 +310,14 @@ def _all_pairs(detector: Detector, a: Signals, b: Signals) -> np.ndarray:
 
 
 def _among_nearest(
-    detector: Detector, a: Signals, b: Signals, screen: np.ndarray, axis: int, jobs: int,
+    detector: Detector,
+    a: Signals,
+    b: Signals,
+    screen: np.ndarray,
+    axis: int,
+    jobs: int,
     progress: Progress,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Return the correlations of rows (1) or columns (0) with their nearest by the screen."""
     out = np.full(screen.shape, -1, np.float32)
     near = np.zeros(screen.shape, bool)
@@ -310,29 +357,44 @@ def _tests(
 
     def all_to_real(signals: Mapping[str, Signals], nearest_to: str) -> np.ndarray:
         each = [
-            np.stack([x for _, x in similarities(
-                detectors, signals, side.signals, nearest_to=nearest_to, jobs=jobs,
-                progress=progress,
-            )])
+            np.stack(
+                [
+                    x
+                    for _, x in similarities(
+                        detectors,
+                        signals,
+                        side.signals,
+                        nearest_to=nearest_to,
+                        jobs=jobs,
+                        progress=progress,
+                    )
+                ]
+            )
             for side in real
-        ]  # fmt: skip
+        ]
         return np.concatenate(each, axis=2)
 
     planted = all_to_real(e.planted, "a")  # a real one's nearest would be all its own copies
     bench = _Bench(
         all_to_real(synth.signals, "b"),
         planted.reshape(len(detectors), len(TRANSFORMS), -1, len(person)),
-        person, np.isin(person, train.person), tuple(d.id for d in detectors),
-        e.train.person[e.planted_rows], np.flatnonzero(promised(e.synth.signals)),
-    )  # fmt: skip
+        person,
+        np.isin(person, train.person),
+        tuple(d.id for d in detectors),
+        e.train.person[e.planted_rows],
+        np.flatnonzero(promised(e.synth.signals)),
+    )
     # One record a patient is copied: patients planted twice would count twice.
     few = len(np.unique(e.train.person[e.planted_rows]))
     counts = [0, *(c for c in copies if 0 < c <= few)]
     runs = [(c, run) for c in counts for run in range(repeats if not c else max(repeats // 5, 20))]
     p = map_shards(
-        partial(_p_value, bench=bench, seed=seed), runs, jobs=jobs, stage="planted-leak bench",
+        partial(_p_value, bench=bench, seed=seed),
+        runs,
+        jobs=jobs,
+        stage="planted-leak bench",
         progress=progress,
-    )  # fmt: skip
+    )
     return [(c, np.array([x for x, (n, _) in zip(p, runs, strict=True) if n == c])) for c in counts]
 
 
@@ -363,20 +425,27 @@ def _recall_finding(rows: list[tuple], section: str) -> Finding:
     )
     if not asked or not asked[0][2]:
         return Finding(
-            "BENCH-RECALL", Verdict.NOT_ASSESSABLE, "no training record could be planted", "",
-            rule=rule, section=section,
-        )  # fmt: skip
+            "BENCH-RECALL",
+            Verdict.NOT_ASSESSABLE,
+            "no training record could be planted",
+            "",
+            rule=rule,
+            section=section,
+        )
     missed = [x for x in asked if x[1] / x[2] < x[3]]
     named = ", ".join(f"{label} {hits}/{n} (of {share:.0%})" for label, hits, n, share in missed)
     verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
     return Finding(
-        "BENCH-RECALL", verdict,
-        f"too few planted copies found: {named}" if missed
+        "BENCH-RECALL",
+        verdict,
+        f"too few planted copies found: {named}"
+        if missed
         else f"planted copies of all {len(asked)} required kinds found as often as required",
         f"{plural(asked[0][2], 'training record')} planted under each disguise.",
         tuple(f"{section}.recall.any.{t.id}" for t in TRANSFORMS if t.accept is not None),
-        rule, section,
-    )  # fmt: skip
+        rule,
+        section,
+    )
 
 
 def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
@@ -391,20 +460,27 @@ def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
     if 0 not in p:
         for code, rule in (("BENCH-SIZE", size_rule), ("BENCH-POWER", power_rule)):
             yield Finding(
-                code, Verdict.NOT_ASSESSABLE,
+                code,
+                Verdict.NOT_ASSESSABLE,
                 "the exchangeability test needs a holdout drawn like the training set",
-                "", rule=rule, section=section,
-            )  # fmt: skip
+                "",
+                rule=rule,
+                section=section,
+            )
         return
     from scipy.stats import binom
 
     share = float((p[0] <= LEVEL).mean())
     most = binom.ppf(CHANCE, len(p[0]), LEVEL) / len(p[0])
     yield Finding(
-        "BENCH-SIZE", Verdict.PASS if share <= most else Verdict.FAIL,
-        f"with nothing planted {share:.1%} of {len(p[0])} runs reject at {LEVEL:.0%}", "",
-        (f"{section}.size",), size_rule, section,
-    )  # fmt: skip
+        "BENCH-SIZE",
+        Verdict.PASS if share <= most else Verdict.FAIL,
+        f"with nothing planted {share:.1%} of {len(p[0])} runs reject at {LEVEL:.0%}",
+        "",
+        (f"{section}.size",),
+        size_rule,
+        section,
+    )
     shares = ", ".join(f"{c}: {(x <= LEVEL).mean():.0%}" for c, x in p.items() if c)
     if POWER_COPIES not in p:
         verdict, title = Verdict.NOT_ASSESSABLE, f"fewer than {POWER_COPIES} patients to copy"
@@ -413,6 +489,11 @@ def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
         verdict = Verdict.PASS if hits >= POWER * n else Verdict.INCONCLUSIVE
         title = f"with {POWER_COPIES} patients copied {hits / n:.0%} of {n} runs reject"
     yield Finding(
-        "BENCH-POWER", verdict, title, f"Runs that reject, by patients copied: {shares}.",
-        tuple(f"{section}.power.{c}" for c in p if c), power_rule, section,
-    )  # fmt: skip
+        "BENCH-POWER",
+        verdict,
+        title,
+        f"Runs that reject, by patients copied: {shares}.",
+        tuple(f"{section}.power.{c}" for c in p if c),
+        power_rule,
+        section,
+    )

@@ -24,9 +24,17 @@ from ecgeval.privacy.view import plural
 from ecgeval.results import Estimate, Finding, Results, Verdict
 
 __all__ = [
-    "LEAST", "SCHEMA", "SHARES", "Audited", "Canaries", "audit_canaries", "canary_results",
-    "choose_canaries", "epsilon_from_rates", "epsilon_lower_bound",
-]  # fmt: skip
+    "LEAST",
+    "SCHEMA",
+    "SHARES",
+    "Audited",
+    "Canaries",
+    "audit_canaries",
+    "canary_results",
+    "choose_canaries",
+    "epsilon_from_rates",
+    "epsilon_lower_bound",
+]
 
 SCHEMA = "ecgeval.canaries/1"
 LEAST = 200
@@ -57,8 +65,11 @@ class Canaries:
     def save(self, path: str | Path) -> Path:
         """Write the choice as JSON. It names patients: keep it with the training set."""
         path = Path(path)
-        body = {"schema": SCHEMA, "seed": self.seed,
-                "canaries": dict(zip(self.patients, self.included, strict=True))}  # fmt: skip
+        body = {
+            "schema": SCHEMA,
+            "seed": self.seed,
+            "canaries": dict(zip(self.patients, self.included, strict=True)),
+        }
         partial = path.with_name(path.name + ".partial")
         partial.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
         return partial.replace(path)
@@ -278,23 +289,34 @@ def canary_results(
     return Results(
         estimates=(
             Estimate(
-                f"{section}.canary.epsilon", a.epsilon, null=0, seed=seed,
-                better="lower", label="lower 95 % bound on epsilon from canaries",
+                f"{section}.canary.epsilon",
+                a.epsilon,
+                null=0,
+                seed=seed,
+                better="lower",
+                label="lower 95 % bound on epsilon from canaries",
                 method=f"Steinke, Nasr & Jagielski 2023, delta {delta:g}; guesses by {method}",
-                n_real=a.canaries, patients_real=a.canaries,
+                n_real=a.canaries,
+                patients_real=a.canaries,
             ),
         ),
         findings=(
             Finding(
-                "PRIV-CANARY", Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
-                (f"the training run leaks: epsilon is at least {a.epsilon:.2f}" if failed
-                 else "the canaries show no leakage")
+                "PRIV-CANARY",
+                Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
+                (
+                    f"the training run leaks: epsilon is at least {a.epsilon:.2f}"
+                    if failed
+                    else "the canaries show no leakage"
+                )
                 + f" ({a.correct} of {a.guesses} guesses about {plural(a.canaries, 'canary')} "
                 "right)".replace("canarys", "canaries"),
                 "Patients were put into the training set by the toss of a coin, and guessed from "
                 "the synthetic set. A training run that hides every patient allows no more right "
                 "guesses than coins do." + (few if a.canaries < LEAST else ""),
-                (f"{section}.canary.epsilon",), rule, section,
+                (f"{section}.canary.epsilon",),
+                rule,
+                section,
             ),
         ),
-    )  # fmt: skip
+    )

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CopyRule", "benjamini_hochberg_flags", "calibrate", "clopper_pearson", "conformal_p",
-           "distance"]  # fmt: skip
+__all__ = [
+    "CopyRule",
+    "benjamini_hochberg_flags",
+    "calibrate",
+    "clopper_pearson",
+    "conformal_p",
+    "distance",
+]
 
 ALPHA = 0.01
 """Chance that any record of an honest set, as close to the real ones as other people are, passes

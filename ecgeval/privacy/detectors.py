@@ -31,8 +31,17 @@ from ecgeval.privacy.search import (
 )
 from ecgeval.spool import room
 
-__all__ = ["BAND_HZ", "DETECTORS", "FLOORS", "Detector", "Signals", "beat_signals",
-           "independent_leads", "record_signals", "single_beats"]  # fmt: skip
+__all__ = [
+    "BAND_HZ",
+    "DETECTORS",
+    "FLOORS",
+    "Detector",
+    "Signals",
+    "beat_signals",
+    "independent_leads",
+    "record_signals",
+    "single_beats",
+]
 
 FS_HZ = 100.0
 _BLOCK = 64  # records
@@ -71,8 +80,9 @@ PTB-XL, and strangers came nearer (99 % of their nearest below .70 instead of .6
 SINGLE_S = (-0.25, 0.45)
 _SINGLE_EDGE_S = 0.05
 _SINGLE_SAMPLES = (
-    round((_SINGLE_EDGE_S - SINGLE_S[0]) * FS_HZ), round((SINGLE_S[1] + _SINGLE_EDGE_S) * FS_HZ)
-)  # fmt: skip
+    round((_SINGLE_EDGE_S - SINGLE_S[0]) * FS_HZ),
+    round((SINGLE_S[1] + _SINGLE_EDGE_S) * FS_HZ),
+)
 """Before and after the peak of a beat, its edges included."""
 
 _STRETCHES = np.linspace(0.9, 1.1, 9)
@@ -151,9 +161,13 @@ def _windowed(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
 
 @cache
 def _maps(
-    fs: float, start_s: float, samples: int, core_s: tuple[float, float],
-    lags_s: tuple[float, ...], stretches: tuple[float, ...],
-) -> np.ndarray:  # fmt: skip
+    fs: float,
+    start_s: float,
+    samples: int,
+    core_s: tuple[float, float],
+    lags_s: tuple[float, ...],
+    stretches: tuple[float, ...],
+) -> np.ndarray:
     """Return cubic interpolation to 100 Hz, moved and stretched, the plain version first."""
     from scipy.interpolate import make_interp_spline
 
@@ -176,9 +190,13 @@ def _beats(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
 
 def _stretched(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
     maps = _maps(
-        BEAT_FS_HZ, BEAT_KEPT_S[0], references.shape[2], BEAT_CORE_S, _grid(16, 8),
+        BEAT_FS_HZ,
+        BEAT_KEPT_S[0],
+        references.shape[2],
+        BEAT_CORE_S,
+        _grid(16, 8),
         tuple(_STRETCHES.round(6)),
-    )  # fmt: skip
+    )
     return Versions(queries, references, maps)
 
 
@@ -197,35 +215,64 @@ DETECTORS = (
         "D1", "whole record, sample by sample", "gain, offset, noise, filtering", "record", Euclid
     ),
     Detector(
-        "D2", "whole record, best of shifts up to 5 s",
-        "shift, gain, offset, noise, filtering", "record", _lagged,
+        "D2",
+        "whole record, best of shifts up to 5 s",
+        "shift, gain, offset, noise, filtering",
+        "record",
+        _lagged,
     ),
     Detector(
-        "D3", "4.5 s at either end, anywhere in the other record",
-        "large shifts, a part of a record", "record", _windowed, (0.85, 0.99), screen="D4",
+        "D3",
+        "4.5 s at either end, anywhere in the other record",
+        "large shifts, a part of a record",
+        "record",
+        _windowed,
+        (0.85, 0.99),
+        screen="D4",
     ),
     Detector(
-        "D4", "representative beat, all leads",
-        "another rhythm, a shift that brings in no other beats, gain, offset, noise", "beat",
-        _beats, (0.95, 0.9999),
+        "D4",
+        "representative beat, all leads",
+        "another rhythm, a shift that brings in no other beats, gain, offset, noise",
+        "beat",
+        _beats,
+        (0.95, 0.9999),
     ),
     Detector(
-        "D4T", "representative beat, 0.9 to 1.1 times as long",
-        "another speed, gain", "beat", _stretched, (0.95, 0.9999),
+        "D4T",
+        "representative beat, 0.9 to 1.1 times as long",
+        "another speed, gain",
+        "beat",
+        _stretched,
+        (0.95, 0.9999),
     ),
     Detector(
-        "D5", "one beat against every beat of the other record",
-        "a single beat, repeated", "single", _single, (0.95, 0.9999), screen="D4",
+        "D5",
+        "one beat against every beat of the other record",
+        "a single beat, repeated",
+        "single",
+        _single,
+        (0.95, 0.9999),
+        screen="D4",
     ),
     Detector(
-        "D6", "most similar single lead, sample by sample",
-        "single leads, their gain and sign", "record", Leadwise,
+        "D6",
+        "most similar single lead, sample by sample",
+        "single leads, their gain and sign",
+        "record",
+        Leadwise,
     ),
     Detector(
-        "D7", "whole record, 0.9 to 1.1 times as fast", "another speed, shifts up to 1 s, gain",
-        "record", _replayed, screen="D4T", nearest=4, always=True,
+        "D7",
+        "whole record, 0.9 to 1.1 times as fast",
+        "another speed, shifts up to 1 s, gain",
+        "record",
+        _replayed,
+        screen="D4T",
+        nearest=4,
+        always=True,
     ),
-)  # fmt: skip
+)
 """D7 takes the place of dynamic time warping of beats, which found .90 of re-timed copies (on the
 ten nearest by D4, 60 planted among 238 normal PTB-XL records) and no more of any other disguise."""
 
@@ -275,9 +322,14 @@ def independent_leads(sets: Sequence[EcgSet]) -> tuple[str, ...]:
 
 
 def record_signals(
-    ecgs: EcgSet, leads: Sequence[str], seconds: float, *, jobs: int = 1,
-    stage: str = "signals", progress: Progress = quiet,
-) -> Signals:  # fmt: skip
+    ecgs: EcgSet,
+    leads: Sequence[str],
+    seconds: float,
+    *,
+    jobs: int = 1,
+    stage: str = "signals",
+    progress: Progress = quiet,
+) -> Signals:
     """Return records at 100 Hz, in `BAND_HZ`, unit norm.
 
     Parameters
@@ -297,9 +349,12 @@ def record_signals(
     parts = shards(len(ecgs), _BLOCK)
     blocks = each_shard(
         partial(_record_block, fs=ecgs.fs, matrix=matrix, n_samples=n_samples),
-        ecgs.pieces(_BLOCK), jobs=jobs, stage=stage, progress=progress,
+        ecgs.pieces(_BLOCK),
+        jobs=jobs,
+        stage=stage,
+        progress=progress,
         weights=[rows.stop - rows.start for rows in parts],
-    )  # fmt: skip
+    )
     for rows, block in zip(parts, blocks, strict=True):
         x[rows], finite[rows], usable[rows] = block
     return _signals(x, finite, usable)
@@ -327,10 +382,12 @@ def _bridged(record: np.ndarray, known: np.ndarray) -> np.ndarray:
     A copy with a sample missing is still a copy.
     """
     t = np.arange(record.shape[1])
-    return np.stack([
-        np.interp(t, t[k], lead[k]) if k.any() else np.zeros_like(lead)
-        for lead, k in zip(record, known, strict=True)
-    ]).astype(record.dtype)  # fmt: skip
+    return np.stack(
+        [
+            np.interp(t, t[k], lead[k]) if k.any() else np.zeros_like(lead)
+            for lead, k in zip(record, known, strict=True)
+        ]
+    ).astype(record.dtype)
 
 
 def beat_signals(
@@ -395,9 +452,11 @@ def single_beats(
     blocks = each_shard(
         partial(_single_block, every=every),
         ((records.x[r], records.usable[r]) for r in shards(len(records.x), _BLOCK)),
-        jobs=jobs, stage="single beats", progress=progress,
+        jobs=jobs,
+        stage="single beats",
+        progress=progress,
         weights=[r.stop - r.start for r in shards(len(records.x), _BLOCK)],
-    )  # fmt: skip
+    )
     x = room((*records.x.shape[:2], sum(_SINGLE_SAMPLES)))
     usable = np.zeros(len(x), bool)
     parts, owner = [np.zeros((0, *x.shape[1:]), np.float32)], [np.zeros(0, int)]

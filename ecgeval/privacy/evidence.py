@@ -163,8 +163,9 @@ def collect(
     patients = [_patients(sets[name], name, assume_independent) for name in real]
     merged = Signals(
         np.concatenate([seen[name]["record"].x for name in real]),
-        np.concatenate([seen[name]["record"].usable for name in real]), {},
-    )  # fmt: skip
+        np.concatenate([seen[name]["record"].usable for name in real]),
+        {},
+    )
     duplicates = find_duplicates(
         merged, jobs=jobs if device == "cpu" else 1, device=device, progress=progress
     )
@@ -198,39 +199,68 @@ def collect(
         matrix = derive_leads(sets[name].leads, leads)
         return resample(
             apply_leads(matrix, np.asarray(beats[name][rows], np.float32)),
-            beats_fs or sets[name].fs, BEAT_FS_HZ,
-        )  # fmt: skip
+            beats_fs or sets[name].fs,
+            BEAT_FS_HZ,
+        )
 
     planted = _planted(
-        sides["train"], planted_rows, sides["synth"], beats_of,
-        None if delineated is None or beats is None
+        sides["train"],
+        planted_rows,
+        sides["synth"],
+        beats_of,
+        None
+        if delineated is None or beats is None
         else lambda ecgs: _again(delineated, ecgs, sets["synth"].leads, leads, beats_fs),
-        leads, seconds, single,
+        leads,
+        seconds,
+        single,
         child_rng(seed, "privacy", "disguise"),
-    )  # fmt: skip
+    )
     matching = Matching(
-        sides["train"], other, sides["synth"], planted, planted_rows,
-        jobs=jobs, device=device, progress=progress,
-    )  # fmt: skip
+        sides["train"],
+        other,
+        sides["synth"],
+        planted,
+        planted_rows,
+        jobs=jobs,
+        device=device,
+        progress=progress,
+    )
     matches = matching.matches(DETECTORS)
     exchange, flagged = None, 0
     if alike is not None:
         exchange, flagged = _exchange(sides["train"], other, matches, seed, permutations)
     overlap = 0 if holdout is None else len(set(patients[0]) & set(patients[1]))
     return Evidence(
-        sides["train"], control, sides["synth"], matches, exchange, flagged, duplicates,
+        sides["train"],
+        control,
+        sides["synth"],
+        matches,
+        exchange,
+        flagged,
+        duplicates,
         tuple((name, record) for name in real for record in sets[name].ids),
         tuple(alias for name in real for alias in pseudonyms(train, sets[name], id_key=id_key)),
-        overlap, 0 if holdout is None else len(holdout) - len(kept),
-        pseudonyms(train, id_key=id_key), form.notes,
+        overlap,
+        0 if holdout is None else len(holdout) - len(kept),
+        pseudonyms(train, id_key=id_key),
+        form.notes,
         tuple(
-            (name, len(sets[name]), int(sides[name].signals["record"].usable.sum())
-             if name != "holdout" or control is not None else 0,
-             _reasons(seen[name]))
+            (
+                name,
+                len(sets[name]),
+                int(sides[name].signals["record"].usable.sum())
+                if name != "holdout" or control is not None
+                else 0,
+                _reasons(seen[name]),
+            )
             for name in sets
         ),
-        alike, planted, planted_rows, matching.complete,
-    )  # fmt: skip
+        alike,
+        planted,
+        planted_rows,
+        matching.complete,
+    )
 
 
 def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> Alike | None:
@@ -283,11 +313,16 @@ def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _planted(
-    train: Side, rows: np.ndarray, synth: Side,
+    train: Side,
+    rows: np.ndarray,
+    synth: Side,
     beats_of: Callable[[str, np.ndarray], np.ndarray | None],
     again: Callable[[EcgSet], Signals] | None,
-    leads: tuple[str, ...], seconds: float, single: bool, rng: np.random.Generator,
-) -> dict[str, Signals]:  # fmt: skip
+    leads: tuple[str, ...],
+    seconds: float,
+    single: bool,
+    rng: np.random.Generator,
+) -> dict[str, Signals]:
     """Return the planted copies as the detectors see them, transform by transform.
 
     What a disguise brings in comes from synthetic records: a generator fills up with its own.
@@ -321,9 +356,12 @@ def _planted(
 
 
 def _again(
-    delineated: Delineated, ecgs: EcgSet, have: tuple[str, ...], leads: tuple[str, ...],
+    delineated: Delineated,
+    ecgs: EcgSet,
+    have: tuple[str, ...],
+    leads: tuple[str, ...],
     beats_fs: float | None,
-) -> Signals:  # fmt: skip
+) -> Signals:
     """Return the beats of planted records, delineated in the leads that all sets were."""
     whole = ecgs.with_leads(have)
     return beat_signals(delineated(whole), beats_fs or ecgs.fs, whole.leads, leads)
@@ -351,9 +389,13 @@ def _exchange(
 
 
 def exchange_of(
-    person: np.ndarray, in_train: np.ndarray, similarity: np.ndarray, names: tuple[str, ...],
-    rng: np.random.Generator, permutations: int,
-) -> tuple[Exchange, np.ndarray, np.ndarray] | None:  # fmt: skip
+    person: np.ndarray,
+    in_train: np.ndarray,
+    similarity: np.ndarray,
+    names: tuple[str, ...],
+    rng: np.random.Generator,
+    permutations: int,
+) -> tuple[Exchange, np.ndarray, np.ndarray] | None:
     """Return the exchangeability test of records, patients' scores, and who is in training.
 
     Parameters

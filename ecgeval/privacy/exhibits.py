@@ -42,58 +42,97 @@ def _threats(v: View) -> Table:
     tried += f", {attacks}" if beats and alike else ""
     asked = v.critic_asked
     rows = (
-        ("whoever downloads the synthetic records", "the records, and ECGs of the person sought",
-         "yes" if alike else "in part", tried),
-        ("whoever may query the generator", "as many records as wanted", "no",
-         "these records only; draw more and audit again"),
-        ("whoever holds the weights", "generator, perhaps critic", "in part" if asked else "no",
-         "membership inference by the critic's score" if asked else ""),
+        (
+            "whoever downloads the synthetic records",
+            "the records, and ECGs of the person sought",
+            "yes" if alike else "in part",
+            tried,
+        ),
+        (
+            "whoever may query the generator",
+            "as many records as wanted",
+            "no",
+            "these records only; draw more and audit again",
+        ),
+        (
+            "whoever holds the weights",
+            "generator, perhaps critic",
+            "in part" if asked else "no",
+            "membership inference by the critic's score" if asked else "",
+        ),
         ("whoever can train generators alike", "shadow models", "no", ""),
-    )  # fmt: skip
+    )
     return Table(
-        v.id("threats"), "Threat models", ("attacker", "holds", "in scope", "tried"), rows,
-        "An attacker out of scope may succeed where those in scope did not.", v.section,
-    )  # fmt: skip
+        v.id("threats"),
+        "Threat models",
+        ("attacker", "holds", "in scope", "tried"),
+        rows,
+        "An attacker out of scope may succeed where those in scope did not.",
+        v.section,
+    )
 
 
 def tables(v: View) -> Iterator[Table]:
     """Yield what was audited, with which limits and sensitivity, and what was named."""
     e, s = v.e, v.section
     yield Table(
-        v.id("sets"), "Records audited",
+        v.id("sets"),
+        "Records audited",
         ("set", "records", "usable", "left out because"),
         tuple(
             (name, n, usable, ", ".join(f"{why}: {k}" for why, k in reasons.items()))
             for name, n, usable, reasons in e.counts
         ),
         "Usable: finite, and not flat. Records left out are similar to nothing. "
-        + " ".join(e.notes), s,
-    )  # fmt: skip
+        + " ".join(e.notes),
+        s,
+    )
     yield _threats(v)
     yield Table(
-        v.id("detectors"), "Detectors",
-        ("detector", "compares", "finds copies despite", "similarity limit",
-         "real records behind it", "own halves reach", "copies named", "named in the holdout"),
+        v.id("detectors"),
+        "Detectors",
+        (
+            "detector",
+            "compares",
+            "finds copies despite",
+            "similarity limit",
+            "real records behind it",
+            "own halves reach",
+            "copies named",
+            "named in the holdout",
+        ),
         tuple(
-            (m.detector.id, m.detector.label, m.detector.finds, round(m.rule.limit, 3),
-             m.rule.n,
-             v.reach[m.detector.id].low if m.detector.id in v.reach else None,
-             int(m.named.sum()),
-             int(m.control.sum()) if v.with_holdout else None)
+            (
+                m.detector.id,
+                m.detector.label,
+                m.detector.finds,
+                round(m.rule.limit, 3),
+                m.rule.n,
+                v.reach[m.detector.id].low if m.detector.id in v.reach else None,
+                int(m.named.sum()),
+                int(m.control.sum()) if v.with_holdout else None,
+            )
             for m in e.matches
         ),
         "Limits come from the similarities between different patients; 0 records behind a "
         "limit: too few patients, the strictest limit is used. Own halves reach: similarity that "
         "95 % of training records have with their own other half. Whole records compare the same "
-        "seconds, which halves do not share."
-        + _not_run(v), s,
-    )  # fmt: skip
+        "seconds, which halves do not share." + _not_run(v),
+        s,
+    )
     yield Table(
-        v.id("sensitivity"), "Planted copies found",
+        v.id("sensitivity"),
+        "Planted copies found",
         ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high"),
         tuple(
-            (t.label, name, len(row), int(row.sum()), float(row.mean()),
-             *clopper_pearson(int(row.sum()), len(row)))
+            (
+                t.label,
+                name,
+                len(row),
+                int(row.sum()),
+                float(row.mean()),
+                *clopper_pearson(int(row.sum()), len(row)),
+            )
             for name, found in v.detectors()
             for t, row in zip(TRANSFORMS, found, strict=True)
             if len(row)
@@ -108,12 +147,13 @@ def tables(v: View) -> Iterator[Table]:
         "representative beat. Two halves of one record: none is planted; "
         "found: at or above the similarity limit, as a second look at a training patient would be.",
         s,
-    )  # fmt: skip
+    )
     yield _copies_table(v)
     if e.exchange is not None:
         x = e.exchange
         yield Table(
-            v.id("exchange"), "Exchangeability statistics",
+            v.id("exchange"),
+            "Exchangeability statistics",
             ("detector", "statistic", "observed", "expected", "null_low", "null_high"),
             tuple(
                 (*label, float(o), float(m), *pair(f))
@@ -122,8 +162,9 @@ def tables(v: View) -> Iterator[Table]:
                 )
             ),
             "auc: training against holdout patients; topq: share of training patients among "
-            "the q most similar. Null: central 95 % under permuted patients.", s,
-        )  # fmt: skip
+            "the q most similar. Null: central 95 % under permuted patients.",
+            s,
+        )
     if len(e.duplicates.pairs):
         yield _duplicates_table(v)
 
@@ -199,12 +240,13 @@ def _duplicates_table(v: View) -> Table:
         return f"{side}: {record if v.show else e.real_names[row]}"
 
     return Table(
-        v.id("duplicates"), "Real records that are the same recording",
+        v.id("duplicates"),
+        "Real records that are the same recording",
         ("record", "same recording as"),
         tuple((name(i), name(j)) for i, j in e.duplicates.pairs[:ROWS]),
         "Under pseudonyms; clear ids with --show-traces." if not v.show else "",
         v.section,
-    )  # fmt: skip
+    )
 
 
 def figures(v: View) -> Iterator[Figure]:
@@ -216,7 +258,9 @@ def figures(v: View) -> Iterator[Figure]:
         sides.append(("synthetic to holdout", m.holdout))
     sides.append(("real to another patient", m.baseline))
     yield Figure(
-        v.id("neighbours"), "neighbours", "Similarity to the nearest record",
+        v.id("neighbours"),
+        "neighbours",
+        "Similarity to the nearest record",
         {
             "xlabel": f"correlation ({m.detector.label})",
             "edges": edges.tolist(),
@@ -224,30 +268,41 @@ def figures(v: View) -> Iterator[Figure]:
             "threshold": round(m.rule.limit, 3),
         },
         "Copies lie right of the limit."
-        + (" An honest set is as close to the holdout as to the training set."
-           if v.with_holdout else ""), v.section,
-    )  # fmt: skip
+        + (
+            " An honest set is as close to the holdout as to the training set."
+            if v.with_holdout
+            else ""
+        ),
+        v.section,
+    )
     if e.exchange is not None:
         x = e.exchange
         top = max(float(x.null_max.max()), x.observed_max)
         bins = np.linspace(min(float(x.null_max.min()), x.observed_max), top, 41)
         yield Figure(
-            v.id("null"), "null", "Exchangeability of training and holdout patients",
+            v.id("null"),
+            "null",
+            "Exchangeability of training and holdout patients",
             {
-                "xlabel": "largest standardised statistic", "values_edges": bins.tolist(),
+                "xlabel": "largest standardised statistic",
+                "values_edges": bins.tolist(),
                 "counts": np.histogram(x.null_max, bins)[0].tolist(),
-                "observed": x.observed_max, "p": x.p,
+                "observed": x.observed_max,
+                "p": x.p,
             },
             "Bars: patients permuted between the two sets. Line: the sets as given.",
             v.section,
-        )  # fmt: skip
+        )
     pairs = _pairs(v) if v.show else []
     if pairs:
         yield Figure(
-            v.id("pairs"), "pairs", "Most similar pairs",
+            v.id("pairs"),
+            "pairs",
+            "Most similar pairs",
             {"fs": FS_HZ, "leads": list(e.synth.ecgs.leads), "pairs": pairs},
-            "Restricted: shows real patients.", v.section,
-        )  # fmt: skip
+            "Restricted: shows real patients.",
+            v.section,
+        )
 
 
 def _pairs(v: View) -> list[dict[str, Any]]:
@@ -273,12 +328,17 @@ def _pairs(v: View) -> list[dict[str, Any]]:
         else:
             assert isinstance(kernel, Lagged)
             lag = int(kernel.lag(first, first)[0])
-        out.append({
-            "title": v.synth_name(i), "synth": _microvolts(e.synth.ecgs, i),
-            "real_title": title, "real": real,
-            # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
-            "lag_ms": -1000 * lag / FS_HZ, "similarity": float(kernel.exact(first, first)[0]),
-        })  # fmt: skip
+        out.append(
+            {
+                "title": v.synth_name(i),
+                "synth": _microvolts(e.synth.ecgs, i),
+                "real_title": title,
+                "real": real,
+                # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
+                "lag_ms": -1000 * lag / FS_HZ,
+                "similarity": float(kernel.exact(first, first)[0]),
+            }
+        )
     return out
 
 

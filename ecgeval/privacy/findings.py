@@ -34,86 +34,126 @@ LEAST_RECALL = 0.9
 """A search that finds fewer of the planted copies than this, of any kind, clears nothing."""
 
 WITH_BEATS = (  # attacks that need representative beats
-    "membership inference", "linkage to the same patient", "attribute inference",
-)  # fmt: skip
+    "membership inference",
+    "linkage to the same patient",
+    "attribute inference",
+)
 NOT_TESTED = (
     "time-reversed copies, and copies re-timed by more than 10 %",
     "shadow models, and inversion of the generator",
     "the generator's weights",
-)  # fmt: skip
+)
 
 
 def estimates(v: View) -> Iterator[Estimate]:
     """Yield every number of the audit, with its interval, sizes and null."""
     e, n = v.e, v.n_synth
     sizes: dict[str, Any] = {
-        "n_real": len(e.train), "n_synth": n, "patients_real": e.train.people(),
+        "n_real": len(e.train),
+        "n_synth": n,
+        "patients_real": e.train.people(),
         "seed": v.seed,
-    }  # fmt: skip
+    }
     count = int(v.named.sum())
     yield Estimate(
-        v.id("copies", "count"), count if n else None, count_interval(count, n), null=0,
-        unit="records", better="lower", label="synthetic records named as copies",
-        method="union of detectors, calibrated rule; Clopper-Pearson", **sizes,
-    )  # fmt: skip
+        v.id("copies", "count"),
+        count if n else None,
+        count_interval(count, n),
+        null=0,
+        unit="records",
+        better="lower",
+        label="synthetic records named as copies",
+        method="union of detectors, calibrated rule; Clopper-Pearson",
+        **sizes,
+    )
     yield Estimate(
-        v.id("copies", "upper"), v.bound(count, n), better="lower",
+        v.id("copies", "upper"),
+        v.bound(count, n),
+        better="lower",
         label="upper 95 % bound on the share of outputs that are copies of the kinds planted",
         method="Clopper-Pearson limit over the lower limit of the weakest planted recall",
         **sizes,
-    )  # fmt: skip
+    )
     yield Estimate(
-        v.id("copies", "patients"), v.exposed,
-        count_interval(v.exposed, e.train.people()), null=0, unit="patients",
-        better="lower", label="training patients of whom a copy was named",
-        method="partners of the copies; Clopper-Pearson", **sizes,
-    )  # fmt: skip
+        v.id("copies", "patients"),
+        v.exposed,
+        count_interval(v.exposed, e.train.people()),
+        null=0,
+        unit="patients",
+        better="lower",
+        label="training patients of whom a copy was named",
+        method="partners of the copies; Clopper-Pearson",
+        **sizes,
+    )
     yield Estimate(
-        v.id("copies", "patients_upper"), v.bound(v.exposed, e.train.people()),
-        better="lower", label="upper 95 % bound on the share of training patients copied",
-        method="as copies.upper, over patients", **sizes,
-    )  # fmt: skip
+        v.id("copies", "patients_upper"),
+        v.bound(v.exposed, e.train.people()),
+        better="lower",
+        label="upper 95 % bound on the share of training patients copied",
+        method="as copies.upper, over patients",
+        **sizes,
+    )
     if e.holdout is not None and v.with_holdout:
         yield Estimate(
-            v.id("copies", "control"), int(v.control.sum()),
-            count_interval(int(v.control.sum()), n), null=0, unit="records",
-            better="lower", label="synthetic records named as copies of holdout records",
+            v.id("copies", "control"),
+            int(v.control.sum()),
+            count_interval(int(v.control.sum()), n),
+            null=0,
+            unit="records",
+            better="lower",
+            label="synthetic records named as copies of holdout records",
             method="the same rule, train and holdout exchanged",
             **(sizes | {"n_real": len(e.holdout), "patients_real": e.holdout.people()}),
-        )  # fmt: skip
+        )
     for name, found in v.detectors():
         for transform, row in zip(TRANSFORMS, found, strict=True):
             hits, planted = int(row.sum()), len(row)
             yield Estimate(
                 v.id("recall", name.lower(), transform.id),
                 hits / planted if planted else None,
-                clopper_pearson(hits, planted) if planted else None, n_real=planted,
-                n_synth=planted, better="higher", seed=v.seed,
+                clopper_pearson(hits, planted) if planted else None,
+                n_real=planted,
+                n_synth=planted,
+                better="higher",
+                seed=v.seed,
                 label=f"planted copies found, {transform.label}, {name}",
                 method="planted training records, right partner named; Clopper-Pearson",
-            )  # fmt: skip
+            )
     for name, r in v.reach.items():
         yield Estimate(
-            v.id(name.lower(), "own_halves"), r.low, (r.ci_low, r.ci_high), n_real=r.records,
-            seed=v.seed, label=f"similarity that 95 % of records reach with their own half, {name}",
+            v.id(name.lower(), "own_halves"),
+            r.low,
+            (r.ci_low, r.ci_high),
+            n_real=r.records,
+            seed=v.seed,
+            label=f"similarity that 95 % of records reach with their own half, {name}",
             method="5 % quantile over training records, first against last half; order statistics",
-        )  # fmt: skip
+        )
     yield Estimate(
-        v.id("duplicates", "records"), len(np.unique(e.duplicates.pairs)), null=0,
-        unit="records", better="lower", n_real=len(e.real_ids),
+        v.id("duplicates", "records"),
+        len(np.unique(e.duplicates.pairs)),
+        null=0,
+        unit="records",
+        better="lower",
+        n_real=len(e.real_ids),
         label="real records that occur more than once",
         method=f"detector {e.duplicates.detector} among all real records",
-    )  # fmt: skip
+    )
     if e.alike is not None and e.holdout is not None:
         yield Estimate(
-            v.id("comparable", "energy"), e.alike.energy, p=e.alike.p, floor=e.alike.floor,
-            null=e.alike.expected, better="near_null", seed=v.seed,
+            v.id("comparable", "energy"),
+            e.alike.energy,
+            p=e.alike.p,
+            floor=e.alike.floor,
+            null=e.alike.expected,
+            better="near_null",
+            seed=v.seed,
             n_real=len(e.train) + len(e.holdout),
             patients_real=e.train.people() + e.holdout.people(),
             label="training against holdout patients, without the synthetic set",
             method=f"energy distance of patients' mean features ({_features(v)}); p, floor and "
             f"null: {PERMUTATIONS:,} permutations of patients",
-        )  # fmt: skip
+        )
     if e.exchange is not None and e.holdout is not None:
         yield from _exchange_estimates(v)
 
@@ -130,33 +170,51 @@ def _exchange_estimates(v: View) -> Iterator[Estimate]:
     assert holdout is not None
     t, h = train.people(), holdout.people()
     sizes: dict[str, Any] = {
-        "n_real": len(train) + len(holdout), "n_synth": v.n_synth,
-        "patients_real": t + h, "seed": v.seed,
-    }  # fmt: skip
+        "n_real": len(train) + len(holdout),
+        "n_synth": v.n_synth,
+        "patients_real": t + h,
+        "seed": v.seed,
+    }
     at = {label: k for k, label in enumerate(x.statistics)}
     k = at["D2", "auc"]
     yield Estimate(
-        v.id("exchange", "auc"), float(x.observed[k]),
-        auc_interval(float(x.observed[k]), t, h), p=x.p, floor=pair(x.floor[k]), null=0.5,
-        better="near_null", label="training against holdout patients: AUC of D2 similarity",
+        v.id("exchange", "auc"),
+        float(x.observed[k]),
+        auc_interval(float(x.observed[k]), t, h),
+        p=x.p,
+        floor=pair(x.floor[k]),
+        null=0.5,
+        better="near_null",
+        label="training against holdout patients: AUC of D2 similarity",
         method="Mann-Whitney AUC, pseudo-score interval; p: permutation of patients, largest "
-        "standardised statistic over detectors, AUC and top counts", **sizes,
-    )  # fmt: skip
+        "standardised statistic over detectors, AUC and top counts",
+        **sizes,
+    )
     if ("D2", "top20") in at:
         k = at["D2", "top20"]
         share = float(x.observed[k])
         yield Estimate(
-            v.id("exchange", "topq20"), share, clopper_pearson(round(20 * share), 20),
-            p=x.p, floor=pair(x.floor[k]), null=float(x.expected[k]), better="near_null",
+            v.id("exchange", "topq20"),
+            share,
+            clopper_pearson(round(20 * share), 20),
+            p=x.p,
+            floor=pair(x.floor[k]),
+            null=float(x.expected[k]),
+            better="near_null",
             label="share of training patients among the 20 most similar (D2)",
-            method="top count; p as exchange.auc", **sizes,
-        )  # fmt: skip
+            method="top count; p as exchange.auc",
+            **sizes,
+        )
     yield Estimate(
-        v.id("exchange", "flagged"), v.e.flagged, null=0, unit="patients",
-        better="lower", label="training patients flagged at a false discovery rate of 5 %",
+        v.id("exchange", "flagged"),
+        v.e.flagged,
+        null=0,
+        unit="patients",
+        better="lower",
+        label="training patients flagged at a false discovery rate of 5 %",
         method="conformal p-values of the best rank over detectors, Benjamini-Hochberg",
         **sizes,
-    )  # fmt: skip
+    )
 
 
 def findings(v: View) -> Iterator[Finding]:
@@ -165,34 +223,42 @@ def findings(v: View) -> Iterator[Finding]:
     failed = [f for f in conclusions if f.verdict == Verdict.FAIL]
     yield from failed
     yield Finding(
-        "PRIV-SCOPE", Verdict.INCONCLUSIVE,
+        "PRIV-SCOPE",
+        Verdict.INCONCLUSIVE,
         ("" if failed else "no copying was found, but ")
         + "copy search and exchangeability can fail a release; they never clear one",
         "Data sets that pass distance checks have been found highly vulnerable to membership "
         "inference (Yao et al., The DCR Delusion, arXiv 2505.01524). This audit is evidence "
         "for whoever decides on the release, not the decision.",
-        rule="always INCONCLUSIVE", section=v.section,
-    )  # fmt: skip
+        rule="always INCONCLUSIVE",
+        section=v.section,
+    )
     yield from (f for f in conclusions if f not in failed)
     yield _duplicates(v)
     yield Finding(
-        "PRIV-RESIDUAL", Verdict.NOT_ASSESSABLE,
+        "PRIV-RESIDUAL",
+        Verdict.NOT_ASSESSABLE,
         "what risk remains is for the controller of the data to judge",
         "This audit bounds leakage from below: it can show a leak and exclude none. Attacks get "
         "better, and a record that is rare is easier to find than these averages say. Audit again "
         "for another checkpoint, for more records, or before weights are released. Only training "
         "with differential privacy gives a bound from above.",
-        rule="written whatever the data", section=v.section, gate=False,
-    )  # fmt: skip
+        rule="written whatever the data",
+        section=v.section,
+        gate=False,
+    )
     omitted = NOT_TESTED if "beat" in v.e.synth.signals else (*WITH_BEATS, *NOT_TESTED)
     if v.critic_asked:
         omitted = (*omitted[:-1], f"{omitted[-1]} beyond its critic's scores")
     yield Finding(
-        "PRIV-NOT-TESTED", Verdict.NOT_ASSESSABLE,
+        "PRIV-NOT-TESTED",
+        Verdict.NOT_ASSESSABLE,
         f"{plural(len(omitted), 'attack')} were not tried",
         "Not run: " + "; ".join(omitted) + ".",
-        rule="listed whatever the data", section=v.section, gate=False,
-    )  # fmt: skip
+        rule="listed whatever the data",
+        section=v.section,
+        gate=False,
+    )
 
 
 def _copies(v: View) -> Finding:
@@ -273,17 +339,23 @@ def _copies(v: View) -> Finding:
         )
     if not v.with_holdout:
         why = (
-            "There was no usable holdout" if e.holdout is None
+            "There was no usable holdout"
+            if e.holdout is None
             else "The holdout is not drawn like the training set, so being far from it shows "
             "nothing"
-        )  # fmt: skip
+        )
         text += (
             f" {why}: other training patients stood in for it, which is a lower grade of evidence."
         )
     return Finding(
-        "PRIV-COPIES", verdict, title, text,
-        (v.id("copies", "count"), v.id("copies", "upper")), rule, v.section,
-    )  # fmt: skip
+        "PRIV-COPIES",
+        verdict,
+        title,
+        text,
+        (v.id("copies", "count"), v.id("copies", "upper")),
+        rule,
+        v.section,
+    )
 
 
 def _exchange(v: View) -> Finding:
@@ -297,29 +369,36 @@ def _exchange(v: View) -> Finding:
     if not v.comparable:
         assert e.alike is not None
         return Finding(
-            "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
+            "PRIV-EXCHANGE",
+            Verdict.NOT_ASSESSABLE,
             f"the holdout is not drawn like the training set ({p_text(e.alike.p, PERMUTATIONS)}, "
             "without looking at the synthetic set)",
             "Training and holdout patients differ by themselves, so a synthetic set that is closer "
             "to one of them says nothing about memory. Give a holdout of the same source, allotted "
             "at random before training: split by patient, not by date, site, age or diagnosis.",
-            (v.id("comparable", "energy"),), rule=rule, section=v.section,
-        )  # fmt: skip
+            (v.id("comparable", "energy"),),
+            rule=rule,
+            section=v.section,
+        )
     if e.exchange is None or e.holdout is None:
         why = (
-            "without a holdout" if not v.given_holdout
+            "without a holdout"
+            if not v.given_holdout
             else "with this holdout: nothing is left of it without the patients and recordings "
-            "that are in the training set too" if e.holdout is None
+            "that are in the training set too"
+            if e.holdout is None
             else f"with fewer than {LEAST_PATIENTS} usable patients on either side"
-        )  # fmt: skip
+        )
         return Finding(
-            "PRIV-EXCHANGE", Verdict.NOT_ASSESSABLE,
+            "PRIV-EXCHANGE",
+            Verdict.NOT_ASSESSABLE,
             f"leakage short of copying cannot be assessed {why}",
             "Next time set 20 to 50 % of the patients aside at random before training, and "
             "give them as --holdout. Whether the synthetic set is closer to its training "
             "patients than to others can only be told by comparison with others.",
-            rule=rule, section=v.section,
-        )  # fmt: skip
+            rule=rule,
+            section=v.section,
+        )
     x = e.exchange
     t, h = e.train.people(), e.holdout.people()
     run, chance = 0, 1.0
@@ -378,9 +457,12 @@ def _duplicates(v: View) -> Finding:
             "the patient or a recording is in the training set too."
         )
     return Finding(
-        "PRIV-DUPLICATES", Verdict.FAIL if parts else Verdict.PASS,
+        "PRIV-DUPLICATES",
+        Verdict.FAIL if parts else Verdict.PASS,
         "; ".join(parts) or "no recording and no patient occurs twice in the real sets",
-        text, (v.id("duplicates", "records"),),
-        "FAIL: any recording twice, or any patient in train and holdout", v.section,
+        text,
+        (v.id("duplicates", "records"),),
+        "FAIL: any recording twice, or any patient in train and holdout",
+        v.section,
         gate=False,
-    )  # fmt: skip
+    )

@@ -62,9 +62,13 @@ def find_duplicates(
     detector = DETECTORS[1] if len(rows) ** 2 <= SHIFTED_PAIRS else DETECTORS[0]
     x, own = signals.x[rows], np.arange(len(rows))
     found, _ = search(
-        detector.kernel(x, x, device), k=3, groups=(own, own), jobs=jobs,
-        stage="duplicates", progress=progress,
-    )  # fmt: skip
+        detector.kernel(x, x, device),
+        k=3,
+        groups=(own, own),
+        jobs=jobs,
+        stage="duplicates",
+        progress=progress,
+    )
     i, k = np.nonzero(detector.correlation(found) >= DUPLICATE)
     pairs = np.sort(np.column_stack([rows[i], rows[found.partner[i, k]]]), axis=1)
     pairs = np.unique(pairs, axis=0).reshape(-1, 2)

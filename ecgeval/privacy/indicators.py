@@ -113,10 +113,16 @@ def neighbours(
     centres, real_cell = kmeans2(x.astype(np.float64), cells, minit="++", seed=rng)
     to_centre = squares(s.astype(np.float64), centres)
     return Neighbours(
-        distance(by_synth.similarity), by_synth.partner, distance(within.similarity),
-        within.partner, distance(by_real.similarity[:, 0]), distance(among.similarity[:, 0]),
-        person, to_centre.argmin(axis=1), real_cell,
-    )  # fmt: skip
+        distance(by_synth.similarity),
+        by_synth.partner,
+        distance(within.similarity),
+        within.partner,
+        distance(by_real.similarity[:, 0]),
+        distance(among.similarity[:, 0]),
+        person,
+        to_centre.argmin(axis=1),
+        real_cell,
+    )
 
 
 class Sided:
@@ -288,13 +294,14 @@ class Indicator(NamedTuple):
 INDICATORS = (
     Indicator("dcr", "5 % quantile of distance to training over that to holdout records", dcr, -1),
     Indicator("nndr", "5 % quantile of nearest over second nearest training patient", nndr, -1),
-    Indicator("share", "synthetic records whose nearest real record is a training record", share,
-              +1),
+    Indicator(
+        "share", "synthetic records whose nearest real record is a training record", share, +1
+    ),
     Indicator("privacy_loss", "adversarial accuracy, holdout minus training", privacy_loss, +1),
     Indicator("copying", "data-copying C_T over cells", copying, -1),
     Indicator("copying_cell", "data-copying Z of the worst cell", copying_cell, -1),
     Indicator("authenticity", "authenticity", authenticity, -1),
-)  # fmt: skip
+)
 
 
 class Share(NamedTuple):
@@ -429,14 +436,24 @@ def indicators(
     )
     people = [0 if p is None else len(np.unique(p)) for p in (person_train, person_holdout)]
     if holdout is None or person_holdout is None or min(people) < LEAST_PATIENTS or len(synth) < 2:
-        return Results(findings=(Finding(
-            "PRIV-INDICATORS", Verdict.NOT_ASSESSABLE,
-            f"the classical indicators need {LEAST_PATIENTS} training and holdout patients drawn "
-            f"alike, and two synthetic records; {there_are(people[0], people[1], len(synth))}",
-            "A distance to the training set has no meaning by itself; it is compared with the "
-            "distance to patients the generator never saw.",
-            rule=rule, section=section, gate=False,
-        ),))  # fmt: skip
+        return Results(
+            findings=(
+                Finding(
+                    "PRIV-INDICATORS",
+                    Verdict.NOT_ASSESSABLE,
+                    f"the classical indicators need {LEAST_PATIENTS} training and holdout "
+                    f"patients drawn "
+                    f"alike, and two synthetic records; "
+                    f"{there_are(people[0], people[1], len(synth))}",
+                    "A distance to the training set has no meaning by itself; it is compared with "
+                    "the "
+                    "distance to patients the generator never saw.",
+                    rule=rule,
+                    section=section,
+                    gate=False,
+                ),
+            )
+        )
     real, synth = _reduced(np.concatenate([train, holdout]), np.asarray(synth))
     code = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
     is_train = np.zeros(int(code.max()) + 1, bool)
@@ -444,9 +461,9 @@ def indicators(
     rng = child_rng(seed, section, "indicators")
     whole = _of(real, synth, code, is_train, rng, jobs, progress)
     rest = [c for c in INDICATORS if c.id != "privacy_loss"]
-    found = dict(zip(
-        (c.id for c in rest), permuted(whole, is_train, rest, rng, permutations), strict=True
-    ))  # fmt: skip
+    found = dict(
+        zip((c.id for c in rest), permuted(whole, is_train, rest, rng, permutations), strict=True)
+    )
     rows, drawn = _balanced(code, is_train, len(synth), rng)
     equal = _of(
         real[rows], synth[drawn], np.arange(len(rows)), is_train[code[rows]], rng, jobs, progress
@@ -459,36 +476,53 @@ def indicators(
         **dict(zip(("aa_real", "aa_synth"), adversarial_accuracy(Sided(equal, side)), strict=True)),
     }
     sizes: dict[str, Any] = {
-        "n_real": len(real), "n_synth": len(synth), "patients_real": sum(people), "seed": seed,
-    }  # fmt: skip
-    smaller = sizes | {
-        "n_real": len(rows), "n_synth": len(drawn), "patients_real": len(rows)
-    }  # fmt: skip
+        "n_real": len(real),
+        "n_synth": len(synth),
+        "patients_real": sum(people),
+        "seed": seed,
+    }
+    smaller = sizes | {"n_real": len(rows), "n_synth": len(drawn), "patients_real": len(rows)}
     estimates = [
         Estimate(
-            f"{section}.indicators.{c.id}", _known(o.value), p=o.p, floor=_limits(o),
-            null=_known(o.expected), better="near_null", label=c.label,
+            f"{section}.indicators.{c.id}",
+            _known(o.value),
+            p=o.p,
+            floor=_limits(o),
+            null=_known(o.expected),
+            better="near_null",
+            label=c.label,
             method="null, floor and one-sided p: permutation of patients",
             **(smaller if c.id == "privacy_loss" else sizes),
         )
         for c in INDICATORS
         for o in [found[c.id]]
-    ]  # fmt: skip
+    ]
     estimates += [
         Estimate(
-            f"{section}.indicators.{name}", value, null=null, better="near_null", label=label,
-            method=method, **(sizes if name.startswith("auth") else smaller),
+            f"{section}.indicators.{name}",
+            value,
+            null=null,
+            better="near_null",
+            label=label,
+            method=method,
+            **(sizes if name.startswith("auth") else smaller),
         )
         for (name, value), null, label, method in zip(
-            extra.items(), (None, 0.5, 0.5),
-            ("authenticity of the holdout in place of the synthetic set",
-             "adversarial accuracy, training records",
-             "adversarial accuracy, synthetic records"),
-            ("the same rule", "equal numbers, one record a patient",
-             "equal numbers, one record a patient"),
+            extra.items(),
+            (None, 0.5, 0.5),
+            (
+                "authenticity of the holdout in place of the synthetic set",
+                "adversarial accuracy, training records",
+                "adversarial accuracy, synthetic records",
+            ),
+            (
+                "the same rule",
+                "equal numbers, one record a patient",
+                "equal numbers, one record a patient",
+            ),
             strict=True,
         )
-    ]  # fmt: skip
+    ]
     return Results(
         estimates=tuple(estimates),
         findings=(_finding(found, permutations, section, rule),),
@@ -509,9 +543,14 @@ def _reduced(real: np.ndarray, synth: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _of(
-    real: np.ndarray, synth: np.ndarray, code: np.ndarray, is_train: np.ndarray,
-    rng: np.random.Generator, jobs: int, progress: Progress,
-) -> Neighbours:  # fmt: skip
+    real: np.ndarray,
+    synth: np.ndarray,
+    code: np.ndarray,
+    is_train: np.ndarray,
+    rng: np.random.Generator,
+    jobs: int,
+    progress: Progress,
+) -> Neighbours:
     """Return `neighbours` with as many as show both sides, whatever the permutation."""
     least = min(is_train.mean(), 1 - is_train.mean())
     k = int(np.ceil(np.log(_UNSEEN) / np.log1p(-least)))
@@ -546,26 +585,40 @@ def _finding(found: dict[str, Outcome], permutations: int, section: str, rule: s
     failed = o.p * len(known) < ALPHA
     numbers = f"{p_text(o.p, permutations)} of {len(known)} indicators"
     return Finding(
-        "PRIV-INDICATORS", Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
-        f"{least.label}: {o.value:.3g}, {o.expected:.3g} expected ({numbers})" if failed
+        "PRIV-INDICATORS",
+        Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
+        f"{least.label}: {o.value:.3g}, {o.expected:.3g} expected ({numbers})"
+        if failed
         else f"no classical indicator leaves its noise by more than chance ({numbers}: with so "
         f"many, one below {ALPHA / len(known):.2g} would)",
         "Indicators within their noise show nothing: data sets that passed such checks were found "
         "highly vulnerable to membership inference (Yao et al., arXiv 2505.01524). Out of it, on "
         "the side of the training set, they are evidence of memorisation.",
-        tuple(f"{section}.indicators.{c.id}" for c in INDICATORS), rule, section, gate=False,
-    )  # fmt: skip
+        tuple(f"{section}.indicators.{c.id}" for c in INDICATORS),
+        rule,
+        section,
+        gate=False,
+    )
 
 
 def _table(found: dict[str, Outcome], section: str) -> Table:
     return Table(
-        f"{section}.indicators", "Classical distance indicators",
+        f"{section}.indicators",
+        "Classical distance indicators",
         ("indicator", "value", "expected", "null_low", "null_high", "p", "leakage if"),
         tuple(
-            (c.label, _known(o.value), _known(o.expected), *(_limits(o) or (None, None)), o.p,
-             "high" if c.sign > 0 else "low")
-            for c in INDICATORS for o in [found[c.id]]
+            (
+                c.label,
+                _known(o.value),
+                _known(o.expected),
+                *(_limits(o) or (None, None)),
+                o.p,
+                "high" if c.sign > 0 else "low",
+            )
+            for c in INDICATORS
+            for o in [found[c.id]]
         ),
         "Expected, null (central 95 %) and one-sided p: patients permuted between training set "
-        "and holdout. None of these decides.", section,
-    )  # fmt: skip
+        "and holdout. None of these decides.",
+        section,
+    )

@@ -40,8 +40,15 @@ from ecgeval.privacy.view import p_text, pair, plural, there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict, worst
 
 __all__ = [
-    "Matcher", "Probes", "Risk", "fit_matcher", "half_beats", "linkage", "risk", "wilson_rate",
-]  # fmt: skip
+    "Matcher",
+    "Probes",
+    "Risk",
+    "fit_matcher",
+    "half_beats",
+    "linkage",
+    "risk",
+    "wilson_rate",
+]
 
 P_FAIL = 0.01
 LEAST_PATIENTS = 25
@@ -229,7 +236,7 @@ def bootstrap_risk(
     """Return a percentile interval of the risk over resampled patients (bool a patient)."""
     a, c = (
         x[rng.integers(0, len(x), (_BOOTSTRAP, len(x)))].mean(axis=1) for x in (attack, control)
-    )  # fmt: skip
+    )
     values = (a - c) / np.maximum(1 - c, 1 / len(control))
     low, high = np.quantile(values, (0.5 - level / 2, 0.5 + level / 2))
     return float(low), float(high)
@@ -250,10 +257,14 @@ def linked(limb: np.ndarray, chest: np.ndarray, synth: tuple[np.ndarray, np.ndar
     near = []
     for x, s in zip((limb, chest), synth, strict=True):
         k = min(NEIGHBOURS, len(s))
-        near.append(np.concatenate([
-            np.argpartition(squares(x[i : i + 256], s), k - 1, axis=1)[:, :k]
-            for i in range(0, len(x), 256)
-        ]))  # fmt: skip
+        near.append(
+            np.concatenate(
+                [
+                    np.argpartition(squares(x[i : i + 256], s), k - 1, axis=1)[:, :k]
+                    for i in range(0, len(x), 256)
+                ]
+            )
+        )
     return (near[0][:, :, None] == near[1][:, None, :]).any(axis=(1, 2))
 
 
@@ -303,9 +314,11 @@ class Criterion:
 
 
 def _criteria(
-    sides: Mapping[str, np.ndarray], leads: Sequence[str], labels: Mapping[str, Mapping[str, Any]],
+    sides: Mapping[str, np.ndarray],
+    leads: Sequence[str],
+    labels: Mapping[str, Mapping[str, Any]],
     rng: np.random.Generator,
-) -> list[Criterion]:  # fmt: skip
+) -> list[Criterion]:
     """Run the attacks on one record a patient, equal numbers on either side."""
     train, holdout, synth = (sides[name] for name in ("train", "holdout", "synth"))
     flat = {name: x.reshape(len(x), -1) for name, x in sides.items()}
@@ -315,10 +328,18 @@ def _criteria(
     limb = [k for k, lead in enumerate(leads) if lead in _LIMB]
     chest = [k for k, lead in enumerate(leads) if lead not in _LIMB]
     if limb and chest:
-        out.append(_linkability(
-            train, holdout, synth, rows, copies.reshape(len(rows), *train.shape[1:]), limb, chest,
-            rng,
-        ))  # fmt: skip
+        out.append(
+            _linkability(
+                train,
+                holdout,
+                synth,
+                rows,
+                copies.reshape(len(rows), *train.shape[1:]),
+                limb,
+                chest,
+                rng,
+            )
+        )
     else:
         out.append(_not_run("linkability", "linkability", "limb and chest leads are needed"))
     out += [_inference(flat, rows, copies, name, known) for name, known in labels.items()]
@@ -345,21 +366,29 @@ def _singling(
     guess = rng.standard_normal(s.shape)
     planted = singled_out(t, np.concatenate([s, c]), radius)[rows]
     return Criterion(
-        "singling_out", "singling out", singled_out(t, s, radius), singled_out(t, guess, radius),
-        singled_out(h, s, radius), planted,
-    )  # fmt: skip
+        "singling_out",
+        "singling out",
+        singled_out(t, s, radius),
+        singled_out(t, guess, radius),
+        singled_out(h, s, radius),
+        planted,
+    )
 
 
 def _linkability(
-    train: np.ndarray, holdout: np.ndarray, synth: np.ndarray, rows: np.ndarray,
-    copies: np.ndarray, limb: list[int], chest: list[int], rng: np.random.Generator,
-) -> Criterion:  # fmt: skip
+    train: np.ndarray,
+    holdout: np.ndarray,
+    synth: np.ndarray,
+    rows: np.ndarray,
+    copies: np.ndarray,
+    limb: list[int],
+    chest: list[int],
+    rng: np.random.Generator,
+) -> Criterion:
     axes = [principal_axes(synth[:, at].reshape(len(synth), -1)) for at in (limb, chest)]
 
     def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        a, b = (
-            f(x[:, at].reshape(len(x), -1)) for f, at in zip(axes, (limb, chest), strict=True)
-        )  # fmt: skip
+        a, b = (f(x[:, at].reshape(len(x), -1)) for f, at in zip(axes, (limb, chest), strict=True))
         return a, b
 
     t, h, s = parts(train), parts(holdout), parts(synth)
@@ -368,15 +397,22 @@ def _linkability(
     mixed = np.empty(len(train), int)
     mixed[np.roll(other, -1)] = other
     return Criterion(
-        "linkability", "linkability of limb and chest leads", linked(*t, s),
-        linked(t[0], t[1][mixed], s), linked(*h, s), linked(*t, with_copies)[rows],
-    )  # fmt: skip
+        "linkability",
+        "linkability of limb and chest leads",
+        linked(*t, s),
+        linked(t[0], t[1][mixed], s),
+        linked(*h, s),
+        linked(*t, with_copies)[rows],
+    )
 
 
 def _inference(
-    flat: Mapping[str, np.ndarray], rows: np.ndarray, copies: np.ndarray, name: str,
+    flat: Mapping[str, np.ndarray],
+    rows: np.ndarray,
+    copies: np.ndarray,
+    name: str,
     known: Mapping[str, Any],
-) -> Criterion:  # fmt: skip
+) -> Criterion:
     """Guess an attribute from the nearest synthetic record; empty labels are unknown."""
     label = {side: np.asarray(known[side]).astype(str) for side in ("train", "holdout", "synth")}
     have = {side: v != "" for side, v in label.items()}
@@ -394,14 +430,19 @@ def _inference(
     values, counts = np.unique(tags, return_counts=True)
     planted = rows[have["train"][rows]]
     found = right(
-        flat["train"][planted], label["train"][planted],
+        flat["train"][planted],
+        label["train"][planted],
         np.concatenate([s, axes(copies[have["train"][rows]])]),
         np.concatenate([tags, label["train"][planted]]),
-    )  # fmt: skip
+    )
     return Criterion(
-        f"inference_{name}", title, right(*side["train"], s, tags),
-        side["train"][1] == values[counts.argmax()], right(*side["holdout"], s, tags), found,
-    )  # fmt: skip
+        f"inference_{name}",
+        title,
+        right(*side["train"], s, tags),
+        side["train"][1] == values[counts.argmax()],
+        right(*side["holdout"], s, tags),
+        found,
+    )
 
 
 # ---- results -------------------------------------------------------------------------------
@@ -418,10 +459,7 @@ class _Link(NamedTuple):
     known: tuple[int, int]  # patients found at 1 % of pairs taken for the same
 
 
-_KIND = {
-    "record": "another ECG of the patient, not trained on",
-    "half": "second half of a record",
-}
+_KIND = {"record": "another ECG of the patient, not trained on", "half": "second half of a record"}
 
 
 def linkage(
@@ -474,13 +512,19 @@ def linkage(
             "Whether a synthetic set leads to its training patients can only be told by comparison "
             "with others. Next time set 20 to 50 % of the patients aside at random before training."
         )
-        return Results(findings=tuple(
-            Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
-            for code, what, rule in (
-                ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
-                ("PRIV-WP29", "the audit of singling out, linkability and inference", _WP29_RULE),
+        return Results(
+            findings=tuple(
+                Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
+                for code, what, rule in (
+                    ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
+                    (
+                        "PRIV-WP29",
+                        "the audit of singling out, linkability and inference",
+                        _WP29_RULE,
+                    ),
+                )
             )
-        ))  # fmt: skip
+        )
     rng = child_rng(seed, section, "link")
     with one_thread():
         found = [
@@ -498,10 +542,13 @@ def linkage(
         rows = [np.sort(r[:n]) for r in one]
         sides = {"train": train[rows[0]], "holdout": holdout[rows[1]], "synth": synth}
         chosen = {
-            name: {"train": np.asarray(known["train"])[rows[0]],
-                   "holdout": np.asarray(known["holdout"])[rows[1]], "synth": known["synth"]}
+            name: {
+                "train": np.asarray(known["train"])[rows[0]],
+                "holdout": np.asarray(known["holdout"])[rows[1]],
+                "synth": known["synth"],
+            }
             for name, known in (labels or {}).items()
-        }  # fmt: skip
+        }
         criteria = _criteria(sides, leads, chosen, rng)
     uppers = {c.id: c.upper(rng) for c in criteria if not c.why}
     sizes: dict[str, Any] = {"n_synth": len(synth), "seed": seed}
@@ -538,9 +585,12 @@ def _enough(q: Probes, person_train: np.ndarray) -> bool:
 
 
 def _identity(
-    q: Probes, seen: Mapping[str, np.ndarray], person_train: np.ndarray,
-    rng: np.random.Generator, permutations: int,
-) -> _Link:  # fmt: skip
+    q: Probes,
+    seen: Mapping[str, np.ndarray],
+    person_train: np.ndarray,
+    rng: np.random.Generator,
+    permutations: int,
+) -> _Link:
     people, code = np.unique(q.person, return_inverse=True)
     is_train = np.isin(people, person_train)
     rounds = Rounds.draw(is_train, rng)
@@ -553,16 +603,25 @@ def _identity(
     own, other = seen["own"][first], seen["other"][first]
     limit = np.quantile(other, 0.99)
     return _Link(
-        q.kind, p, is_train, exchange, (int((own > other).sum()), len(first)),
+        q.kind,
+        p,
+        is_train,
+        exchange,
+        (int((own > other).sum()), len(first)),
         (int((own > limit).sum()), len(first)),
-    )  # fmt: skip
+    )
 
 
 def _share(
-    train: np.ndarray, holdout: np.ndarray, synth: np.ndarray, person_train: np.ndarray,
-    person_holdout: np.ndarray, probes: Sequence[Probes], rng: np.random.Generator,
+    train: np.ndarray,
+    holdout: np.ndarray,
+    synth: np.ndarray,
+    person_train: np.ndarray,
+    person_holdout: np.ndarray,
+    probes: Sequence[Probes],
+    rng: np.random.Generator,
     permutations: int,
-) -> Share | None:  # fmt: skip
+) -> Share | None:
     """Return whose nearest identity synthetic records have; None without a fitted matcher."""
     if not probes:
         return None
@@ -574,9 +633,9 @@ def _share(
     person = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
     is_train = np.zeros(int(person.max()) + 1, bool)
     is_train[person[: len(train)]] = True
-    identity = np.concatenate([
-        person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)
-    ])  # fmt: skip
+    identity = np.concatenate(
+        [person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)]
+    )
     return share_test(identity, is_train, rng, permutations)
 
 
@@ -598,38 +657,66 @@ def _link_estimates(
         at = f"{section}.link.{link.kind}"
         n: dict[str, Any] = {**sizes, "n_real": len(link.p), "patients_real": len(link.p)}
         auc = float(link.exchange.observed[0])
-        out.append(Estimate(
-            f"{at}.auc", auc, auc_interval(auc, t, h), p=link.exchange.p, null=0.5,
-            floor=pair(link.exchange.floor[0]), better="near_null",
-            label=f"training against holdout patients: AUC of identity scores, {_KIND[link.kind]}",
-            method="identity matcher, nearest synthetic record; permutation of patients", **n,
-        ))  # fmt: skip
+        out.append(
+            Estimate(
+                f"{at}.auc",
+                auc,
+                auc_interval(auc, t, h),
+                p=link.exchange.p,
+                null=0.5,
+                floor=pair(link.exchange.floor[0]),
+                better="near_null",
+                label=f"training against holdout patients: AUC of identity scores, "
+                f"{_KIND[link.kind]}",
+                method="identity matcher, nearest synthetic record; permutation of patients",
+                **n,
+            )
+        )
         for level in levels(h):
             c = hits_at(level, link.p, link.is_train)
-            out.append(Estimate(
-                f"{at}.tpr_at_{percent(level)}", c.hits / t, c.interval, null=level,
-                better="near_null",
-                label=f"training patients found at {level:.1%} false alarms, {_KIND[link.kind]}",
-                method="threshold from other holdout patients; Clopper-Pearson", **n,
-            ))  # fmt: skip
+            out.append(
+                Estimate(
+                    f"{at}.tpr_at_{percent(level)}",
+                    c.hits / t,
+                    c.interval,
+                    null=level,
+                    better="near_null",
+                    label=f"training patients found at {level:.1%} false alarms, "
+                    f"{_KIND[link.kind]}",
+                    method="threshold from other holdout patients; Clopper-Pearson",
+                    **n,
+                )
+            )
         for name, (count, of), what in (
             ("rank1", link.rank1, "recognised first among all patients"),
             ("known_at_1pct", link.known, "recognised above 99 % of best strangers"),
         ):
-            out.append(Estimate(
-                f"{at}.{name}", count / of, clopper_pearson(count, of), better="higher",
-                label=f"positive control: patients {what}, {_KIND[link.kind]}",
-                method="a real record in place of the synthetic ones; matcher fitted on other "
-                "patients", **n,
-            ))  # fmt: skip
+            out.append(
+                Estimate(
+                    f"{at}.{name}",
+                    count / of,
+                    clopper_pearson(count, of),
+                    better="higher",
+                    label=f"positive control: patients {what}, {_KIND[link.kind]}",
+                    method="a real record in place of the synthetic ones; matcher fitted on other "
+                    "patients",
+                    **n,
+                )
+            )
     if share is not None:
-        out.append(Estimate(
-            f"{section}.link.identity_share", share.value, p=share.p, null=share.expected,
-            floor=(share.expected - 1.96 * share.sd, share.expected + 1.96 * share.sd),
-            better="near_null",
-            label="synthetic records whose nearest identity is a training patient",
-            method="identity matcher; variance and p over permuted patients", **sizes,
-        ))  # fmt: skip
+        out.append(
+            Estimate(
+                f"{section}.link.identity_share",
+                share.value,
+                p=share.p,
+                null=share.expected,
+                floor=(share.expected - 1.96 * share.sd, share.expected + 1.96 * share.sd),
+                better="near_null",
+                label="synthetic records whose nearest identity is a training patient",
+                method="identity matcher; variance and p over permuted patients",
+                **sizes,
+            )
+        )
     return out
 
 
@@ -638,12 +725,14 @@ def _link_finding(
 ) -> Finding:
     if not found or share is None:
         return Finding(
-            "PRIV-LINK", Verdict.NOT_ASSESSABLE,
+            "PRIV-LINK",
+            Verdict.NOT_ASSESSABLE,
             "linkage to another ECG of a patient cannot be assessed without a second look at "
             f"{2 * FOLDS} training and {2 * FOLDS} holdout patients",
             "Give records of training patients that were not trained on, or halves of records.",
-            rule=_link_rule(1), section=section,
-        )  # fmt: skip
+            rule=_link_rule(1),
+            section=section,
+        )
     tests = len(found) + 1
     ps = {_KIND[link.kind]: link.exchange.p for link in found} | {"nearest identities": share.p}
     least = min(ps, key=lambda k: ps[k])
@@ -668,29 +757,54 @@ def _link_finding(
     if weak and not failed:
         text += " The matcher is too weak for its failure to say anything."
     return Finding(
-        "PRIV-LINK", Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
-        ("the synthetic set recognises training patients" if failed
-         else "no linkage of training patients was found") + f" ({numbers})",
-        text, (*ids, f"{section}.link.identity_share"), _link_rule(tests), section,
-    )  # fmt: skip
+        "PRIV-LINK",
+        Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
+        (
+            "the synthetic set recognises training patients"
+            if failed
+            else "no linkage of training patients was found"
+        )
+        + f" ({numbers})",
+        text,
+        (*ids, f"{section}.link.identity_share"),
+        _link_rule(tests),
+        section,
+    )
 
 
 def _link_tables(found: Sequence[_Link], section: str) -> list[Table]:
     if not found:
         return []
-    return [Table(
-        f"{section}.link", "Linkage with another look at a patient",
-        ("attacker holds", "training patients", "holdout patients", "AUC", "p",
-         "control: recognised first", "control: above 99 % of best strangers"),
-        tuple(
-            (_KIND[k.kind], int(k.is_train.sum()), int((~k.is_train).sum()),
-             float(k.exchange.observed[0]), k.exchange.p, k.rank1[0] / k.rank1[1],
-             k.known[0] / k.known[1])
-            for k in found
-        ),
-        "Control: the same matcher and probes with a real record of the patient in the gallery.",
-        section,
-    )]  # fmt: skip
+    return [
+        Table(
+            f"{section}.link",
+            "Linkage with another look at a patient",
+            (
+                "attacker holds",
+                "training patients",
+                "holdout patients",
+                "AUC",
+                "p",
+                "control: recognised first",
+                "control: above 99 % of best strangers",
+            ),
+            tuple(
+                (
+                    _KIND[k.kind],
+                    int(k.is_train.sum()),
+                    int((~k.is_train).sum()),
+                    float(k.exchange.observed[0]),
+                    k.exchange.p,
+                    k.rank1[0] / k.rank1[1],
+                    k.known[0] / k.known[1],
+                )
+                for k in found
+            ),
+            "Control: the same matcher and probes with a real record of the patient in the "
+            "gallery.",
+            section,
+        )
+    ]
 
 
 _WP29_RULE = (
@@ -713,26 +827,41 @@ def _verdict(c: Criterion, upper: float, tests: int) -> Verdict:
 
 
 def _risk_estimates(
-    criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str,
+    criteria: Sequence[Criterion],
+    uppers: Mapping[str, float],
+    section: str,
     sizes: Mapping[str, Any],
-) -> list[Estimate]:  # fmt: skip
+) -> list[Estimate]:
     out = []
     for c in criteria:
         if c.why:
             continue
         r, at = c.risk, f"{section}.wp29.{c.id.replace(' ', '_')}"
-        out.append(Estimate(
-            f"{at}.risk", r.value, (r.low, r.high), p=c.p, null=0, better="lower",
-            label=f"risk beyond the holdout: {c.label}",
-            method="(attack - control) / (1 - control), Wilson centres, first-order propagation; "
-            "p: Fisher, one-sided",
-            **sizes,
-        ))  # fmt: skip
-        out.append(Estimate(
-            f"{at}.risk_upper", uppers[c.id], better="lower",
-            label=f"upper 95 % limit of the risk: {c.label}",
-            method="the larger of propagated and patient-bootstrap limit", **sizes,
-        ))  # fmt: skip
+        out.append(
+            Estimate(
+                f"{at}.risk",
+                r.value,
+                (r.low, r.high),
+                p=c.p,
+                null=0,
+                better="lower",
+                label=f"risk beyond the holdout: {c.label}",
+                method="(attack - control) / (1 - control), Wilson centres, first-order "
+                "propagation; "
+                "p: Fisher, one-sided",
+                **sizes,
+            )
+        )
+        out.append(
+            Estimate(
+                f"{at}.risk_upper",
+                uppers[c.id],
+                better="lower",
+                label=f"upper 95 % limit of the risk: {c.label}",
+                method="the larger of propagated and patient-bootstrap limit",
+                **sizes,
+            )
+        )
     return out
 
 
@@ -749,8 +878,9 @@ def _wp29_finding(
     failed = [label for label, v in verdicts.items() if v == Verdict.FAIL]
     title = (
         f"{' and '.join(failed)} succeeds more often on training than on holdout patients"
-        if failed else "upper limits of the risk beyond the holdout: " + limits
-    )  # fmt: skip
+        if failed
+        else "upper limits of the risk beyond the holdout: " + limits
+    )
     text = "Upper 95 % limits: " + limits + "." if failed else ""
     if skipped:
         text += " Not run: " + "; ".join(skipped) + "."
@@ -759,9 +889,14 @@ def _wp29_finding(
         "is for the controller to judge."
     )
     return Finding(
-        "PRIV-WP29", found, title, text.strip(),
-        tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran), _WP29_RULE, section,
-    )  # fmt: skip
+        "PRIV-WP29",
+        found,
+        title,
+        text.strip(),
+        tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran),
+        _WP29_RULE,
+        section,
+    )
 
 
 def _wp29_table(criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str) -> Table:
@@ -771,17 +906,40 @@ def _wp29_table(criteria: Sequence[Criterion], uppers: Mapping[str, float], sect
         if c.why:
             rows.append((c.label, *(None,) * 9, verdict, c.why))
             continue
-        rows.append((
-            c.label, len(c.attack), float(c.attack.mean()), float(c.baseline.mean()),
-            float(c.control.mean()), *c.risk, uppers[c.id], float(c.planted.mean()), verdict,
-            "" if c.attack.mean() > c.baseline.mean() else "no better than the naive attack",
-        ))  # fmt: skip
+        rows.append(
+            (
+                c.label,
+                len(c.attack),
+                float(c.attack.mean()),
+                float(c.baseline.mean()),
+                float(c.control.mean()),
+                *c.risk,
+                uppers[c.id],
+                float(c.planted.mean()),
+                verdict,
+                "" if c.attack.mean() > c.baseline.mean() else "no better than the naive attack",
+            )
+        )
     return Table(
-        f"{section}.wp29", "Singling out, linkability, inference",
-        ("criterion", "patients a side", "attack", "naive baseline", "holdout control", "risk",
-         "ci_low", "ci_high", "upper limit", "recall of planted copies", "verdict", "note"),
+        f"{section}.wp29",
+        "Singling out, linkability, inference",
+        (
+            "criterion",
+            "patients a side",
+            "attack",
+            "naive baseline",
+            "holdout control",
+            "risk",
+            "ci_low",
+            "ci_high",
+            "upper limit",
+            "recall of planted copies",
+            "verdict",
+            "note",
+        ),
         tuple(rows),
         "Shares of patients attacked with success. Risk: (attack - control) / (1 - control), not "
         "clipped. A copy correlates with its source at "
-        f"{RHO:g}.", section,
-    )  # fmt: skip
+        f"{RHO:g}.",
+        section,
+    )

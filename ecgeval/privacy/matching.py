@@ -138,9 +138,17 @@ class Matching:
     """
 
     def __init__(
-        self, train: Side, holdout: Side | None, synth: Side, planted: Mapping[str, Signals],
-        planted_rows: np.ndarray, *, jobs: int, device: str, progress: Progress,
-    ) -> None:  # fmt: skip
+        self,
+        train: Side,
+        holdout: Side | None,
+        synth: Side,
+        planted: Mapping[str, Signals],
+        planted_rows: np.ndarray,
+        *,
+        jobs: int,
+        device: str,
+        progress: Progress,
+    ) -> None:
         self.train, self.holdout, self.synth = train, holdout, synth
         self.planted, self.planted_rows = planted, planted_rows
         self.jobs, self.device, self.progress = jobs, device, progress
@@ -153,9 +161,10 @@ class Matching:
         """Return what every detector found that can run, in the order given."""
         looks = {d.id: d.screened(self.complete) for d in detectors}
         run = [
-            d for d in detectors
+            d
+            for d in detectors
             if d.signals in self.synth.signals and (not looks[d.id] or "beat" in self.synth.signals)
-        ]  # fmt: skip
+        ]
         for d in run:
             if looks[d.id]:
                 self._keep[d.screen] = max(self._keep.get(d.screen, 0), d.nearest)
@@ -189,12 +198,18 @@ class Matching:
             real = np.concatenate([real, from_holdout.similarity[:, 0]])
         a, b = to_train.similarity[:, 0], to_other.similarity[:, 0]
         return Match(
-            detector, rule, a, b, to_train.partner[:, 0],
+            detector,
+            rule,
+            a,
+            b,
+            to_train.partner[:, 0],
             named=rule(a, b),
             control=rule(b, a) if self.holdout is not None else np.zeros(len(a), bool),
-            real=real, baseline=baseline, stages=stages,
+            real=real,
+            baseline=baseline,
+            stages=stages,
             found=self._found(rule, planted_train, planted_other),
-        )  # fmt: skip
+        )
 
     @property
     def _search_jobs(self) -> int:
@@ -232,9 +247,14 @@ class Matching:
         return np.concatenate([to_train.similarity[:, 0], from_train.similarity[:, 0]])
 
     def _nearest(
-        self, detector: Detector, name: str, queries: Signals, side: str, k: int = 1,
+        self,
+        detector: Detector,
+        name: str,
+        queries: Signals,
+        side: str,
+        k: int = 1,
         own: Side | None = None,
-    ) -> tuple[Nearest, Nearest]:  # fmt: skip
+    ) -> tuple[Nearest, Nearest]:
         """Return partners of the queries of this name in a side, and the other way round.
 
         With `own`, whose signals the queries are, without the records of the same person.
@@ -246,10 +266,15 @@ class Matching:
             return self._screened(detector, queries, b, *screen, k)
         keep = self._keep.get(detector.id, 0)
         found = _search(
-            detector, queries, b, max(k, keep),
+            detector,
+            queries,
+            b,
+            max(k, keep),
             None if own is None else (own.person, other.person),
-            self._search_jobs, self.device, self.progress,
-        )  # fmt: skip
+            self._search_jobs,
+            self.device,
+            self.progress,
+        )
         if keep:
             self._screen[detector.id, name, side] = found
         return found
@@ -296,9 +321,15 @@ class _Parts(NamedTuple):
 
 
 def pairwise(
-    detector: Detector, a: Signals, b: Signals, pairs: np.ndarray, *, jobs: int = 1,
-    stage: str = "", progress: Progress = quiet,
-) -> np.ndarray:  # fmt: skip
+    detector: Detector,
+    a: Signals,
+    b: Signals,
+    pairs: np.ndarray,
+    *,
+    jobs: int = 1,
+    stage: str = "",
+    progress: Progress = quiet,
+) -> np.ndarray:
     """Return the exact similarity of pairs of records, best over the second one's parts.
 
     Parameters
@@ -318,18 +349,21 @@ def pairwise(
     m, parts = len(b.x), shards(len(pairs), 2048)
     found = map_shards(
         partial(
-            _some_pairs, kernel=detector.kernel(a.x, b.x if b.parts is None else b.parts),
-            parts=None if b.owner is None else _Parts.of(b.owner, m), m=m,
+            _some_pairs,
+            kernel=detector.kernel(a.x, b.x if b.parts is None else b.parts),
+            parts=None if b.owner is None else _Parts.of(b.owner, m),
+            m=m,
         ),
-        [pairs[part] for part in parts], jobs=jobs, stage=stage or f"copy search {detector.id}",
-        progress=progress, weights=[p.stop - p.start for p in parts],
-    )  # fmt: skip
+        [pairs[part] for part in parts],
+        jobs=jobs,
+        stage=stage or f"copy search {detector.id}",
+        progress=progress,
+        weights=[p.stop - p.start for p in parts],
+    )
     return np.concatenate(found) if found else np.zeros(0)
 
 
-def _some_pairs(
-    pairs: np.ndarray, *, kernel: Kernel, parts: _Parts | None, m: int
-) -> np.ndarray:  # fmt: skip
+def _some_pairs(pairs: np.ndarray, *, kernel: Kernel, parts: _Parts | None, m: int) -> np.ndarray:
     i, j = pairs // m, pairs % m
     each = np.ones(len(pairs), int)
     if parts is not None:
@@ -348,9 +382,14 @@ class _Ranges:
     """
 
     def __init__(
-        self, detector: Detector, train: Side, holdout: Side | None, jobs: int, device: str,
+        self,
+        detector: Detector,
+        train: Side,
+        holdout: Side | None,
+        jobs: int,
+        device: str,
         progress: Progress,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.detector, self.train, self.holdout = detector, train, holdout
         self.jobs, self.device, self.progress = jobs, device, progress
         self._made: list[tuple[np.ndarray, Lagged, np.ndarray, Bound]] = []
@@ -378,14 +417,21 @@ class _Ranges:
         sides = [side for side in (self.train, self.holdout) if side is not None]
         for side, (other, kernel, floors, bound) in zip(sides, self._made, strict=True):
             above = search_above(
-                kernel.of(Rows(queries.x, rows)), floors, bound=bound, k=k, jobs=self.jobs,
-                stage=f"copy search {self.detector.id}", progress=self.progress,
-            )  # fmt: skip
+                kernel.of(Rows(queries.x, rows)),
+                floors,
+                bound=bound,
+                k=k,
+                jobs=self.jobs,
+                stage=f"copy search {self.detector.id}",
+                progress=self.progress,
+            )
             stages += above.stages
-            found.append((
-                _placed(above.by_query, len(queries.x), rows, other),
-                _placed(above.by_reference, len(side), other, rows),
-            ))  # fmt: skip
+            found.append(
+                (
+                    _placed(above.by_query, len(queries.x), rows, other),
+                    _placed(above.by_reference, len(side), other, rows),
+                )
+            )
         counts = tuple(stages.tolist())
         to_train, from_train = found[0]
         if self.holdout is None:
@@ -394,8 +440,9 @@ class _Ranges:
             return to_train, from_train, to_other, from_train, counts
         to_other, from_other = found[1]
         for side, own, theirs in (
-            (self.holdout, to_other, to_train), (self.train, to_train, to_other)
-        ):  # fmt: skip
+            (self.holdout, to_other, to_train),
+            (self.train, to_train, to_other),
+        ):
             known, alone = (~np.isnan(x.similarity[:, 0]) for x in (own, theirs))
             alone &= ~known
             rest = np.flatnonzero(alone)
@@ -404,9 +451,15 @@ class _Ranges:
                 rest = rest[~rule(theirs.similarity[rest, 0], own.similarity[rest, 0])]
             rest = rest[: COMPLETE_PAIRS // len(side)]
             exact, _ = _search(
-                self.detector, queries.only(rest), side.signals[self.detector.signals], 1, None,
-                self.jobs, self.device, self.progress,
-            )  # fmt: skip
+                self.detector,
+                queries.only(rest),
+                side.signals[self.detector.signals],
+                1,
+                None,
+                self.jobs,
+                self.device,
+                self.progress,
+            )
             own.similarity[rest] = exact.similarity
         return to_train, from_train, to_other, from_other, counts
 
@@ -432,9 +485,15 @@ def _placed(found: Nearest, n: int, rows: np.ndarray, partners: np.ndarray) -> N
 
 
 def _search(
-    detector: Detector, a: Signals, b: Signals, k: int,
-    groups: tuple[np.ndarray, np.ndarray] | None, jobs: int, device: str, progress: Progress,
-) -> tuple[Nearest, Nearest]:  # fmt: skip
+    detector: Detector,
+    a: Signals,
+    b: Signals,
+    k: int,
+    groups: tuple[np.ndarray, np.ndarray] | None,
+    jobs: int,
+    device: str,
+    progress: Progress,
+) -> tuple[Nearest, Nearest]:
     """Search usable records only; the others get no partner. Similarities are correlations."""
     rows = np.flatnonzero(a.usable)
     if b.parts is None or b.owner is None:
@@ -446,10 +505,13 @@ def _search(
     if not len(rows) or not len(owner):
         return next(none), next(none)
     by_query, by_part = search(
-        detector.kernel(Rows(a.x, rows), references, device), k=k,
+        detector.kernel(Rows(a.x, rows), references, device),
+        k=k,
         groups=None if groups is None else (groups[0][rows], groups[1][owner]),
-        jobs=jobs, stage=f"copy search {detector.id}", progress=progress,
-    )  # fmt: skip
+        jobs=jobs,
+        stage=f"copy search {detector.id}",
+        progress=progress,
+    )
     by_query, by_part = (Nearest(detector.correlation(f), f.partner) for f in (by_query, by_part))
     if b.parts is not None:  # the best part of each record
         order = np.lexsort((-np.nan_to_num(by_part.similarity[:, 0], nan=-2), owner))

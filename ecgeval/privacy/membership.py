@@ -27,10 +27,24 @@ from ecgeval.privacy.view import p_text, pair, plural, there_are
 from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
 
 __all__ = [
-    "TOLERATED", "Axes", "Rounds", "blend", "counting", "cross_fit", "hits_at", "levels",
-    "log_density", "membership", "nearest", "nearest_distance", "percent",
-    "principal_axes", "project", "scattered", "squares",
-]  # fmt: skip
+    "TOLERATED",
+    "Axes",
+    "Rounds",
+    "blend",
+    "counting",
+    "cross_fit",
+    "hits_at",
+    "levels",
+    "log_density",
+    "membership",
+    "nearest",
+    "nearest_distance",
+    "percent",
+    "principal_axes",
+    "project",
+    "scattered",
+    "squares",
+]
 
 TOLERATED = {0.1: 0.15, 0.01: 0.02, 0.001: 0.01}
 """False positive rates, and the true positive rate that is tolerated at each. A rate is printed
@@ -102,9 +116,7 @@ def principal_axes(x: np.ndarray, dimensions: int = DIMENSIONS) -> Axes:
 
 def squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return squared distances, shape (len(x), len(y)); float64, so copies come out near 0."""
-    return np.maximum(
-        (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T, 0
-    )  # fmt: skip
+    return np.maximum((x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T, 0)
 
 
 def _blocks(n: int, m: int) -> list[slice]:
@@ -165,9 +177,8 @@ def log_density(x: np.ndarray, data: np.ndarray) -> np.ndarray:
     width = m ** (-1 / (d + 4))
     norm = np.log(m) + d * np.log(width * np.sqrt(2 * np.pi))
     out = [
-        logsumexp(squares(x[b], data) / (-2 * width**2), axis=1) - norm
-        for b in _blocks(len(x), m)
-    ]  # fmt: skip
+        logsumexp(squares(x[b], data) / (-2 * width**2), axis=1) - norm for b in _blocks(len(x), m)
+    ]
     return np.concatenate(out) if out else np.zeros(0)
 
 
@@ -194,9 +205,11 @@ class Rounds(NamedTuple):
         parts = [others[k::folds] for k in range(folds)]
         rest = [rng.permutation(np.concatenate(parts[:k] + parts[k + 1 :])) for k in range(folds)]
         return cls(
-            tuple(members[k::folds] for k in range(folds)), tuple(parts),
-            tuple(r[: len(r) // 2] for r in rest), tuple(r[len(r) // 2 :] for r in rest),
-        )  # fmt: skip
+            tuple(members[k::folds] for k in range(folds)),
+            tuple(parts),
+            tuple(r[: len(r) // 2] for r in rest),
+            tuple(r[len(r) // 2 :] for r in rest),
+        )
 
 
 def cross_fit(score: Score, rounds: Rounds, person: np.ndarray) -> np.ndarray:
@@ -328,9 +341,12 @@ def hits_at(level: float, p: np.ndarray, is_train: np.ndarray) -> Hits:
     """Count patients with p <= level on either side."""
     called = p <= level + 1e-12
     return Hits(
-        level, int(called[is_train].sum()), int(is_train.sum()), int(called[~is_train].sum()),
+        level,
+        int(called[is_train].sum()),
+        int(is_train.sum()),
+        int(called[~is_train].sum()),
         int((~is_train).sum()),
-    )  # fmt: skip
+    )
 
 
 def levels(n_others: int) -> list[float]:
@@ -379,9 +395,13 @@ def infer(
 
     def test(attacks: Sequence[str]) -> Exchange:
         return exchange_test(
-            np.column_stack([-p[a] for a in attacks]), is_train, rng=rng, names=tuple(attacks),
-            strata=at + FOLDS * records, permutations=permutations,
-        )  # fmt: skip
+            np.column_stack([-p[a] for a in attacks]),
+            is_train,
+            rng=rng,
+            names=tuple(attacks),
+            strata=at + FOLDS * records,
+            permutations=permutations,
+        )
 
     exchange, apart = test(tuple(p)), {}
     if "critic" in p:
@@ -462,32 +482,50 @@ def membership(
     """
     people = [0 if p is None else len(np.unique(p)) for p in (person_train, person_holdout)]
     if (
-        holdout is None or person_holdout is None or len(synth) < 2
-        or people[0] < 2 * FOLDS or people[1] < LEAST_PATIENTS
-    ):  # fmt: skip
-        return Results(findings=(Finding(
-            "PRIV-MIA", Verdict.NOT_ASSESSABLE,
-            f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
-            "patients drawn alike, and two synthetic records; "
-            + there_are(people[0], people[1], len(synth)),
-            "How often an attack is right about training patients means nothing without knowing "
-            "how often it is wrong about others. Next time set 20 to 50 % of the patients aside "
-            "at random before training, or plant canaries.",
-            rule=_rule([], permutations), section=section,
-        ),))  # fmt: skip
+        holdout is None
+        or person_holdout is None
+        or len(synth) < 2
+        or people[0] < 2 * FOLDS
+        or people[1] < LEAST_PATIENTS
+    ):
+        return Results(
+            findings=(
+                Finding(
+                    "PRIV-MIA",
+                    Verdict.NOT_ASSESSABLE,
+                    f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
+                    "patients drawn alike, and two synthetic records; "
+                    + there_are(people[0], people[1], len(synth)),
+                    "How often an attack is right about training patients means nothing without "
+                    "knowing "
+                    "how often it is wrong about others. Next time set 20 to 50 % of the patients "
+                    "aside "
+                    "at random before training, or plant canaries.",
+                    rule=_rule([], permutations),
+                    section=section,
+                ),
+            )
+        )
     person = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
     is_train = np.zeros(sum(people), bool)
     is_train[person[: len(train)]] = True
     with one_thread():
         axes = principal_axes(synth)
         known = _Known(
-            axes(np.concatenate([train, holdout])), person, axes(synth), similarity or {},
-            None if reference is None else axes(reference), critic,
-        )  # fmt: skip
+            axes(np.concatenate([train, holdout])),
+            person,
+            axes(synth),
+            similarity or {},
+            None if reference is None else axes(reference),
+            critic,
+        )
         found = infer(known, is_train, child_rng(seed, section, "mia"), permutations)
     sizes: dict[str, Any] = {
-        "n_real": len(person), "n_synth": len(synth), "patients_real": sum(people), "seed": seed,
-    }  # fmt: skip
+        "n_real": len(person),
+        "n_synth": len(synth),
+        "patients_real": sum(people),
+        "seed": seed,
+    }
     return Results(
         estimates=tuple(_estimates(found, section, sizes)),
         findings=(_finding(found, section, permutations),),
@@ -508,51 +546,82 @@ def _estimates(found: Inference, section: str, sizes: Mapping[str, Any]) -> list
     at = {label: k for k, label in enumerate(found.exchange.statistics)}
     out = [
         Estimate(
-            f"{section}.mia.largest", found.exchange.observed_max, p=found.exchange.p,
+            f"{section}.mia.largest",
+            found.exchange.observed_max,
+            p=found.exchange.p,
             floor=pair(np.quantile(found.exchange.null_max, (0.025, 0.975))),
-            null=float(found.exchange.null_max.mean()), better="near_null",
+            null=float(found.exchange.null_max.mean()),
+            better="near_null",
             label="training against holdout patients, largest statistic of all attacks",
-            method="AUC and top counts, standardised; patients permuted within rounds", **sizes,
+            method="AUC and top counts, standardised; patients permuted within rounds",
+            **sizes,
         )
-    ]  # fmt: skip
+    ]
     for attack, p in found.p.items():
         k = at[attack, "auc"]
         auc = float(found.exchange.observed[k])
-        out.append(Estimate(
-            f"{section}.mia.{attack}.auc", auc, auc_interval(auc, t, h),
-            p=found.apart["critic"].p if attack == "critic" else None,
-            floor=pair(found.exchange.floor[k]), null=0.5, better="near_null",
-            label=f"membership inference AUC, {_label(attack)}",
-            method="conformal p-values of patients, cross-fitted; pseudo-score interval"
-            + ("; p: patients permuted within rounds" if attack == "critic" else ""), **sizes,
-        ))  # fmt: skip
+        out.append(
+            Estimate(
+                f"{section}.mia.{attack}.auc",
+                auc,
+                auc_interval(auc, t, h),
+                p=found.apart["critic"].p if attack == "critic" else None,
+                floor=pair(found.exchange.floor[k]),
+                null=0.5,
+                better="near_null",
+                label=f"membership inference AUC, {_label(attack)}",
+                method="conformal p-values of patients, cross-fitted; pseudo-score interval"
+                + ("; p: patients permuted within rounds" if attack == "critic" else ""),
+                **sizes,
+            )
+        )
         for level in levels(h):
             c = hits_at(level, p, found.is_train)
             chance = hypergeom.ppf((0.025, 0.975), t + h, c.hits + c.false, t) / t
-            out.append(Estimate(
-                f"{section}.mia.{attack}.tpr_at_{percent(level)}", c.hits / t, c.interval,
-                floor=pair(chance), null=level, better="near_null",
-                label=f"training patients found at {level:.1%} false alarms, {_label(attack)}",
-                method="threshold from other holdout patients; Clopper-Pearson", **sizes,
-            ))  # fmt: skip
-            out.append(Estimate(
-                f"{section}.mia.{attack}.fpr_at_{percent(level)}", c.false / h,
-                clopper_pearson(c.false, h), null=level, better="near_null",
-                label=f"holdout patients taken for members at that threshold, {_label(attack)}",
-                method="the control: the same threshold on holdout patients", **sizes,
-            ))  # fmt: skip
+            out.append(
+                Estimate(
+                    f"{section}.mia.{attack}.tpr_at_{percent(level)}",
+                    c.hits / t,
+                    c.interval,
+                    floor=pair(chance),
+                    null=level,
+                    better="near_null",
+                    label=f"training patients found at {level:.1%} false alarms, {_label(attack)}",
+                    method="threshold from other holdout patients; Clopper-Pearson",
+                    **sizes,
+                )
+            )
+            out.append(
+                Estimate(
+                    f"{section}.mia.{attack}.fpr_at_{percent(level)}",
+                    c.false / h,
+                    clopper_pearson(c.false, h),
+                    null=level,
+                    better="near_null",
+                    label=f"holdout patients taken for members at that threshold, {_label(attack)}",
+                    method="the control: the same threshold on holdout patients",
+                    **sizes,
+                )
+            )
             for rho in RHO:
                 planted = found.planted.get((attack, rho))
                 if planted is not None:
                     hits = int((planted <= level + 1e-12).sum())
-                    out.append(Estimate(
-                        f"{section}.mia.recall.{attack}_at_{percent(level)}.copy{100 * rho:.0f}",
-                        hits / len(planted), clopper_pearson(hits, len(planted)), better="higher",
-                        n_real=len(planted), n_synth=len(planted), seed=sizes["seed"],
-                        label=f"planted patients found at {level:.1%} false alarms, "
-                        f"{_label(attack)}, copies correlate at {rho:g}",
-                        method="one copy each put into the synthetic set; Clopper-Pearson",
-                    ))  # fmt: skip
+                    out.append(
+                        Estimate(
+                            f"{section}.mia.recall.{attack}_at_{percent(level)}.copy{100 * rho:.0f}"
+                            f"{section}.mia.recall.{attack}_at_{percent(level)}.copy{100 * rho:.0f}",
+                            hits / len(planted),
+                            clopper_pearson(hits, len(planted)),
+                            better="higher",
+                            n_real=len(planted),
+                            n_synth=len(planted),
+                            seed=sizes["seed"],
+                            label=f"planted patients found at {level:.1%} false alarms, "
+                            f"{_label(attack)}, copies correlate at {rho:g}",
+                            method="one copy each put into the synthetic set; Clopper-Pearson",
+                        )
+                    )
     return out
 
 
@@ -570,8 +639,9 @@ def _finding(found: Inference, section: str, permutations: int) -> Finding:
     t, h = int(found.is_train.sum()), int((~found.is_train).sum())
     counts = [
         (name, hits_at(level, p, found.is_train))
-        for name, p in found.p.items() for level in levels(h)
-    ]  # fmt: skip
+        for name, p in found.p.items()
+        for level in levels(h)
+    ]
     above = [(n, c) for n, c in counts if c.interval[0] > TOLERATED[c.level]]
     numbers = f"{p_text(found.exchange.p, permutations)}, {t} against {h} patients"
     best = max(
@@ -600,8 +670,9 @@ def _finding(found: Inference, section: str, permutations: int) -> Finding:
     else:
         recalls = ", ".join(
             f"{_label(n)} {np.mean(v <= strictest + 1e-12):.0%}"
-            for (n, rho), v in found.planted.items() if rho == RHO[0]
-        )  # fmt: skip
+            for (n, rho), v in found.planted.items()
+            if rho == RHO[0]
+        )
         text = (
             f"Of {plural(min(t, PLANTED), 'patient')} of whom one copy (correlation {RHO[0]:g}) "
             f"was planted, the attacks found at {strictest:.1%} false alarms: {recalls}."
@@ -624,9 +695,14 @@ def _finding(found: Inference, section: str, permutations: int) -> Finding:
     ids = [f"{section}.mia.largest"]
     ids += [f"{section}.mia.{n}.tpr_at_{percent(c.level)}" for n, c in counts]
     return Finding(
-        "PRIV-MIA", Verdict.FAIL if failed else Verdict.INCONCLUSIVE, title, text, tuple(ids),
-        _rule(levels(h), permutations), section,
-    )  # fmt: skip
+        "PRIV-MIA",
+        Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
+        title,
+        text,
+        tuple(ids),
+        _rule(levels(h), permutations),
+        section,
+    )
 
 
 def _tables(found: Inference, section: str) -> tuple[Table, ...]:
@@ -635,39 +711,74 @@ def _tables(found: Inference, section: str) -> tuple[Table, ...]:
     for name, p in found.p.items():
         for level in levels(h):
             c = hits_at(level, p, found.is_train)
-            rows.append((
-                _label(name), level, c.hits / c.members, *c.interval, c.false / c.others,
-                epsilon_from_rates(*c[1:]),
-                *(float(np.mean(v <= level + 1e-12)) if (v := found.planted.get((name, rho)))
-                  is not None else None for rho in RHO),
-            ))  # fmt: skip
+            rows.append(
+                (
+                    _label(name),
+                    level,
+                    c.hits / c.members,
+                    *c.interval,
+                    c.false / c.others,
+                    epsilon_from_rates(*c[1:]),
+                    *(
+                        float(np.mean(v <= level + 1e-12))
+                        if (v := found.planted.get((name, rho))) is not None
+                        else None
+                        for rho in RHO
+                    ),
+                )
+            )
         for label, part in (("rarest tenth", found.rare), ("others", ~found.rare)):
             if levels(h) and min(found.is_train[part].sum(), (~found.is_train[part]).sum()) > 0:
                 c = hits_at(0.1, p[part], found.is_train[part])
-                strata.append((
-                    _label(name), label, c.members, c.hits / c.members, *c.interval, c.others,
-                    c.false / c.others,
-                ))  # fmt: skip
+                strata.append(
+                    (
+                        _label(name),
+                        label,
+                        c.members,
+                        c.hits / c.members,
+                        *c.interval,
+                        c.others,
+                        c.false / c.others,
+                    )
+                )
     return (
         Table(
-            f"{section}.mia", "Membership inference: true positives at low false positive rates",
-            ("attack", "allowed false positive rate", "true positive rate", "ci_low", "ci_high",
-             "false positive rate found", "epsilon at least",
-             *(f"recall of copies, correlation {rho:g}" for rho in RHO)),
+            f"{section}.mia",
+            "Membership inference: true positives at low false positive rates",
+            (
+                "attack",
+                "allowed false positive rate",
+                "true positive rate",
+                "ci_low",
+                "ci_high",
+                "false positive rate found",
+                "epsilon at least",
+                *(f"recall of copies, correlation {rho:g}" for rho in RHO),
+            ),
             tuple(rows),
             "Thresholds come from other holdout patients. Epsilon: 95 % lower bound at this "
             "threshold. Recall: patients of whom one copy was planted, found at this threshold.",
             section,
         ),
         Table(
-            f"{section}.mia_strata", "Membership inference by rarity, 10 % false alarms overall",
-            ("attack", "patients", "training", "true positive rate", "ci_low", "ci_high",
-             "holdout", "false positive rate found"),
+            f"{section}.mia_strata",
+            "Membership inference by rarity, 10 % false alarms overall",
+            (
+                "attack",
+                "patients",
+                "training",
+                "true positive rate",
+                "ci_low",
+                "ci_high",
+                "holdout",
+                "false positive rate found",
+            ),
             tuple(strata),
             "Rarest tenth: the patients farthest from all others. They are at greater risk than "
-            "the average tells.", section,
+            "the average tells.",
+            section,
         ),
-    )  # fmt: skip
+    )
 
 
 def _roc(found: Inference, section: str) -> Figure:
@@ -676,12 +787,17 @@ def _roc(found: Inference, section: str) -> Figure:
     for name, p in found.p.items():
         cut = np.unique(p)
         cut = cut[np.unique(np.linspace(0, len(cut) - 1, 200).astype(int))]
-        fpr, tpr = ((p[side][:, None] <= cut).mean(axis=0)
-                    for side in (~found.is_train, found.is_train))  # fmt: skip
-        curves.append({
-            "name": _label(name), "fpr": fpr.tolist(), "tpr": tpr.tolist(),
-            "auc": float(found.exchange.observed[at[name, "auc"]]),
-        })  # fmt: skip
+        fpr, tpr = (
+            (p[side][:, None] <= cut).mean(axis=0) for side in (~found.is_train, found.is_train)
+        )
+        curves.append(
+            {
+                "name": _label(name),
+                "fpr": fpr.tolist(),
+                "tpr": tpr.tolist(),
+                "auc": float(found.exchange.observed[at[name, "auc"]]),
+            }
+        )
     return Figure(
         f"{section}.mia",
         "roc",

@@ -80,9 +80,15 @@ class Memory:
     """
 
     def __init__(
-        self, train: EcgSet, other: EcgSet, train_beats: np.ndarray, other_beats: np.ndarray,
-        beats_fs: float, patients: tuple[np.ndarray, np.ndarray], seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        train: EcgSet,
+        other: EcgSet,
+        train_beats: np.ndarray,
+        other_beats: np.ndarray,
+        beats_fs: float,
+        patients: tuple[np.ndarray, np.ndarray],
+        seed: int = 0,
+    ) -> None:
         self.leads, self.seconds = independent_leads([train, other]), train.seconds
         self.have, self.fs, self.seed = train.leads, beats_fs, seed
         self.real = [self._signals(train, train_beats), self._signals(other, other_beats)]
@@ -92,18 +98,22 @@ class Memory:
         first, stop = (round((at - BEAT_KEPT_S[0]) * BEAT_FS_HZ) for at in BEAT_CORE_S)
         core = slice(first, stop, _BEAT_STEP)
         features = [
-            np.column_stack([
-                record_features(s["record"].x, FS_HZ),
-                s["beat"].x[:, :, core].reshape(len(s["beat"].x), -1),
-            ])
+            np.column_stack(
+                [
+                    record_features(s["record"].x, FS_HZ),
+                    s["beat"].x[:, :, core].reshape(len(s["beat"].x), -1),
+                ]
+            )
             for s in self.real
-        ]  # fmt: skip
+        ]
         usable = np.concatenate([s["record"].usable for s in self.real])
         side = np.arange(sum(self.n)) < self.n[0]
         self.alike_p = drawn_alike(
-            np.concatenate(features)[usable], self.person[usable], side[usable],
+            np.concatenate(features)[usable],
+            self.person[usable],
+            side[usable],
             child_rng(seed, "memory", "alike"),
-        ).p  # fmt: skip
+        ).p
         self.between = {
             d.id: np.concatenate(_nearest(d, *(s[d.signals] for s in self.real))) for d in QUICK
         }
@@ -136,9 +146,13 @@ class Memory:
         if np.isneginf(best[seen]).all():  # no synthetic record could be compared
             return Look(0, 0, (), 1.0, n)
         test = exchange_test(
-            best[seen], self.in_train[seen], names=tuple(d.id for d in QUICK),
-            strata=counts[seen], permutations=999, rng=child_rng(self.seed, "memory", "exchange"),
-        )  # fmt: skip
+            best[seen],
+            self.in_train[seen],
+            names=tuple(d.id for d in QUICK),
+            strata=counts[seen],
+            permutations=999,
+            rng=child_rng(self.seed, "memory", "exchange"),
+        )
         sizes = int(self.in_train[seen].sum()), int((~self.in_train[seen]).sum())
         auc = tuple(
             (name, float(value), auc_interval(float(value), *sizes))

@@ -69,9 +69,13 @@ class Replayed:
     _ENVELOPE_HZ = 50.0
 
     def __init__(
-        self, queries: np.ndarray | Rows, references: np.ndarray, fs: float, least: float,
+        self,
+        queries: np.ndarray | Rows,
+        references: np.ndarray,
+        fs: float,
+        least: float,
         max_lag_s: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.queries, self.references = queries, references
         self.fs, self.least = fs, least
         samples = references.shape[2]
@@ -256,10 +260,13 @@ class _Pairs:
             by_speed, by_start = _gauss_newton(w, d, fixed, known, t)
             # From where it is best; a step that failed is tried again at half its length.
             trial = _At(
-                np.where(better, np.clip(trial.speed + by_speed, least, 1.0),
-                         (trial.speed + kept.speed) / 2),
+                np.where(
+                    better,
+                    np.clip(trial.speed + by_speed, least, 1.0),
+                    (trial.speed + kept.speed) / 2,
+                ),
                 np.where(better, trial.start + by_start, (trial.start + kept.start) / 2),
-            )  # fmt: skip
+            )
         return value, kept
 
     def correlation(self, at: _At) -> np.ndarray:
@@ -309,9 +316,10 @@ def _gauss_newton(
     normal[:, 1, 1] = dd @ t**2
     normal[:, 1, 2] = normal[:, 2, 1] = dd @ t
     normal[:, 2, 2] = dd.sum(axis=1)
-    right = np.stack([
-        fw - gain * ww, (fd - gain[:, None] * wd) @ t, (fd - gain[:, None] * wd).sum(axis=1)
-    ], axis=1)  # fmt: skip
+    right = np.stack(
+        [fw - gain * ww, (fd - gain[:, None] * wd) @ t, (fd - gain[:, None] * wd).sum(axis=1)],
+        axis=1,
+    )
     size = np.sqrt(np.einsum("pkk->pk", normal))
     size = np.where(size > 0, size, 1)
     normal /= size[:, :, None] * size[:, None, :]

@@ -17,8 +17,22 @@ import numpy as np
 
 from ecgeval.parallel import Progress, map_shards, quiet, shards
 
-__all__ = ["Above", "Bound", "Euclid", "Kernel", "LagBound", "Lagged", "Leadwise", "Nearest",
-           "Rows", "Versions", "Windowed", "best_of", "search", "search_above"]  # fmt: skip
+__all__ = [
+    "Above",
+    "Bound",
+    "Euclid",
+    "Kernel",
+    "LagBound",
+    "Lagged",
+    "Leadwise",
+    "Nearest",
+    "Rows",
+    "Versions",
+    "Windowed",
+    "best_of",
+    "search",
+    "search_above",
+]
 
 MEMORY = 512 * 2**20
 """Default limit on the temporary arrays of a search, bytes; the inputs themselves not counted."""
@@ -306,9 +320,12 @@ class Windowed:
     MIN_SHARE = 0.25
 
     def __init__(
-        self, queries: np.ndarray | Rows, references: np.ndarray, starts: tuple[int, ...],
+        self,
+        queries: np.ndarray | Rows,
+        references: np.ndarray,
+        starts: tuple[int, ...],
         width: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.queries, self.references = queries, references
         self.starts, self.width, self.length = starts, width, references.shape[2]
         self.margin = _ROUNDING / (self.MIN_SHARE * width / self.length)
@@ -384,9 +401,12 @@ class Versions:
     """
 
     def __init__(
-        self, queries: np.ndarray | Rows, references: np.ndarray, maps: np.ndarray,
+        self,
+        queries: np.ndarray | Rows,
+        references: np.ndarray,
+        maps: np.ndarray,
         rank: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.queries = queries
         maps = maps - maps.mean(axis=2, keepdims=True)
         self.maps = np.ascontiguousarray(maps.transpose(1, 0, 2).reshape(maps.shape[1], -1))
@@ -479,9 +499,13 @@ def search(
     parts = shards(n, size)
     work = partial(_block, kernel=kernel, k=k, groups=groups)
     found = map_shards(
-        work, parts, jobs=jobs if n * m > _SERIAL else 1, stage=stage, progress=progress,
+        work,
+        parts,
+        jobs=jobs if n * m > _SERIAL else 1,
+        stage=stage,
+        progress=progress,
         weights=[p.stop - p.start for p in parts],
-    )  # fmt: skip
+    )
     by_query = Nearest(*(np.concatenate([f[0][x] for f in found]) for x in (0, 1)))
     value, index = (np.concatenate([f[1][x] for f in found], axis=1) for x in (0, 1))
     order = np.lexsort((index, np.where(index < 0, np.inf, -value)), axis=1)[:, :k]
@@ -708,10 +732,13 @@ def search_above(
     n, m = kernel.shape
     parts = shards(n, 256)
     found = map_shards(
-        partial(_above_block, kernel=kernel, bound=bound, floors=floors), parts,
-        jobs=jobs if n * m > _SERIAL else 1, stage=stage, progress=progress,
+        partial(_above_block, kernel=kernel, bound=bound, floors=floors),
+        parts,
+        jobs=jobs if n * m > _SERIAL else 1,
+        stage=stage,
+        progress=progress,
         weights=[p.stop - p.start for p in parts],
-    )  # fmt: skip
+    )
     i, j, rho = (np.concatenate([f[x] for f in found]) for x in range(3))
     counts = np.sum([f[3] for f in found], axis=0)
     stages = n * m, int(counts[0]), int(counts[1]), len(i)

@@ -104,13 +104,7 @@ def _mixture(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarra
 
 
 def _filter(
-    x: np.ndarray,
-    fs: float,
-    rng: np.random.Generator,
-    fill: np.ndarray,
-    *,
-    low: float,
-    high: float,
+    x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray, *, low: float, high: float
 ) -> np.ndarray:
     """Cut below `low` (order 2) and above `high` (order 4), forward and backward."""
     from scipy.signal import butter, sosfiltfilt
@@ -183,41 +177,58 @@ TRANSFORMS = (
     Transform("gain", "gain 0.5 to 2", _gain, _gain, 0.99),
     Transform("shift", "shift 0.5 s, foreign fill", partial(_shift, by_s=0.5), _same, 0.99),
     Transform(
-        "shift2", "shift 2 s, foreign fill", partial(_shift, by_s=2.0),
-        partial(_foreign, share=0.2), 0.99,
+        "shift2",
+        "shift 2 s, foreign fill",
+        partial(_shift, by_s=2.0),
+        partial(_foreign, share=0.2),
+        0.99,
     ),
     Transform(
-        "shift5", "shift 5 s, foreign fill", partial(_shift, by_s=5.0),
-        partial(_foreign, share=0.5), 0.95,
+        "shift5",
+        "shift 5 s, foreign fill",
+        partial(_shift, by_s=5.0),
+        partial(_foreign, share=0.5),
+        0.95,
     ),
     Transform(
-        "lowpass", "low-pass 25 Hz", partial(_filter, low=0, high=25.0),
-        partial(_filter, low=0, high=25.0), 0.99,
+        "lowpass",
+        "low-pass 25 Hz",
+        partial(_filter, low=0, high=25.0),
+        partial(_filter, low=0, high=25.0),
+        0.99,
     ),
     Transform("band40", "0.5 to 40 Hz", partial(_filter, low=0.5, high=40.0), _same, 0.99),
     Transform(
-        "band25", "1 to 25 Hz", partial(_filter, low=1.0, high=25.0),
-        partial(_filter, low=0, high=25.0), 0.99,
+        "band25",
+        "1 to 25 Hz",
+        partial(_filter, low=1.0, high=25.0),
+        partial(_filter, low=0, high=25.0),
+        0.99,
     ),
     *(
         Transform(
-            f"snr{db}", f"noise, SNR {db} dB", partial(_snr, db=db),
-            partial(_snr, db=db, beats=_BEATS), 0.99 if db >= 10 else None,
+            f"snr{db}",
+            f"noise, SNR {db} dB",
+            partial(_snr, db=db),
+            partial(_snr, db=db, beats=_BEATS),
+            0.99 if db >= 10 else None,
         )
         for db in (20, 10, 5)
     ),
     Transform("wander", "baseline wander", _wander, partial(_wander, beats=_BEATS)),
     Transform(
-        "retimed", "0.9 to 1.1 times as fast", _retime, partial(_retime, around_s=_R_S), 0.90,
+        "retimed",
+        "0.9 to 1.1 times as fast",
+        _retime,
+        partial(_retime, around_s=_R_S),
+        0.90,
         needs="beat",
     ),
     Transform("onelead", "one lead, others foreign", _one_lead, _one_lead, 0.90),
     Transform("onebeat", "one beat repeated", _one_beat, _repeated, beat_of_record=True),
     Transform("flip", "sign flipped", _flip, _flip),
-    Transform(
-        "mixture", "mean of two training records", _mixture, _mixture, sources=2
-    ),
-)  # fmt: skip
+    Transform("mixture", "mean of two training records", _mixture, _mixture, sources=2),
+)
 """The disguises, with the share of each that must be found (methods: planted-leak bench)."""
 
 
@@ -227,9 +238,14 @@ def promised(given: Collection[str]) -> np.ndarray:
 
 
 def plant(
-    x: np.ndarray, fs: float, transform: Transform, rng: np.random.Generator,
-    *, fill: np.ndarray | None = None, beat: bool = False,
-) -> np.ndarray:  # fmt: skip
+    x: np.ndarray,
+    fs: float,
+    transform: Transform,
+    rng: np.random.Generator,
+    *,
+    fill: np.ndarray | None = None,
+    beat: bool = False,
+) -> np.ndarray:
     """Return disguised copies of records (or of representative beats), float32 mV.
 
     Parameters

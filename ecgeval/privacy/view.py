@@ -72,9 +72,16 @@ class View:
     """
 
     def __init__(
-        self, e: Evidence, section: str, seed: int, show: bool, *, given_holdout: bool,
-        critic: bool = False, reach: Mapping[str, Reach] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        e: Evidence,
+        section: str,
+        seed: int,
+        show: bool,
+        *,
+        given_holdout: bool,
+        critic: bool = False,
+        reach: Mapping[str, Reach] | None = None,
+    ) -> None:
         self.e, self.section, self.seed, self.show = e, section, seed, show
         self.given_holdout, self.critic = given_holdout, critic
         self.reach = reach or {}
@@ -140,9 +147,10 @@ class View:
             f"{m.detector.id} ({r.limit:.3f}, reach {r.low:.3f}, {r.above / r.records:.0%} of "
             f"{r.records} records at or above)"
             for m in self.e.matches
-            if m.detector.signals == "beat" and (r := self.reach.get(m.detector.id))
+            if m.detector.signals == "beat"
+            and (r := self.reach.get(m.detector.id))
             and r.limit > r.low
-        )  # fmt: skip
+        )
 
     @property
     def comparable(self) -> bool:
@@ -174,9 +182,10 @@ class View:
         """Return who was compared, and whether the real sets were apart, in a few words."""
         e = self.e
         against = (
-            f"{plural(e.holdout.people(), 'holdout patient')}" if e.holdout is not None
+            f"{plural(e.holdout.people(), 'holdout patient')}"
+            if e.holdout is not None
             else "no holdout"
-        )  # fmt: skip
+        )
         text = (
             f"{plural(len(e.synth), 'synthetic record')} against "
             f"{plural(e.train.people(), 'training patient')} and {against}."

@@ -65,10 +65,15 @@ def card(results: Results, sha256: str) -> str:
     if missing is not None:
         lines += [f"Not tested: {_plain(missing.explanation.removeprefix('Not run: '))}", ""]
     version = results.manifest.get("ecgeval", "")
-    lines += ["Rules, intervals and margins: findings.csv and the report. What a code means: "
-              "`ecgeval explain CODE`.", ""]  # fmt: skip
-    lines += [f"ecgeval {version}, seed {results.manifest.get('seed', '')}, results.json sha256 "
-              f"`{sha256}`."]  # fmt: skip
+    lines += [
+        "Rules, intervals and margins: findings.csv and the report. What a code means: "
+        "`ecgeval explain CODE`.",
+        "",
+    ]
+    lines += [
+        f"ecgeval {version}, seed {results.manifest.get('seed', '')}, results.json sha256 "
+        f"`{sha256}`."
+    ]
     return "\n".join(lines) + "\n"
 
 

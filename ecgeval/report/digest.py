@@ -50,7 +50,7 @@ _STEPS: dict[tuple[str, Verdict], str] = {
     "cost the patients. The controller of the data decides, not this audit.",
     ("DIFF-GATES", _FAIL): "Look at the gates that got worse, and at what differs between the "
     "inputs of the two runs.",
-}  # fmt: skip
+}
 _OTHERWISE = {
     Verdict.FAIL: "Read the finding, mend its cause, and repeat the run.",
     Verdict.INCONCLUSIVE: "Add patients or records on the side that is short of them, and repeat "
@@ -147,8 +147,13 @@ def pictures(
     worst = {slug: results.section_verdict(slug) for slug in order}
     rank = (_FAIL, _OPEN, _MISSING, Verdict.PASS)
     drawn = [f for f in results.figures if drawings.get(f.id) is not None]
-    drawn.sort(key=lambda f: (f.section not in gated, rank.index(worst.get(f.section, _MISSING)),
-                              order.get(f.section, len(order))))  # fmt: skip
+    drawn.sort(
+        key=lambda f: (
+            f.section not in gated,
+            rank.index(worst.get(f.section, _MISSING)),
+            order.get(f.section, len(order)),
+        )
+    )
     # Measures by where the findings that decide name them.
     deciding = [f for f in results.findings if f.gate and f.section in gated]
     deciding.sort(key=lambda f: rank.index(f.verdict))

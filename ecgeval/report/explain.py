@@ -62,14 +62,20 @@ def explain(code: str) -> Entry:
         detector, disguise = wanted.split(".")[-2:]
         about = [CATALOGUE[c] for c in (detector.upper(), disguise) if c in CATALOGUE]
         return replace(
-            found, code=wanted, title="; ".join(e.title for e in (found, *about)),
+            found,
+            code=wanted,
+            title="; ".join(e.title for e in (found, *about)),
             definition=" ".join(e.definition for e in (found, *about)),
-        )  # fmt: skip
+        )
     if found and measure and "." in wanted:
         return Entry(
-            wanted, f"{found.title} of {measure.title}", f"{found.definition} {measure.definition}",
-            found.formula, found.source, found.limits,
-        )  # fmt: skip
+            wanted,
+            f"{found.title} of {measure.title}",
+            f"{found.definition} {measure.definition}",
+            found.formula,
+            found.source,
+            found.limits,
+        )
     found = found or measure or CATALOGUE.get(words.get(wanted.lower(), ""))
     if found:
         return found
@@ -118,6 +124,8 @@ def _measure(name: str) -> Entry | None:
         return None
     span = f"{m.low:g} to {m.high:g} {m.unit}"
     return Entry(
-        name, m.label, f"{m.label[:1].upper()}{m.label[1:]} ({m.unit}): {m.definition}.",
+        name,
+        m.label,
+        f"{m.label[:1].upper()}{m.label[1:]} ({m.unit}): {m.definition}.",
         limits=f"Values outside {span} are kept and counted as implausible.",
-    )  # fmt: skip
+    )

@@ -203,8 +203,15 @@ def _distributions(data: Mapping[str, Any]) -> Cells:
             ax.stairs(density, edges, color=colour, ls=style, lw=1.3)
             median = m.get(f"median_{name}")
             if median is not None:
-                ax.plot([median] * 2, [-0.06, 0], color=colour, lw=2, clip_on=False, zorder=3,
-                        transform=ax.get_xaxis_transform())  # fmt: skip
+                ax.plot(
+                    [median] * 2,
+                    [-0.06, 0],
+                    color=colour,
+                    lw=2,
+                    clip_on=False,
+                    zorder=3,
+                    transform=ax.get_xaxis_transform(),
+                )
         ax.set(ylim=(0, (top or 1) * 1.04), yticks=[], xlim=_support(m, edges))
         ax.spines["left"].set_visible(False)
         ax.locator_params(axis="x", nbins=5)
@@ -255,8 +262,9 @@ def _effects(data: Mapping[str, Any]) -> Cells:
     }
     left = 0.25 + 0.065 * max((len(name) for names in labels.values() for name in names), default=0)
     for group, members in groups.items():
-        fig, ax = _axes(left + 3.4, 0.19 * len(members) + 0.9, left=left, right=1.25, bottom=0.45,
-                        top=0.35)  # fmt: skip
+        fig, ax = _axes(
+            left + 3.4, 0.19 * len(members) + 0.9, left=left, right=1.25, bottom=0.45, top=0.35
+        )
         fig.text(0.02, 1 - 0.13 / fig.get_figheight(), group, weight="bold", va="center", size=8.5)
         for y, (label, item) in enumerate(zip(labels[group], members, strict=True)):
             value, ci, floor = item.get("value"), item.get("ci"), item.get("floor")
@@ -270,8 +278,9 @@ def _effects(data: Mapping[str, Any]) -> Cells:
                 text += f"  [{fixed(ci[0], decimals)}, {fixed(ci[1], decimals)}]"
             if value is not None:
                 ax.plot([value], [y], "o", color=SYNTH, ms=4.2, mec="white", mew=0.5)
-            ax.text(1.03, y, text, transform=ax.get_yaxis_transform(), va="center", color=MUTED,
-                    size=7)  # fmt: skip
+            ax.text(
+                1.03, y, text, transform=ax.get_yaxis_transform(), va="center", color=MUTED, size=7
+            )
         if null is not None:
             ax.axvline(null, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=0)
         ax.set(ylim=(len(members) - 0.4, -0.6), yticks=[], xlabel=xlabel)
@@ -303,8 +312,17 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
         x, y = x[::step], y[::step]
         face, edge = (colour, "none") if marker == "o" else ("none", colour)
         alpha = float(np.clip(250 / max(len(x), 1), 0.45, 0.95))
-        ax.plot(x, y + float(s.get("shift") or 0), marker, mfc=face, mec=edge, ms=2.8, mew=0.7,
-                alpha=alpha, zorder=1 + k)  # fmt: skip
+        ax.plot(
+            x,
+            y + float(s.get("shift") or 0),
+            marker,
+            mfc=face,
+            mec=edge,
+            ms=2.8,
+            mew=0.7,
+            alpha=alpha,
+            zorder=1 + k,
+        )
         label = [_short(_word(s.get("title") or s.get("name", f"set {k + 1}")), 40)]
         label += [f"n {s['n']:,}"] if s.get("n") is not None else []
         label += [f"{drawn:,} drawn"] if drawn < n else []
@@ -312,8 +330,15 @@ def _scatter(data: Mapping[str, Any]) -> Cells:
         slope, intercept = s.get("slope"), s.get("intercept")
         if slope is not None and intercept is not None and x.size:
             ax.plot(ends, intercept + slope * ends, color="white", lw=3.2, zorder=8)
-            ax.plot(ends, intercept + slope * ends, color=colour, lw=1.6, ls=_DASHES[k % 4],
-                    zorder=9, label=", ".join([*label, f"slope {number(slope)}"]))  # fmt: skip
+            ax.plot(
+                ends,
+                intercept + slope * ends,
+                color=colour,
+                lw=1.6,
+                ls=_DASHES[k % 4],
+                zorder=9,
+                label=", ".join([*label, f"slope {number(slope)}"]),
+            )
         else:
             ax.plot([], [], marker, color=colour, label=", ".join(label))
     ax.set(xlabel=str(data.get("xlabel", "")), ylabel=str(data.get("ylabel", "")))
@@ -366,8 +391,15 @@ def _ecg_paper(data: Mapping[str, Any]) -> Cells:
                 part = trace[a:b] - np.nanmedian(trace) if trace.size else trace
                 x = 10 + 25 * (a + np.arange(len(part))) / fs
                 ax.plot(x, base + 10 * part, color=INK, lw=0.95, solid_joinstyle="round")
-                ax.text(10 + 25 * c * span + 1, base + 9, lead, size=13, weight="bold", zorder=1,
-                        bbox={"fc": COLOURS["paper"], "lw": 0, "pad": 1})  # fmt: skip
+                ax.text(
+                    10 + 25 * c * span + 1,
+                    base + 9,
+                    lead,
+                    size=13,
+                    weight="bold",
+                    zorder=1,
+                    bbox={"fc": COLOURS["paper"], "lw": 0, "pad": 1},
+                )
                 if c:
                     edge = 10 + 25 * c * span
                     ax.plot([edge, edge], [base - 4, base + 4], color=INK, lw=0.7)
@@ -375,8 +407,15 @@ def _ecg_paper(data: Mapping[str, Any]) -> Cells:
                 _marks_on(ax, record.get("marks"), fs, seconds, base)
         is_real = record.get("set") == "real"
         word = "real" if is_real else "synthetic"
-        ax.text(3, height - 6.5, f"{'■' if is_real else '┅'} {word}", size=15, weight="bold",
-                color=REAL if is_real else SYNTH, va="center")  # fmt: skip
+        ax.text(
+            3,
+            height - 6.5,
+            f"{'■' if is_real else '┅'} {word}",
+            size=15,
+            weight="bold",
+            color=REAL if is_real else SYNTH,
+            va="center",
+        )
         ax.text(38, height - 6.5, _short(record.get("id", ""), 60), size=13, va="center")
         ax.text(width - 3, 3, "25 mm/s   10 mm/mV", size=11, ha="right", color=MUTED)
         yield f"{word} ECG {record.get('id', '')} on ECG paper", fig
@@ -425,14 +464,22 @@ def _beats(data: Mapping[str, Any]) -> Cells:
             colour = _colour(s.get("name", ""), k)
             low, high = (s.get(end, {}).get(lead) for end in ("low", "high"))
             if low is not None and high is not None:
-                ax.fill_between(t, np.asarray(low, float), np.asarray(high, float), color=colour,
-                                alpha=0.16, lw=0)  # fmt: skip
+                ax.fill_between(
+                    t,
+                    np.asarray(low, float),
+                    np.asarray(high, float),
+                    color=colour,
+                    alpha=0.16,
+                    lw=0,
+                )
             ax.plot(
                 t, median, color=colour, ls=_DASHES[k % 4], lw=1.4, label=_word(s.get("name", ""))
             )
         ax.locator_params(axis="both", nbins=5)
-        names = [(f"{'■┅'[k % 2]} {_word(s.get('name', ''))}", _colour(s.get("name", ""), k))
-                 for k, s in enumerate(data.get("sets", ()))]  # fmt: skip
+        names = [
+            (f"{'■┅'[k % 2]} {_word(s.get('name', ''))}", _colour(s.get("name", ""), k))
+            for k, s in enumerate(data.get("sets", ()))
+        ]
         first = lead == data["leads"][0]
         _headline(fig, lead, "mV against ms" if first else "", names if first else [])
         yield f"Median beat in {lead}", fig
@@ -456,8 +503,13 @@ def _roc(data: Mapping[str, Any]) -> Cells:
         # Sixteen curves, no two alike.
         dash = _DASHES[(k + k // 4) % 4]
         ax.plot(fpr, tpr, color=_SERIES[(k + 1) % 4], ls=dash, lw=1.6, label=label)
-    ax.set(xlim=(low, 1), ylim=(low, 1.01), xlabel="false positive rate",
-           ylabel="true positive rate", aspect="equal")  # fmt: skip
+    ax.set(
+        xlim=(low, 1),
+        ylim=(low, 1.01),
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        aspect="equal",
+    )
     if data.get("log"):
         ax.set(xscale="log", yscale="log", xlim=(low, 1), ylim=(low, 1.01))
         for axis in (ax.xaxis, ax.yaxis):
@@ -489,8 +541,15 @@ def _null(data: Mapping[str, Any]) -> Cells:
         text = f"observed {number(observed)}" + (f", p = {pvalue(p)}" if p is not None else "")
         span = ax.get_xlim()
         left = observed < (span[0] + span[1]) / 2
-        ax.text(observed, 1.04, text, transform=ax.get_xaxis_transform(), color=SYNTH,
-                ha="left" if left else "right", weight="bold")  # fmt: skip
+        ax.text(
+            observed,
+            1.04,
+            text,
+            transform=ax.get_xaxis_transform(),
+            color=SYNTH,
+            ha="left" if left else "right",
+            weight="bold",
+        )
     ax.set(yticks=[], xlabel=str(data.get("xlabel", "")), ylim=(0, None))
     ax.spines["left"].set_visible(False)
     yield "Permutation null and observed statistic", fig
@@ -506,13 +565,24 @@ def _neighbours(data: Mapping[str, Any]) -> Cells:
     for k, s in enumerate(data.get("series", ())):
         density = _density(s.get("counts", ()), edges)
         n = int(np.sum(np.asarray(s.get("counts", ()), float)))
-        ax.stairs(density, edges, color=_SERIES[k % 4], ls=_DASHES[k % 4], lw=1.5,
-                  label=f"{_short(s.get('name', ''), 40)} (n {n:,})")  # fmt: skip
+        ax.stairs(
+            density,
+            edges,
+            color=_SERIES[k % 4],
+            ls=_DASHES[k % 4],
+            lw=1.5,
+            label=f"{_short(s.get('name', ''), 40)} (n {n:,})",
+        )
     threshold = data.get("threshold")
     if threshold is not None:
         ax.axvline(threshold, color=INK, lw=1)
-        ax.text(threshold, 1.02, "copy threshold " + number(threshold), ha="right",
-                transform=ax.get_xaxis_transform())  # fmt: skip
+        ax.text(
+            threshold,
+            1.02,
+            "copy threshold " + number(threshold),
+            ha="right",
+            transform=ax.get_xaxis_transform(),
+        )
     xlabel = str(data.get("xlabel", ""))
     ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
     if data.get("series"):
@@ -532,8 +602,9 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
         title = str(pair.get("title", ""))
         lag_ms = float(pair.get("lag_ms") or 0)
         leads = [lead for lead in data.get("leads", synth) if lead in synth][:8]
-        fig, ax = _axes(6.4, 0.34 * max(len(leads), 2) + 0.75, left=0.4, right=0.1, bottom=0.42,
-                        top=0.3)  # fmt: skip
+        fig, ax = _axes(
+            6.4, 0.34 * max(len(leads), 2) + 0.75, left=0.4, right=0.1, bottom=0.42, top=0.3
+        )
         for k, lead in enumerate(leads):
             for trace, colour, style, lag, width in (
                 (real.get(lead), REAL, "-", lag_ms, 1.5),
@@ -547,11 +618,15 @@ def _pairs(data: Mapping[str, Any]) -> Cells:
         ax.set(yticks=[], xlabel="s")
         ax.spines["left"].set_visible(False)
         similarity = pair.get("similarity")
-        _legend(fig, 1 - 0.15 / fig.get_figheight(), [
-            (f"┅ synthetic {_short(title, 40)}" if real else _short(title, 60), SYNTH),
-            (f"■ real {_short(pair.get('real_title', ''), 40)}" if real else "", REAL),
-            (f"similarity {number(similarity)}" if similarity is not None else "", MUTED),
-        ])  # fmt: skip
+        _legend(
+            fig,
+            1 - 0.15 / fig.get_figheight(),
+            [
+                (f"┅ synthetic {_short(title, 40)}" if real else _short(title, 60), SYNTH),
+                (f"■ real {_short(pair.get('real_title', ''), 40)}" if real else "", REAL),
+                (f"similarity {number(similarity)}" if similarity is not None else "", MUTED),
+            ],
+        )
         yield f"Nearest pair: {title}", fig
 
 
@@ -570,8 +645,14 @@ def _marked_beat(data: Mapping[str, Any]) -> Cells:
     fig = Canvas(figsize=(width, height))
     title = clean(str(data.get("title", "")))
     for k, part in enumerate(title.split("; ", 1)):
-        fig.text(0.02, 1 - (0.13 + 0.16 * k) / height, part, va="center", size=8.5 - k,
-                 weight="normal" if k else "bold")  # fmt: skip
+        fig.text(
+            0.02,
+            1 - (0.13 + 0.16 * k) / height,
+            part,
+            va="center",
+            size=8.5 - k,
+            weight="normal" if k else "bold",
+        )
     _legend(
         fig, 1 - 0.47 / height, [("■ annotated, from below", REAL), ("┅ found, from above", SYNTH)]
     )
@@ -582,13 +663,20 @@ def _marked_beat(data: Mapping[str, Any]) -> Cells:
         values = np.asarray(uv, float) / 1000
         ax.plot((np.arange(len(values)) - zero) / fs * 1000, values, color=INK, lw=1.0)
         for key, colour, style, base, way in (
-            ("reference", REAL, "-", 0.0, 1), ("found", SYNTH, _DASHES[1], 1.0, -1),
-        ):  # fmt: skip
+            ("reference", REAL, "-", 0.0, 1),
+            ("found", SYNTH, _DASHES[1], 1.0, -1),
+        ):
             for peak, ms in zip(peaks, (data.get(key) or {}).get(lead, ()), strict=True):
                 if ms is not None:
                     tall = 0.12 if peak else 0.5
-                    ax.plot([ms] * 2, [base, base + way * tall], color=colour, ls=style, lw=1.0,
-                            transform=ax.get_xaxis_transform())  # fmt: skip
+                    ax.plot(
+                        [ms] * 2,
+                        [base, base + way * tall],
+                        color=colour,
+                        ls=style,
+                        lw=1.0,
+                        transform=ax.get_xaxis_transform(),
+                    )
         ax.text(0.01, 0.97, lead, transform=ax.transAxes, weight="bold", va="top")
         ax.locator_params(axis="both", nbins=5)
     yield title, fig
@@ -602,13 +690,22 @@ def _curves(data: Mapping[str, Any]) -> Cells:
     """
     for panel in data.get("panels", ()):
         series = list(panel.get("series", ()))
-        roles = [str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
-                 for k, s in enumerate(series)]  # fmt: skip
-        colours = [MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
-                   for k, role in enumerate(roles)]  # fmt: skip
-        names = [(f"{'■' if role in ('real', 'floor') else '┅'} "
-                  f"{_short(_word(s.get('name', '')), 30)}", colour)
-                 for s, role, colour in zip(series, roles, colours, strict=True)]  # fmt: skip
+        roles = [
+            str(s.get("role") or ("real", "synth", "third", "fourth")[k % 4])
+            for k, s in enumerate(series)
+        ]
+        colours = [
+            MUTED if role == "floor" else COLOURS.get(role, _SERIES[k % 4])
+            for k, role in enumerate(roles)
+        ]
+        names = [
+            (
+                f"{'■' if role in ('real', 'floor') else '┅'} "
+                f"{_short(_word(s.get('name', '')), 30)}",
+                colour,
+            )
+            for s, role, colour in zip(series, roles, colours, strict=True)
+        ]
         extra = 0.16 * (len(_lines(names, 3.2)) - 1)
         fig, ax = _axes(3.2, 2.2 + extra, left=0.55, right=0.1, bottom=0.45, top=0.45 + extra)
         for k, (s, role, colour) in enumerate(zip(series, roles, colours, strict=True)):
@@ -644,27 +741,53 @@ def _heat(data: Mapping[str, Any]) -> Cells:
         left = 0.2 + 0.065 * max(len(_short(r, 22)) for r in rows_)
         bottom = 0.2 + 0.06 * max(len(_short(c, 22)) for c in columns)
         cell = 0.3 if len(columns) <= 10 else 0.22
-        fig, ax = _axes(left + cell * len(columns) + 0.15, bottom + cell * len(rows_) + 0.4,
-                        left=left, right=0.15, bottom=bottom, top=0.4)  # fmt: skip
+        fig, ax = _axes(
+            left + cell * len(columns) + 0.15,
+            bottom + cell * len(rows_) + 0.4,
+            left=left,
+            right=0.15,
+            bottom=bottom,
+            top=0.4,
+        )
         low, high = float(panel.get("low", np.nanmin(values))), float(panel.get("high", 1))
         middle = (low + high) / 2
-        ax.pcolormesh(np.ma.masked_invalid(values), cmap=_DIVERGING, vmin=low, vmax=high,
-                      edgecolors="white", linewidth=0.5)  # fmt: skip
+        ax.pcolormesh(
+            np.ma.masked_invalid(values),
+            cmap=_DIVERGING,
+            vmin=low,
+            vmax=high,
+            edgecolors="white",
+            linewidth=0.5,
+        )
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 strong = abs(value - middle) > 0.62 * (high - low) / 2
                 text = f"{round(value, 1) + 0:.1f}".replace("-", "−").replace("0.", ".")
                 # Not the page's ink: a light cell stays light in dark mode.
-                ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", size=18 * cell,
-                        color="white" if strong else "#222222")  # fmt: skip
+                ax.text(
+                    j + 0.5,
+                    i + 0.5,
+                    text,
+                    ha="center",
+                    va="center",
+                    size=18 * cell,
+                    color="white" if strong else "#222222",
+                )
         ax.set(ylim=(len(rows_), 0), aspect="equal")
         ax.set(xticks=[], yticks=[])
         name: dict[str, Any] = {"size": 7.5, "color": MUTED}
         for i, text in enumerate(rows_):
             ax.text(-0.15, i + 0.5, _short(text, 22), ha="right", va="center", **name)
         for j, text in enumerate(columns):
-            ax.text(j + 0.5, len(rows_) + 0.15, _short(text, 22), ha="center", va="top",
-                    rotation=90, **name)  # fmt: skip
+            ax.text(
+                j + 0.5,
+                len(rows_) + 0.15,
+                _short(text, 22),
+                ha="center",
+                va="top",
+                rotation=90,
+                **name,
+            )
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
         title = clean(str(panel.get("title", "")))
@@ -688,15 +811,20 @@ def _occlusion(data: Mapping[str, Any]) -> Cells:
         low, high = (y.min(), y.max()) if y.size else (0, 1)
         pad = 0.08 * ((high - low) or 1)
         base = low - pad
-        ax.fill_between(t, base, base + weight * (high - low + 2 * pad), color=SYNTH, alpha=0.35,
-                        lw=0)  # fmt: skip
+        ax.fill_between(
+            t, base, base + weight * (high - low + 2 * pad), color=SYNTH, alpha=0.35, lw=0
+        )
         ax.plot(t, y, color=INK, lw=1.1)
         ax.set_ylim(base, high + pad)
         ax.locator_params(axis="both", nbins=5)
         first = lead is leads[0]
         name = str(lead.get("name", ""))
-        _headline(fig, name, "mV against ms" if first else "",
-                  [("■ where the classifier looks", SYNTH)] if first else [])  # fmt: skip
+        _headline(
+            fig,
+            name,
+            "mV against ms" if first else "",
+            [("■ where the classifier looks", SYNTH)] if first else [],
+        )
         yield f"Where the classifier looks in {name}", fig
 
 
@@ -708,25 +836,40 @@ def _rows_distributions(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for low, high, real, synth in zip(
             m["edges"][:-1], m["edges"][1:], m["real"], m["synth"], strict=True
         ):
-            yield {"measure": m.get("name", ""), "unit": m.get("unit", ""), "low": low,
-                   "high": high, "real": real, "synth": synth}  # fmt: skip
+            yield {
+                "measure": m.get("name", ""),
+                "unit": m.get("unit", ""),
+                "low": low,
+                "high": high,
+                "real": real,
+                "synth": synth,
+            }
 
 
 def _rows_effects(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for r in data.get("rows", ()):
         ci, floor = r.get("ci") or (None, None), r.get("floor") or (None, None)
         yield {
-            "label": r.get("label", ""), "group": r.get("group", ""), "value": r.get("value"),
-            "ci_low": ci[0], "ci_high": ci[1], "floor_low": floor[0], "floor_high": floor[1],
-        }  # fmt: skip
+            "label": r.get("label", ""),
+            "group": r.get("group", ""),
+            "value": r.get("value"),
+            "ci_low": ci[0],
+            "ci_high": ci[1],
+            "floor_low": floor[0],
+            "floor_high": floor[1],
+        }
 
 
 def _rows_scatter(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for s in data.get("sets", ()):
         drawn = {"drawn_y": s["shift"]} if s.get("shift") is not None else {}
         for x, y in zip(s.get("x", ()), s.get("y", ()), strict=True):
-            yield {"set": s.get("name", ""), "x": x, "y": y,
-                   **{key: y + shift for key, shift in drawn.items()}}  # fmt: skip
+            yield {
+                "set": s.get("name", ""),
+                "x": x,
+                "y": y,
+                **{key: y + shift for key, shift in drawn.items()},
+            }
 
 
 def _rows_ecg(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -734,8 +877,12 @@ def _rows_ecg(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for r in data.get("records", ()):
         uv = r.get("uv", {})
         for i, values in enumerate(zip(*uv.values(), strict=True)):
-            yield {"id": r.get("id", ""), "set": r.get("set", ""), "ms": i / fs * 1000,
-                   **{f"{lead}_uv": v for lead, v in zip(uv, values, strict=True)}}  # fmt: skip
+            yield {
+                "id": r.get("id", ""),
+                "set": r.get("set", ""),
+                "ms": i / fs * 1000,
+                **{f"{lead}_uv": v for lead, v in zip(uv, values, strict=True)},
+            }
 
 
 def _rows_beats(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -744,9 +891,14 @@ def _rows_beats(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for lead, median in s.get("median", {}).items():
             low, high = s.get("low", {}).get(lead), s.get("high", {}).get(lead)
             for i, value in enumerate(median):
-                yield {"set": s.get("name", ""), "lead": lead, "ms": (i - zero) / fs * 1000,
-                       "median_mv": value, "low_mv": low[i] if low else None,
-                       "high_mv": high[i] if high else None}  # fmt: skip
+                yield {
+                    "set": s.get("name", ""),
+                    "lead": lead,
+                    "ms": (i - zero) / fs * 1000,
+                    "median_mv": value,
+                    "low_mv": low[i] if low else None,
+                    "high_mv": high[i] if high else None,
+                }
 
 
 def _rows_roc(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -765,12 +917,7 @@ def _rows_neighbours(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     edges = data.get("edges", ())
     for s in data.get("series", ()):
         for low, high, count in zip(edges[:-1], edges[1:], s.get("counts", ()), strict=True):
-            yield {
-                "series": s.get("name", ""),
-                "low": low,
-                "high": high,
-                "count": count,
-            }
+            yield {"series": s.get("name", ""), "low": low, "high": high, "count": count}
 
 
 def _rows_pairs(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -793,25 +940,38 @@ def _rows_curves(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for panel in data.get("panels", ()):
         for s in panel.get("series", ()):
             for i, (x, y) in enumerate(zip(s.get("x", ()), s.get("y", ()), strict=True)):
-                yield {"panel": panel.get("title", ""), "series": s.get("name", ""), "x": x, "y": y,
-                       "low": s["low"][i] if s.get("low") else None,
-                       "high": s["high"][i] if s.get("high") else None}  # fmt: skip
+                yield {
+                    "panel": panel.get("title", ""),
+                    "series": s.get("name", ""),
+                    "x": x,
+                    "y": y,
+                    "low": s["low"][i] if s.get("low") else None,
+                    "high": s["high"][i] if s.get("high") else None,
+                }
 
 
 def _rows_heat(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for panel in data.get("panels", ()):
         for name, row in zip(panel.get("rows", ()), panel.get("values", ()), strict=True):
             for column, value in zip(panel.get("columns", ()), row, strict=True):
-                yield {"panel": panel.get("title", ""), "row": name, "column": column,
-                       "value": value}  # fmt: skip
+                yield {
+                    "panel": panel.get("title", ""),
+                    "row": name,
+                    "column": column,
+                    "value": value,
+                }
 
 
 def _rows_occlusion(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     fs, zero = float(data.get("fs", 500)), data.get("zero", 0)
     for lead in data.get("leads", ()):
         for i, (uv, weight) in enumerate(zip(lead["uv"], lead["weight"], strict=True)):
-            yield {"lead": lead.get("name", ""), "ms": (i - zero) / fs * 1000, "uv": uv,
-                   "weight": weight}  # fmt: skip
+            yield {
+                "lead": lead.get("name", ""),
+                "ms": (i - zero) / fs * 1000,
+                "uv": uv,
+                "weight": weight,
+            }
 
 
 def _flat(data: Mapping[str, Any], path: str = "") -> Iterator[dict[str, Any]]:
@@ -952,25 +1112,52 @@ def _scale(ax: Axes) -> None:
         within = ax.get_xaxis_transform() if name == "x" else ax.get_yaxis_transform()
         pad = _TICK + _PAD
         moved = (ax.get_xaxis_text1_transform if name == "x" else ax.get_yaxis_text1_transform)(pad)
-        ax.add_line(Line2D(x, y, ls="", marker=marker, ms=_TICK, mew=0.6, color=MUTED,
-                           transform=within, clip_on=False))  # fmt: skip
+        ax.add_line(
+            Line2D(
+                x,
+                y,
+                ls="",
+                marker=marker,
+                ms=_TICK,
+                mew=0.6,
+                color=MUTED,
+                transform=within,
+                clip_on=False,
+            )
+        )
         for a, b, text in zip(x, y, texts, strict=True):
-            ax.text(a, b, text, transform=moved[0], va=moved[1], ha=moved[2], size=_SIZE,
-                    color=MUTED)  # fmt: skip
+            ax.text(
+                a, b, text, transform=moved[0], va=moved[1], ha=moved[2], size=_SIZE, color=MUTED
+            )
         if offset := formatter.get_offset():
-            ax.text(*((1, 0) if name == "x" else (0, 1)), offset, transform=ax.transAxes,
-                    ha="right", va="bottom", size=_SIZE, color=MUTED)  # fmt: skip
+            ax.text(
+                *((1, 0) if name == "x" else (0, 1)),
+                offset,
+                transform=ax.transAxes,
+                ha="right",
+                va="bottom",
+                size=_SIZE,
+                color=MUTED,
+            )
         if name == "y":
             wide = max((0.6 * _SIZE * len(t) for t in texts), default=0)
         label = axis.get_label_text()
         if label and name == "x":
             down = (pad + 1.2 * _SIZE + 2) / inches[1]
-            ax.figure.text((box.x0 + box.x1) / 2, box.y0 - down, label, ha="center", va="top",
-                           color=MUTED)  # fmt: skip
+            ax.figure.text(
+                (box.x0 + box.x1) / 2, box.y0 - down, label, ha="center", va="top", color=MUTED
+            )
         elif label:
             left = (pad + wide + 2) / inches[0]
-            ax.figure.text(box.x0 - left, (box.y0 + box.y1) / 2, label, ha="right", va="center",
-                           rotation=90, color=MUTED)  # fmt: skip
+            ax.figure.text(
+                box.x0 - left,
+                (box.y0 + box.y1) / 2,
+                label,
+                ha="right",
+                va="center",
+                rotation=90,
+                color=MUTED,
+            )
         axis.set_visible(False)
 
 

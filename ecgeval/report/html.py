@@ -41,8 +41,7 @@ _CODE = re.compile(r"\b[A-Z][A-Z0-9]+(?:-[A-Z0-9]+)+\b")
 
 
 def render_html(
-    view: Mapping[str, Any],
-    figures: Mapping[str, tuple[Figure, Drawing | None, pd.DataFrame]],
+    view: Mapping[str, Any], figures: Mapping[str, tuple[Figure, Drawing | None, pd.DataFrame]]
 ) -> str:
     """Return the page.
 
@@ -126,14 +125,22 @@ def _records(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _pairs(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield synthetic traces, each with the real one to draw over it and its lag."""
     for pair in data.get("pairs", ()):
-        synth = {"set": "synthetic", "id": clean(pair.get("title", "")), "marks": {},
-                 "uv": pair.get("synth") or {}}  # fmt: skip
+        synth = {
+            "set": "synthetic",
+            "id": clean(pair.get("title", "")),
+            "marks": {},
+            "uv": pair.get("synth") or {},
+        }
         if pair.get("real"):
             synth |= {
-                "over": {"set": "real", "id": clean(pair.get("real_title", "")), "marks": {},
-                         "uv": pair["real"]},
+                "over": {
+                    "set": "real",
+                    "id": clean(pair.get("real_title", "")),
+                    "marks": {},
+                    "uv": pair["real"],
+                },
                 "lag_ms": float(pair.get("lag_ms") or 0),
-            }  # fmt: skip
+            }
         yield synth
 
 

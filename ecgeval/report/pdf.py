@@ -74,9 +74,11 @@ def _finding(f: Mapping[str, Any]) -> dict[str, Any]:
     most = _ESTIMATES if f["gate"] else _ESTIMATES_ASIDE
     return {
         **f,
-        "points": f["points"][:_POINTS], "more_points": len(f["points"][_POINTS:]),
-        "estimates": f["estimates"][:most], "more_estimates": len(f["estimates"][most:]),
-    }  # fmt: skip
+        "points": f["points"][:_POINTS],
+        "more_points": len(f["points"][_POINTS:]),
+        "estimates": f["estimates"][:most],
+        "more_estimates": len(f["estimates"][most:]),
+    }
 
 
 def _table(t: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,8 +102,11 @@ def _table(t: Mapping[str, Any]) -> dict[str, Any]:
         "numeric": [t["numeric"][k] for k in kept],
         "rows": [[row[k] for k in kept] for row in shown],
         "more": f"{text[:1].upper()}{text[1:]}; full table in tables/{t['slug']}.csv."
-        if more else "" if rows else "No rows.",
-    }  # fmt: skip
+        if more
+        else ""
+        if rows
+        else "No rows.",
+    }
 
 
 def _figure(f: Mapping[str, Any], drawing: Drawing | None) -> dict[str, Any]:
@@ -110,9 +115,12 @@ def _figure(f: Mapping[str, Any], drawing: Drawing | None) -> dict[str, Any]:
     columns = 1 if f["kind"] == "ecg_paper" or not drawing else drawing.columns
     more = f"{len(shown)} of {len(cells)} sheets; all in figures/{f['slug']}.pdf."
     return {
-        **f, "cells": shown, "columns": columns,
-        "more": more if len(shown) < len(cells) else "", "width": _BESIDE.get(f["kind"], 100),
-    }  # fmt: skip
+        **f,
+        "cells": shown,
+        "columns": columns,
+        "more": more if len(shown) < len(cells) else "",
+        "width": _BESIDE.get(f["kind"], 100),
+    }
 
 
 def _figure_rows(figures: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -217,9 +225,11 @@ def _summary_set(s: Mapping[str, Any], cut: _Cut) -> dict[str, str]:
     facts = {f["key"]: f["value"] for f in s["facts"]}
     out = {key: facts.get(key, "–") for key in ("records", "patients", "rejected")}
     return {
-        **out, "rejected": cut(out["rejected"], 90), "role": cut(s["role"], 20),
+        **out,
+        "rejected": cut(out["rejected"], 90),
+        "role": cut(s["role"], 20),
         "name": cut(s["name"], 110),
-    }  # fmt: skip
+    }
 
 
 def _recording(sets: Sequence[Mapping[str, Any]], cut: _Cut) -> str:

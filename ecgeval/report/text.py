@@ -7,12 +7,22 @@ import re
 from typing import Any
 
 __all__ = [
-    "clean", "fixed", "interval", "number", "places", "pvalue", "role_order", "shortened", "slug",
-]  # fmt: skip
+    "clean",
+    "fixed",
+    "interval",
+    "number",
+    "places",
+    "pvalue",
+    "role_order",
+    "shortened",
+    "slug",
+]
 
 # Control characters break XML and PDF/A; bidirectional overrides can make an id read as another.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-                     "\ud800-\udfff\ufffe\uffff]")  # fmt: skip
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufffe\uffff]"
+)
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -113,12 +113,17 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
                 ],
                 "tables": [_table(t) for t in of(s, results.tables, lambda t: t.section)],
                 "figures": [
-                    {"id": f.id, "slug": slug(f.id), "kind": f.kind, "title": clean(f.title),
-                     "caption": clean(f.caption)}
+                    {
+                        "id": f.id,
+                        "slug": slug(f.id),
+                        "kind": f.kind,
+                        "title": clean(f.title),
+                        "caption": clean(f.caption),
+                    }
                     for f in of(s, results.figures, lambda f: f.section)
                 ],
             }
-        )  # fmt: skip
+        )
     glossary = _glossary(results)
     audit = any(s.slug.startswith("privacy") for s in results.sections)
     alone = audit and "fidelity" not in known
@@ -160,9 +165,10 @@ def _meaning(results: Results) -> str:
     if "diff" in gates:
         return _CHANGE if results.verdict == Verdict.PASS else ""
     leaks = {
-        f.section.startswith("privacy") for f in results.findings
+        f.section.startswith("privacy")
+        for f in results.findings
         if f.gate and f.section in gates and f.verdict == results.verdict
-    }  # fmt: skip
+    }
     if results.verdict != Verdict.INCONCLUSIVE or True not in leaks:
         return _MEANING[results.verdict]
     return f"{_MEANING[results.verdict]} {_UNDECIDED}" if False in leaks else _UNDECIDED
@@ -359,8 +365,11 @@ def _sets(sets: Any) -> list[dict[str, Any]]:
         facts.append(("rejected", ", ".join(f"{n} {why}" for why, n in counts.items()) or "none"))
         name = d.pop("name", None) or d.pop("source", None) or role
         # A digest is recognised by its start; it stands in full under "This run".
-        facts += [(k, v if len(v) < 60 or " " in v else v[:16] + "…") for k, v in _leaves(d)
-                  if k not in ("role", "patients") and v]  # fmt: skip
+        facts += [
+            (k, v if len(v) < 60 or " " in v else v[:16] + "…")
+            for k, v in _leaves(d)
+            if k not in ("role", "patients") and v
+        ]
         out.append(
             {
                 "role": clean(role),

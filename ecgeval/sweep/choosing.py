@@ -77,9 +77,12 @@ def sweep(
         If fewer than 40 such patients are left, or no checkpoint can be used.
     """
     config = make(
-        seed=seed, method=method, quick=quick, assume_independent=assume_independent,
+        seed=seed,
+        method=method,
+        quick=quick,
+        assume_independent=assume_independent,
         compare={"margins": margins, "parts": tuple(parts)},
-    )  # fmt: skip
+    )
     worker = pipeline.Run(config, jobs=jobs, cache=cache, progress=progress, device=device)
     given = {
         name: None if source is None else sets.read(source, progress=progress)
@@ -115,9 +118,11 @@ def run(
     given = {
         name: None if part is None else worker.read(part)
         for name, part in (
-            ("real", config.real), ("train", config.train), ("holdout", config.holdout)
+            ("real", config.real),
+            ("train", config.train),
+            ("holdout", config.holdout),
         )
-    }  # fmt: skip
+    }
     paths = sets.checkpoints(config.synth.source)
     results = _sweep(worker, paths, config.synth.n or RECORDS, **given)
     if cache is not None:
@@ -126,9 +131,14 @@ def run(
 
 
 def _sweep(
-    worker: pipeline.Run, paths: Sequence[Path], n: int, *, real: EcgSet | None,
-    train: EcgSet | None, holdout: EcgSet | None,
-) -> Results:  # fmt: skip
+    worker: pipeline.Run,
+    paths: Sequence[Path],
+    n: int,
+    *,
+    real: EcgSet | None,
+    train: EcgSet | None,
+    holdout: EcgSet | None,
+) -> Results:
     if not paths:
         raise UsageError("no checkpoint was given; expected files ending in .pt, .pth or .ckpt")
     paths, skipped = _readable(paths)

@@ -29,9 +29,12 @@ _RULE = (
 
 
 def report(
-    scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy], scorer: Scorer,
+    scores: Sequence[Score],
+    chosen: Score,
+    confirmed: Mapping[str, Energy],
+    scorer: Scorer,
     skipped: Mapping[str, str],
-) -> Results:  # fmt: skip
+) -> Results:
     """Return the section ``sweep``.
 
     Parameters
@@ -65,18 +68,21 @@ def report(
         sections=(Section("sweep", "Checkpoints: which one, and does it hold?", summary, False),),
         estimates=tuple(estimates),
         findings=(
-            best_finding(scores, chosen, confirmed, differences), memory_finding(scores, scorer),
+            best_finding(scores, chosen, confirmed, differences),
+            memory_finding(scores, scorer),
             *_damaged(skipped, len(scores)),
         ),
         tables=(_table(scores, chosen),),
         figures=(score_curves([s.row() for s in scores], (chosen.epoch, best[1])),),
-    )  # fmt: skip
+    )
 
 
 def best_finding(
-    scores: Sequence[Score], chosen: Score, confirmed: Mapping[str, Energy],
+    scores: Sequence[Score],
+    chosen: Score,
+    confirmed: Mapping[str, Energy],
     differences: Mapping[str, tuple[float, tuple[float, float]]],
-) -> Finding:  # fmt: skip
+) -> Finding:
     """Return SWEEP-BEST: which checkpoint, and whether that holds.
 
     Parameters
@@ -106,10 +112,13 @@ def best_finding(
     noise = float(np.hypot(again.ci[1] - again.value, chosen.energy.value - chosen.energy.ci[0]))
     text = (
         f"Energy distance {_with(chosen.energy)} while choosing, {_with(again)} when confirmed: "
-        + ("more than the noise of both: the choice made it look better than it is. "
-           if moved > noise else "no more apart than their noise allows. ")
+        + (
+            "more than the noise of both: the choice made it look better than it is. "
+            if moved > noise
+            else "no more apart than their noise allows. "
+        )
         + f"{chosen.gates[0]} of {chosen.gates[1]} declared medians and spreads were equivalent. "
-    )  # fmt: skip
+    )
     if drop:
         text += f"Set aside for copies of training patients: {', '.join(drop)}. "
         text += "All were, so none is without. " if len(drop) == len(scores) else ""
@@ -119,10 +128,17 @@ def best_finding(
     )
     ids = [_id(chosen.name, "energy"), *(_id(name, "confirmed") for name in confirmed)]
     return Finding(
-        "SWEEP-BEST", verdict, f"{chosen.name} is chosen; the choice {how}"
-        if differences else f"{chosen.name} is the only checkpoint", text,
-        (*ids, *(_id(name, "chosen_less") for name in differences)), _RULE, "sweep", gate=False,
-    )  # fmt: skip
+        "SWEEP-BEST",
+        verdict,
+        f"{chosen.name} is chosen; the choice {how}"
+        if differences
+        else f"{chosen.name} is the only checkpoint",
+        text,
+        (*ids, *(_id(name, "chosen_less") for name in differences)),
+        _RULE,
+        "sweep",
+        gate=False,
+    )
 
 
 def memory_finding(scores: Sequence[Score], scorer: Scorer) -> Finding:
@@ -179,15 +195,17 @@ def _damaged(skipped: Mapping[str, str], scored: int) -> list[Finding]:
     n = len(skipped)
     return [
         Finding(
-            "SWEEP-DAMAGED", Verdict.NOT_ASSESSABLE,
+            "SWEEP-DAMAGED",
+            Verdict.NOT_ASSESSABLE,
             f"{n} of {n + scored} checkpoints cannot be read and "
             f"{'was' if n == 1 else 'were'} left out: {', '.join(skipped)}",
             " ".join(f"{why}." for why in skipped.values())
             + " The choice is among the others: had these been read, it might be another.",
             rule="Listed where a file cannot be loaded; the sweep goes on with the others.",
-            section="sweep", gate=False,
+            section="sweep",
+            gate=False,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _listed(scores: Sequence[Score]) -> str:
@@ -211,69 +229,101 @@ def _estimates(s: Score, scorer: Scorer) -> list[Estimate]:
     out = [_energy_estimate("energy", s.name, s.energy, scorer)]
     n, m = s.energy.n
     sizes: dict[str, Any] = {
-        "n_real": n, "n_synth": m, "patients_real": s.energy.patients[0],
+        "n_real": n,
+        "n_synth": m,
+        "patients_real": s.energy.patients[0],
         "seed": scorer.worker.config.seed,
-    }  # fmt: skip
+    }
     out.append(
         Estimate(
-            _id(s.name, "gates_passed"), s.gates[0], better="higher",
+            _id(s.name, "gates_passed"),
+            s.gates[0],
+            better="higher",
             label=f"{s.name}: declared medians and spreads that are equivalent",
-            method=f"two one-sided tests at 5 %, of {s.gates[1]}", **sizes,
+            method=f"two one-sided tests at 5 %, of {s.gates[1]}",
+            **sizes,
         )
-    )  # fmt: skip
+    )
     out.append(replace(s.normal, id=_id(s.name, "pass_diff"), label=f"{s.name}: {s.normal.label}"))
     if s.look is None:
         return out
     train = scorer.form[1]
     both = {
-        **sizes, "n_real": len(train) + n, "n_synth": s.look.n,
+        **sizes,
+        "n_real": len(train) + n,
+        "n_synth": s.look.n,
         "patients_real": len(set(scorer.patients[1])) + s.energy.patients[0],
-    }  # fmt: skip
+    }
     for name, value, ci in s.look.auc:
         out.append(
             Estimate(
-                _id(s.name, f"memory_{name.lower()}"), value, ci, s.look.p, better="near_null",
-                null=0.5, label=f"{s.name}: exchangeability AUC, {name}",
+                _id(s.name, f"memory_{name.lower()}"),
+                value,
+                ci,
+                s.look.p,
+                better="near_null",
+                null=0.5,
+                label=f"{s.name}: exchangeability AUC, {name}",
                 method="training against choosing patients; CI Newcombe; p of all detectors, 999 "
-                "permutations of patients", **both,
+                "permutations of patients",
+                **both,
             )
-        )  # fmt: skip
+        )
     from ecgeval.privacy.copies import clopper_pearson
 
     low, high = clopper_pearson(s.look.copies, max(s.look.n, 1))
     out.append(
         Estimate(
-            _id(s.name, "copies_count"), s.look.copies, (low * s.look.n, high * s.look.n),
-            null=0, unit="records", better="lower",
+            _id(s.name, "copies_count"),
+            s.look.copies,
+            (low * s.look.n, high * s.look.n),
+            null=0,
+            unit="records",
+            better="lower",
             label=f"{s.name}: records named copies of training patients",
             method=f"rule of the audit, D2 and D4; of the choosing patients {s.look.control} by "
-            "the same rule", **both,
+            "the same rule",
+            **both,
         )
-    )  # fmt: skip
+    )
     return out
 
 
 def _energy_estimate(kind: str, name: str, e: Energy, scorer: Scorer) -> Estimate:
     words = {"energy": "to the choosing patients", "confirmed": "to the confirming patients"}
     return Estimate(
-        _id(name, kind), e.value, e.ci, floor=e.floor, n_real=e.n[0], n_synth=e.n[1],
-        patients_real=e.patients[0], better="lower", null=0,
+        _id(name, kind),
+        e.value,
+        e.ci,
+        floor=e.floor,
+        n_real=e.n[0],
+        n_synth=e.n[1],
+        patients_real=e.patients[0],
+        better="lower",
+        null=0,
         seed=scorer.worker.config.seed + (kind == "confirmed"),
         label=f"{name}: energy distance {words[kind]}",
         method="declared measures, scaled by the real patients; CI bootstrap of patients and "
         "records",
-    )  # fmt: skip
+    )
 
 
 def _difference_estimate(
     name: str, difference: tuple[float, tuple[float, float]], e: Energy, scorer: Scorer
 ) -> Estimate:
     return Estimate(
-        _id(name, "chosen_less"), difference[0], difference[1], n_real=e.n[0], n_synth=e.n[1],
-        patients_real=e.patients[0], better="lower", null=0, seed=scorer.worker.config.seed + 1,
+        _id(name, "chosen_less"),
+        difference[0],
+        difference[1],
+        n_real=e.n[0],
+        n_synth=e.n[1],
+        patients_real=e.patients[0],
+        better="lower",
+        null=0,
+        seed=scorer.worker.config.seed + 1,
         label=f"energy distance of the chosen checkpoint less that of {name}",
         method="confirming patients; paired bootstrap of patients and records, Bonferroni",
-    )  # fmt: skip
+    )
 
 
 def _table(scores: Sequence[Score], chosen: Score) -> Table:
@@ -282,23 +332,40 @@ def _table(scores: Sequence[Score], chosen: Score) -> Table:
         auc: list[Any] = [f"{a:.2f} ({_range(ci)})" for _, a, ci in look.auc] if look else []
         share = s.normal
         return (
-            s.name, "chosen" if s is chosen else "", _with(s.energy),
+            s.name,
+            "chosen" if s is chosen else "",
+            _with(s.energy),
             f"{s.gates[0]} of {s.gates[1]}",
-            None if share.value is None else f"{share.value:+.1f}"
-            + (f" ({_range(share.ci, 1)})" if share.ci else ""),
-            *(auc or [None, None]), look.p if look and look.auc else None,
-            look.copies if look else None, look.control if look else None,
+            None
+            if share.value is None
+            else f"{share.value:+.1f}" + (f" ({_range(share.ci, 1)})" if share.ci else ""),
+            *(auc or [None, None]),
+            look.p if look and look.auc else None,
+            look.copies if look else None,
+            look.control if look else None,
             f"{s.usable} of {s.n}",
-        )  # fmt: skip
+        )
 
     return Table(
-        "sweep.checkpoints", "Every checkpoint",
-        ("checkpoint", "", "energy distance (95 % CI)", "equivalent", "rule-normal, points",
-         "AUC D2", "AUC D4", "memory p", "copies", "copies of others", "measured"),
+        "sweep.checkpoints",
+        "Every checkpoint",
+        (
+            "checkpoint",
+            "",
+            "energy distance (95 % CI)",
+            "equivalent",
+            "rule-normal, points",
+            "AUC D2",
+            "AUC D4",
+            "memory p",
+            "copies",
+            "copies of others",
+            "measured",
+        ),
         tuple(map(row, scores)),
         "Against the choosing patients. AUC: training against other patients, 0.5 is no trace.",
         "sweep",
-    )  # fmt: skip
+    )
 
 
 def score_curves(rows: Sequence[Mapping[str, Any]], best: tuple[float, Energy] | None) -> Figure:
@@ -319,44 +386,85 @@ def score_curves(rows: Sequence[Mapping[str, Any]], best: tuple[float, Energy] |
         band = [[r.get(key) for r in kept] for key in (low, high)]
         known = all(v is not None for values in band for v in values)
         return {
-            "name": name, "x": [r["epoch"] for r in kept], "y": [r[column] for r in kept],
-            "low": band[0] if known else None, "high": band[1] if known else None, "role": role,
-        }  # fmt: skip
+            "name": name,
+            "x": [r["epoch"] for r in kept],
+            "y": [r[column] for r in kept],
+            "low": band[0] if known else None,
+            "high": band[1] if known else None,
+            "role": role,
+        }
 
     def floor(low: str, high: str) -> dict[str, Any]:
         ends = [[r.get(key) for r in rows] for key in (low, high)]
         middle = [None if None in pair else sum(pair) / 2 for pair in zip(*ends, strict=True)]
         known = None not in middle
         return {
-            "name": "real against real", "x": x if known else [], "y": middle if known else [],
-            "low": ends[0] if known else None, "high": ends[1] if known else None, "role": "floor",
-        }  # fmt: skip
+            "name": "real against real",
+            "x": x if known else [],
+            "y": middle if known else [],
+            "low": ends[0] if known else None,
+            "high": ends[1] if known else None,
+            "role": "floor",
+        }
 
     energy = [floor("floor_low", "floor_high"), line("choosing patients", "energy", "synth")]
     if best is not None:
         e = best[1]
-        energy.append({"name": "confirmed", "x": [best[0]], "y": [e.value], "low": [e.ci[0]],
-                       "high": [e.ci[1]], "role": "real"})  # fmt: skip
+        energy.append(
+            {
+                "name": "confirmed",
+                "x": [best[0]],
+                "y": [e.value],
+                "low": [e.ci[0]],
+                "high": [e.ci[1]],
+                "role": "real",
+            }
+        )
     panels: list[tuple[str, str, float | None, list[dict[str, Any]]]] = [
         ("Energy distance", "declared measures", 0, energy),
-        ("Equivalent measures", f"of {rows[0]['gates_of']:g}", None,
-         [line("passed", "gates", "synth")]),
-        ("Rule-normal records", "difference, points", 0,
-         [floor("normal_floor_low", "normal_floor_high"),
-          line("strict limits", "normal_diff", "synth", "normal_low", "normal_high")]),
-    ]  # fmt: skip
+        (
+            "Equivalent measures",
+            f"of {rows[0]['gates_of']:g}",
+            None,
+            [line("passed", "gates", "synth")],
+        ),
+        (
+            "Rule-normal records",
+            "difference, points",
+            0,
+            [
+                floor("normal_floor_low", "normal_floor_high"),
+                line("strict limits", "normal_diff", "synth", "normal_low", "normal_high"),
+            ],
+        ),
+    ]
     if any(r.get("memory_p") is not None for r in rows):
         panels.append(
-            ("Memory of patients", "AUC of training", 0.5,
-             [line("D2, record", "auc_D2", "synth"), line("D4, beat", "auc_D4", "third")])
-        )  # fmt: skip
+            (
+                "Memory of patients",
+                "AUC of training",
+                0.5,
+                [line("D2, record", "auc_D2", "synth"), line("D4, beat", "auc_D4", "third")],
+            )
+        )
     return Figure(
-        "sweep.scores", "curves", "Scores over training",
-        {"panels": [
-            {"title": title, "xlabel": "epoch", "ylabel": ylabel, "null": null, "series": series}
-            for title, ylabel, null, series in panels
-        ]},
+        "sweep.scores",
+        "curves",
+        "Scores over training",
+        {
+            "panels": [
+                {
+                    "title": title,
+                    "xlabel": "epoch",
+                    "ylabel": ylabel,
+                    "null": null,
+                    "series": series,
+                }
+                for title, ylabel, null, series in panels
+            ]
+        },
         "Bands are 95 % intervals; grey: the same statistic between halves of the real patients, "
         "scaled to these sizes. Measures: medians and spreads. Rule-normal: synthetic less real. "
-        "Memory: training patients against others.", "sweep",
-    )  # fmt: skip
+        "Memory: training patients against others.",
+        "sweep",
+    )

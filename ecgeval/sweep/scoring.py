@@ -81,11 +81,17 @@ class Score:
         """Return the score as a row of a table: numbers and text."""
         ci, share = self.energy.ci, self.normal
         out: dict[str, Any] = {
-            "checkpoint": self.name, "epoch": self.epoch, "energy": self.energy.value,
-            "energy_low": ci[0], "energy_high": ci[1], "floor_low": self.energy.floor[0],
+            "checkpoint": self.name,
+            "epoch": self.epoch,
+            "energy": self.energy.value,
+            "energy_low": ci[0],
+            "energy_high": ci[1],
+            "floor_low": self.energy.floor[0],
             "floor_high": self.energy.floor[1],
-            "gates": self.gates[0], "gates_of": self.gates[1], "normal_diff": share.value,
-        }  # fmt: skip
+            "gates": self.gates[0],
+            "gates_of": self.gates[1],
+            "normal_diff": share.value,
+        }
         for name, pair in (("normal", share.ci), ("normal_floor", share.floor)):
             out[f"{name}_low"], out[f"{name}_high"] = pair or (None, None)
         for detector in ("D2", "D4"):
@@ -127,20 +133,33 @@ class Scorer:
         feats = self._features(synth)
         choose, config = self.form[0], self.worker.config
         normal = compare_plausibility(
-            self.feats[0].measures, feats.measures,
-            patients_real=self.patients[0], patients_synth=synth.patients(assume_independent=True),
-            labels_real=choose.records, labels_synth=synth.records,
-            signal_real=self.feats[0].checks, signal_synth=feats.checks,
-            seed=config.seed, margins=self.yardstick.margins, quick=True, section="sweep",
-        ).estimate("sweep.normal.pass_diff")  # fmt: skip
+            self.feats[0].measures,
+            feats.measures,
+            patients_real=self.patients[0],
+            patients_synth=synth.patients(assume_independent=True),
+            labels_real=choose.records,
+            labels_synth=synth.records,
+            signal_real=self.feats[0].checks,
+            signal_synth=feats.checks,
+            seed=config.seed,
+            margins=self.yardstick.margins,
+            quick=True,
+            section="sweep",
+        ).estimate("sweep.normal.pass_diff")
         look = None
         if self.memory is not None and self.memory.alike:
             look = self.memory.look(synth, feats.beats)
         usable = int((feats.outcome == "").sum())
         return Score(
-            path, _epoch(path, place), self.yardstick.energy(feats.measures),
-            self.yardstick.gates(feats.measures), normal, look, usable, len(synth),
-        )  # fmt: skip
+            path,
+            _epoch(path, place),
+            self.yardstick.energy(feats.measures),
+            self.yardstick.gates(feats.measures),
+            normal,
+            look,
+            usable,
+            len(synth),
+        )
 
     def fresh(self, path: Path, seed: int) -> EcgSet:
         """Return fresh records of a checkpoint; a seed is the same noise for all of them."""
@@ -176,9 +195,14 @@ class Scorer:
         self.memory: Memory | None = None
         if len(real) > 1:
             self.memory = Memory(
-                real[1], real[0], self.feats[1].beats, self.feats[0].beats, self.feats[0].beats_fs,
-                (self.patients[1], self.patients[0]), config.seed,
-            )  # fmt: skip
+                real[1],
+                real[0],
+                self.feats[1].beats,
+                self.feats[0].beats,
+                self.feats[0].beats_fs,
+                (self.patients[1], self.patients[0]),
+                config.seed,
+            )
 
     def _features(self, ecgs: EcgSet) -> pipeline.Features:
         w = self.worker
@@ -211,9 +235,12 @@ def _epoch(path: Path, place: int) -> float:
 
 
 def people_of(
-    worker: pipeline.Run, checkpoint: Path, real: EcgSet | None, train: EcgSet | None = None,
+    worker: pipeline.Run,
+    checkpoint: Path,
+    real: EcgSet | None,
+    train: EcgSet | None = None,
     holdout: EcgSet | None = None,
-) -> People:  # fmt: skip
+) -> People:
     """Return the patients to choose and to confirm with: none that training saw.
 
     Where `real` is what the checkpoint was trained on, its own split says who was held out.
@@ -225,9 +252,13 @@ def people_of(
 
 
 def people_unseen(
-    worker: pipeline.Run, record: Mapping[str, Any], name: str, real: EcgSet | None,
-    train: EcgSet | None = None, holdout: EcgSet | None = None,
-) -> People:  # fmt: skip
+    worker: pipeline.Run,
+    record: Mapping[str, Any],
+    name: str,
+    real: EcgSet | None,
+    train: EcgSet | None = None,
+    holdout: EcgSet | None = None,
+) -> People:
     """Return the same by the training record of what `name` names."""
     independent = worker.config.assume_independent
     unseen = holdout if holdout is not None else real

@@ -96,9 +96,14 @@ def train(
         _draw(folder / "scores.svg", score_curves(_numbers(_read(scores)), None))
 
     return fit(
-        ecgs, folder, settings, device=device, assume_independent=assume_independent, after=after,
+        ecgs,
+        folder,
+        settings,
+        device=device,
+        assume_independent=assume_independent,
+        after=after,
         progress=progress,
-    )  # fmt: skip
+    )
 
 
 def _append(path: Path, scorer: Scorer, checkpoints: Sequence[Path]) -> None:
@@ -107,9 +112,10 @@ def _append(path: Path, scorer: Scorer, checkpoints: Sequence[Path]) -> None:
     Cells that are there stay as they are, so that the table does not show how often it was written.
     """
     kind = {
-        "against": scorer.people.choose.fingerprint()[:12], "records": scorer.n,
+        "against": scorer.people.choose.fingerprint()[:12],
+        "records": scorer.n,
         "seed": scorer.worker.config.seed,
-    }  # fmt: skip
+    }
     kept = [r for r in _read(path) if all(r.get(k) == str(v) for k, v in kind.items())]
     scored = {r["checkpoint"] for r in kept}
     for place, checkpoint in enumerate(checkpoints):
@@ -152,9 +158,11 @@ def _samples(path: Path, device: str) -> Figure:
         for name, one in zip(ecgs.ids, uv, strict=True)
     ]
     return Figure(
-        "training.samples", "ecg_paper", f"Samples of {path.stem}",
+        "training.samples",
+        "ecg_paper",
+        f"Samples of {path.stem}",
         {"fs": ecgs.fs, "leads": list(ecgs.leads), "records": records},
-    )  # fmt: skip
+    )
 
 
 def _curves(history: Path) -> Figure:
@@ -166,16 +174,27 @@ def _curves(history: Path) -> Figure:
     table = table.groupby(part).mean()
     panels = [
         {
-            "title": title, "xlabel": "epoch", "ylabel": "", "null": 0,
-            "series": [{"name": name, "x": table["epoch"].tolist(), "y": table[column].tolist(),
-                        "low": None, "high": None, "role": role}],
+            "title": title,
+            "xlabel": "epoch",
+            "ylabel": "",
+            "null": 0,
+            "series": [
+                {
+                    "name": name,
+                    "x": table["epoch"].tolist(),
+                    "y": table[column].tolist(),
+                    "low": None,
+                    "high": None,
+                    "role": role,
+                }
+            ],
         }
         for title, name, column, role in (
             ("Wasserstein distance", "critic: real − synthetic", "distance", "real"),
             ("Gradient penalty", "mean (slope − 1)²", "penalty", "third"),
             ("Generator loss", "− critic score", "generator_loss", "synth"),
         )
-    ]  # fmt: skip
+    ]
     return Figure("training.history", "curves", "Training", {"panels": panels})
 
 

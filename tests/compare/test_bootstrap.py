@@ -86,9 +86,12 @@ def test_cluster_bootstrap_covers_and_the_record_bootstrap_does_not():
     )
     few = slice(150)
     wrong = compare_columns(
-        Sample(real[:, few], np.arange(240)), Sample(synth[:, few], alone), flags[few],
-        seed=0, effort=LIGHT,
-    )  # fmt: skip
+        Sample(real[:, few], np.arange(240)),
+        Sample(synth[:, few], alone),
+        flags[few],
+        seed=0,
+        effort=LIGHT,
+    )
     for statistic, truth in (("cliffs_delta", delta), ("hedges_g", 0.5), ("median_diff", 0.5)):
         assert abs(coverage(right, statistic, truth) - 0.95) < tolerance(0.95)
     for statistic, truth in (("cliffs_delta", delta), ("hedges_g", 0.5)):
@@ -107,9 +110,12 @@ def test_distance_intervals_cover_on_near_and_off_the_null(shift, sigma):
     at = np.linspace(-9, 9, 20_001)
     gap = np.abs(norm.cdf(at) - norm.cdf((at - shift) / sigma))
     results = compare_columns(
-        Sample(real, np.arange(100)), Sample(synth, np.arange(200)), [False] * repeats,
-        seed=0, effort=LIGHT,
-    )  # fmt: skip
+        Sample(real, np.arange(100)),
+        Sample(synth, np.arange(200)),
+        [False] * repeats,
+        seed=0,
+        effort=LIGHT,
+    )
     for statistic, truth in (("ks", gap.max()), ("wasserstein", gap.sum() * (at[1] - at[0]))):
         assert coverage(results, statistic, truth) > 0.95 - tolerance(0.95, repeats)
 
@@ -144,9 +150,12 @@ def test_circular_intervals_cover_on_and_off_the_null(turn):
     real = 30 * (person + rng.normal(size=(3 * n, repeats)) * np.sqrt(0.5))
     synth = turn + 30 * rng.normal(size=(m, repeats))
     results = compare_columns(
-        Sample(real, np.repeat(np.arange(n), 3)), Sample(synth, np.arange(m)), [True] * repeats,
-        seed=0, effort=LIGHT,
-    )  # fmt: skip
+        Sample(real, np.repeat(np.arange(n), 3)),
+        Sample(synth, np.arange(m)),
+        [True] * repeats,
+        seed=0,
+        effort=LIGHT,
+    )
     at = np.linspace(-180, 180, 20_001)
     gap = norm.cdf(at / 30) - norm.cdf((at - turn) / 30)
     weight = 3 * n * norm.pdf(at / 30) + m * norm.pdf((at - turn) / 30)
@@ -182,9 +191,11 @@ def test_the_floor_is_what_real_against_real_of_that_size_gives(statistic):
     direct = [KERNELS[statistic](rng.normal(size=120), rng.normal(size=600)) for _ in range(600)]
     floors = compare_columns(
         Sample(rng.normal(size=(120, 30)), np.arange(120)),
-        Sample(rng.normal(size=(600, 30)), np.arange(600)), [False] * 30,
-        seed=0, effort=Effort(20, 400, 0),
-    )  # fmt: skip
+        Sample(rng.normal(size=(600, 30)), np.arange(600)),
+        [False] * 30,
+        seed=0,
+        effort=Effort(20, 400, 0),
+    )
     high = np.mean([r.stats[statistic].floor[1] for r in floors])
     # 600 draws know their 97.5 % quantile to about 7 %.
     assert high == pytest.approx(np.quantile(direct, 0.975), rel=0.12)

@@ -48,10 +48,16 @@ def test_intervals_that_just_overlap_may_still_differ() -> None:
 
 @pytest.mark.parametrize(
     ("better", "old", "new", "word"),
-    [("lower", 5, 1, "better"), ("lower", 1, 5, "worse"), ("higher", 1, 5, "better"),
-     ("near_null", -5, 1, "better"), ("near_null", 1, -5, "worse"), ("descriptive", 1, 5, "moved"),
-     ("near_null", -5, 5, "moved")],
-)  # fmt: skip
+    [
+        ("lower", 5, 1, "better"),
+        ("lower", 1, 5, "worse"),
+        ("higher", 1, 5, "better"),
+        ("near_null", -5, 1, "better"),
+        ("near_null", 1, -5, "worse"),
+        ("descriptive", 1, 5, "moved"),
+        ("near_null", -5, 5, "moved"),
+    ],
+)
 def test_the_direction_is_that_of_the_estimate(better, old, new, word) -> None:
     out = compare_runs(run(estimate(old, 0.1, better)), run(estimate(new, 0.1, better)))
     assert out.tables[1].rows[0][-1] == word
@@ -95,8 +101,10 @@ def test_a_gate_that_got_worse_fails(old, new, verdict) -> None:
 
 
 def test_what_describes_never_decides() -> None:
-    ungated = [replace(r, sections=(Section("fidelity", "F", gate=False),))
-               for r in (run(FID_KS=PASS), run(FID_KS=FAIL))]  # fmt: skip
+    ungated = [
+        replace(r, sections=(Section("fidelity", "F", gate=False),))
+        for r in (run(FID_KS=PASS), run(FID_KS=FAIL))
+    ]
     assert compare_runs(*ungated).verdict == PASS
 
 

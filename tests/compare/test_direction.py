@@ -186,8 +186,9 @@ def test_the_same_null_at_any_size_lies_in_its_floor(n):
     )
     inside = [
         e.floor[0] <= e.value <= e.floor[1] * 1.25
-        for e in got.estimates if e.id.endswith(".wasserstein")
-    ]  # fmt: skip
+        for e in got.estimates
+        if e.id.endswith(".wasserstein")
+    ]
     assert np.mean(inside) >= 0.8
 
 

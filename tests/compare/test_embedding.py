@@ -6,12 +6,7 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from ecgeval.compare.embedding import (
-    WAVEFORM_DIMENSIONS,
-    _moments,
-    measure_space,
-    waveform_space,
-)
+from ecgeval.compare.embedding import WAVEFORM_DIMENSIONS, _moments, measure_space, waveform_space
 from ecgeval.compare.manifold import compare_manifold
 from ecgeval.delineation.base import BEAT_WINDOW_S
 from ecgeval.errors import UsageError
@@ -66,8 +61,20 @@ def test_a_record_without_any_measure_has_no_place():
 
 
 def test_implied_columns_and_derived_leads_are_left_out():
-    names = ["hr_bpm", "rr_ms", "qrs_ms", "qt_ms", "qtcf_ms", "qtcb_ms", "jt_ms", "r_amp_I_mv",
-             "r_amp_II_mv", "r_amp_III_mv", "r_amp_aVF_mv", "r_amp_V1_mv"]  # fmt: skip
+    names = [
+        "hr_bpm",
+        "rr_ms",
+        "qrs_ms",
+        "qt_ms",
+        "qtcf_ms",
+        "qtcb_ms",
+        "jt_ms",
+        "r_amp_I_mv",
+        "r_amp_II_mv",
+        "r_amp_III_mv",
+        "r_amp_aVF_mv",
+        "r_amp_V1_mv",
+    ]
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 12)), columns=names)
     assert measure_space(frame, frame)[0].shape[1] == 7
     alone = frame[["rr_ms", "r_amp_III_mv"]]
@@ -137,9 +144,11 @@ def test_a_beat_with_a_gap_has_no_place_and_flat_sets_no_error():
 
 def verdicts(real, synth):
     results = compare_manifold(
-        {"beats": waveform_space(real, synth)}, quick=True,
-        patients_real=range(len(real)), patients_synth=range(len(synth)),
-    )  # fmt: skip
+        {"beats": waveform_space(real, synth)},
+        quick=True,
+        patients_real=range(len(real)),
+        patients_synth=range(len(synth)),
+    )
     return {f.code: f.verdict for f in results.findings}
 
 

@@ -38,9 +38,13 @@ def medians(n, shift, seed, curves=0):
     rng = np.random.default_rng(seed)
     real, synth = (np.round(rng.normal(m, 8, (n, REPEATS))) for m in (90, 90 + shift))
     return compare_columns(
-        Sample(real, np.arange(n)), Sample(synth, np.arange(n)), [False] * REPEATS,
-        seed=0, effort=Effort(400, 20, 0), shift=[i < curves for i in range(REPEATS)],
-    )  # fmt: skip
+        Sample(real, np.arange(n)),
+        Sample(synth, np.arange(n)),
+        [False] * REPEATS,
+        seed=0,
+        effort=Effort(400, 20, 0),
+        shift=[i < curves for i in range(REPEATS)],
+    )
 
 
 def pass_rate(results):
@@ -69,8 +73,9 @@ def test_no_shift_passes_at_the_planned_size():
 def test_no_significant_difference_is_not_equivalence():
     """Replace the 90 % interval by the rule p > 0.05 and small studies pass at the margin."""
     results = medians(50, 2, 2)
-    no_difference = [r.stats["cliffs_delta"].ci[0] <= 0 <= r.stats["cliffs_delta"].ci[1]
-                     for r in results]  # fmt: skip
+    no_difference = [
+        r.stats["cliffs_delta"].ci[0] <= 0 <= r.stats["cliffs_delta"].ci[1] for r in results
+    ]
     assert np.mean(no_difference) > 0.5
     assert pass_rate(results) <= 0.05
 

@@ -86,8 +86,11 @@ def alike():
 def test_alike_sets_pass_and_every_number_has_its_company(alike):
     assert alike.verdict == Verdict.PASS, alike.headline()
     assert {f.code for f in alike.findings if f.gate} == {
-        "FID-EQUIV", "FID-SPREAD", "FID-SHAPE", "FID-MISSING",
-    }  # fmt: skip
+        "FID-EQUIV",
+        "FID-SPREAD",
+        "FID-SHAPE",
+        "FID-MISSING",
+    }
     for e in alike.estimates:
         assert e.value is not None
         assert e.n_real > 0
@@ -171,8 +174,9 @@ def test_ranks_far_apart_by_microvolts_come_after_what_can_be_measured():
     synth["q_amp_V3_mv"] = -0.005 - rng.gamma(2, 0.02, 900) * (rng.random(900) < 0.3)
     synth["qrs_ms"] += 4
     results = compare(real, synth)
-    q, qrs = (abs(results.estimate(f"fidelity.{c}.cliffs_delta").value) for c in
-              ("q_amp_V3_mv", "qrs_ms"))  # fmt: skip
+    q, qrs = (
+        abs(results.estimate(f"fidelity.{c}.cliffs_delta").value) for c in ("q_amp_V3_mv", "qrs_ms")
+    )
     assert q > qrs > 0.2
     finding = only(results, "FID-KS")
     assert re.search(
@@ -400,9 +404,12 @@ def test_real_patients_against_others_do_not_fail_and_a_wider_qrs_does(real_data
 
     def halves(table):
         return compare_measures(
-            table[first], table[~first], quick=True,
-            patients_real=ecgs.patients()[first], patients_synth=ecgs.patients()[~first],
-        )  # fmt: skip
+            table[first],
+            table[~first],
+            quick=True,
+            patients_real=ecgs.patients()[first],
+            patients_synth=ecgs.patients()[~first],
+        )
 
     alike = halves(measures)
     assert only(alike, "FID-EQUIV").verdict != Verdict.FAIL

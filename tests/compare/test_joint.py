@@ -18,9 +18,14 @@ from ecgeval.pipeline import features
 from ecgeval.results import Results, Verdict, json_schema
 
 CODES = [
-    "JOINT-QTRR", "JOINT-RELATIONS", "JOINT-CORR", "JOINT-PROGRESSION", "JOINT-RHYTHM",
-    "JOINT-KERNEL", "JOINT-TRUNCATION",
-]  # fmt: skip
+    "JOINT-QTRR",
+    "JOINT-RELATIONS",
+    "JOINT-CORR",
+    "JOINT-PROGRESSION",
+    "JOINT-RHYTHM",
+    "JOINT-KERNEL",
+    "JOINT-TRUNCATION",
+]
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -38,12 +43,16 @@ def table(n, seed, *, qt_slope=0.15, serial=0.4):
     sd = np.exp(3.3 - 0.5 * (60_000 / rr - 68) / 20 + 0.6 * rng.normal(size=n))
     lag = np.clip(serial + 0.2 * rng.normal(size=n), -0.9, 0.95)
     frame = {
-        "hr_bpm": 60_000 / rr, "rr_ms": rr, "rr_sd_ms": sd, "rmssd_ms": sd * np.sqrt(2 * (1 - lag)),
-        "p_dur_ms": rng.normal(115, 10, n), "pr_ms": 155 + 0.03 * (rr - 900) + rng.normal(0, 18, n),
+        "hr_bpm": 60_000 / rr,
+        "rr_ms": rr,
+        "rr_sd_ms": sd,
+        "rmssd_ms": sd * np.sqrt(2 * (1 - lag)),
+        "p_dur_ms": rng.normal(115, 10, n),
+        "pr_ms": 155 + 0.03 * (rr - 900) + rng.normal(0, 18, n),
         "qrs_ms": rng.normal(100, 8, n),
         "qt_ms": 400 + qt_slope * (rr - 900) + rng.normal(0, 18, n),
         "qrs_axis_deg": rng.normal(45, 30, n),
-    }  # fmt: skip
+    }
     frame["qtcf_ms"] = frame["qt_ms"] / np.cbrt(rr / 1000)
     for i, lead in enumerate(CHEST):
         frame |= {f"r_amp_{lead}_mv": r[:, i], f"s_amp_{lead}_mv": s[:, i]}
@@ -111,9 +120,12 @@ def test_every_number_has_its_company_and_its_entry(alike):
 def test_figures_are_small_and_of_known_kinds(alike):
     kinds = {f.id: f.kind for f in alike.figures}
     assert kinds == {
-        "joint.qtrr": "scatter", "joint.correlation": "heat", "joint.progression": "curves",
-        "joint.energy": "null", "joint.mmd": "null",
-    }  # fmt: skip
+        "joint.qtrr": "scatter",
+        "joint.correlation": "heat",
+        "joint.progression": "curves",
+        "joint.energy": "null",
+        "joint.mmd": "null",
+    }
     heat = next(f for f in alike.figures if f.kind == "heat").data
     assert [p["title"] for p in heat["panels"]] == ["real", "synthetic", "difference"]
     for panel in heat["panels"]:
@@ -230,11 +242,12 @@ def test_no_change_moves_a_number_the_wrong_way():
     up = ["joint.measures.energy_distance", "joint.measures.mmd2"]
     worse = {
         "mode collapse": fair.iloc[np.arange(120) % 15] * (1 + 0.003 * rng.normal(size=fair.shape)),
-        "mode drop": fair.assign(**{c: fair[c].where(fair.hr_bpm < 70, fair[c].median())
-                                    for c in fair}),
+        "mode drop": fair.assign(
+            **{c: fair[c].where(fair.hr_bpm < 70, fair[c].median()) for c in fair}
+        ),
         "variance inflation": fair.mean() + 1.8 * (fair - fair.mean()),
         "unit error": fair * 1000,
-    }  # fmt: skip
+    }
     for name, synth in worse.items():
         synth = synth.set_axis(fair.index)
         results = compare(real, synth)

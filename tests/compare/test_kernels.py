@@ -105,8 +105,12 @@ def test_the_statistic_is_unbiased_and_may_be_negative():
     values = []
     for _ in range(200):
         points = rng.normal(size=(40, 2)).astype(np.float32)
-        values.append([discrepancy(k, labels(25, 15))[0] for k in
-                       patient_kernels(points, np.arange(40), [1.0])])  # fmt: skip
+        values.append(
+            [
+                discrepancy(k, labels(25, 15))[0]
+                for k in patient_kernels(points, np.arange(40), [1.0])
+            ]
+        )
     values = np.array(values)
     assert (values.min(axis=0) < 0).all()
     assert (np.abs(values.mean(axis=0)) < 3 * values.std(axis=0) / np.sqrt(200)).all()
@@ -139,9 +143,9 @@ def test_points_are_robust_flag_what_is_missing_and_wrap_angles():
 
 
 @pytest.mark.parametrize(
-    ("patients", "each", "reps"), [((50, 50), (3, 3), 100), ((50, 80), (3, 1), 100),
-                                   ((200, 200), (2, 2), 30)],
-)  # fmt: skip
+    ("patients", "each", "reps"),
+    [((50, 50), (3, 3), 100), ((50, 80), (3, 1), 100), ((200, 200), (2, 2), 30)],
+)
 def test_size_with_several_records_a_patient(patients, each, reps):
     rng = np.random.default_rng(sum(patients))
     hits = np.zeros(2)

@@ -94,8 +94,10 @@ def test_every_number_has_its_company_and_its_entry(alike):
 def test_figures_are_small_and_of_known_form(alike):
     figures = {f.id: f for f in alike.figures}
     assert {i: f.kind for i, f in figures.items()} == {
-        "manifold.fidelity": "effects", "manifold.curves": "curves", "manifold.frechet": "curves",
-    }  # fmt: skip
+        "manifold.fidelity": "effects",
+        "manifold.curves": "curves",
+        "manifold.frechet": "curves",
+    }
     for name in ("manifold.curves", "manifold.frechet"):
         for panel in figures[name].data["panels"]:
             assert [s["role"] for s in panel["series"]] == ["synth", "floor"]
@@ -276,8 +278,12 @@ def test_order_and_jobs_move_nothing(real):
 def test_swapping_the_sets_swaps_precision_and_recall(real):
     synth = 0.6 * people(1, 300)[0]
     there, back = compare(real, synth), compare(synth, real)
-    pairs = {"improved_precision": "improved_recall", "alpha_precision": "beta_recall",
-             "frechet_limit": "frechet_limit", "kid": "kid"}  # fmt: skip
+    pairs = {
+        "improved_precision": "improved_recall",
+        "alpha_precision": "beta_recall",
+        "frechet_limit": "frechet_limit",
+        "kid": "kid",
+    }
     for one, other in pairs.items():
         a, b = (
             there.estimate(f"manifold.measures.{one}"),

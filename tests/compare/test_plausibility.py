@@ -28,12 +28,15 @@ def table(n, seed, **shift):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
-            "hr_bpm": rng.normal(75, 8, n), "pr_ms": rng.normal(160, 16, n),
-            "p_dur_ms": rng.normal(100, 8, n), "qrs_ms": rng.normal(92, 8, n),
-            "qtcf_ms": rng.normal(418, 12, n), "qrs_axis_deg": rng.normal(40, 20, n),
+            "hr_bpm": rng.normal(75, 8, n),
+            "pr_ms": rng.normal(160, 16, n),
+            "p_dur_ms": rng.normal(100, 8, n),
+            "qrs_ms": rng.normal(92, 8, n),
+            "qtcf_ms": rng.normal(418, 12, n),
+            "qrs_axis_deg": rng.normal(40, 20, n),
         },
         index=[f"s{seed}-{i}" for i in range(n)],
-    )  # fmt: skip
+    )
     for column, by in shift.items():
         frame[column] += by
     return frame
@@ -210,14 +213,18 @@ def test_order_patient_names_and_jobs_move_nothing():
     first = compare(real, synth, patients_real=who, labels_real=labels)
     order = np.random.default_rng(2).permutation(300)
     again = compare(
-        real.iloc[order], synth, patients_real=[f"{w:05d}" for w in who[order]],
-        labels_real=labels.iloc[order], jobs=2,
-    )  # fmt: skip
+        real.iloc[order],
+        synth,
+        patients_real=[f"{w:05d}" for w in who[order]],
+        labels_real=labels.iloc[order],
+        jobs=2,
+    )
     numeric = compare(real, synth, patients_real=[f"{w:05d}" for w in who], labels_real=labels)
     assert again.to_json() == numeric.to_json()
-    assert first.estimate("plausibility.rate.pass_diff").ci == again.estimate(
-        "plausibility.rate.pass_diff"
-    ).ci  # fmt: skip
+    assert (
+        first.estimate("plausibility.rate.pass_diff").ci
+        == again.estimate("plausibility.rate.pass_diff").ci
+    )
 
 
 def test_what_does_not_fit_is_said():
@@ -308,8 +315,9 @@ def test_alike_waveforms_show_no_finding_and_never_a_pass(waves):
         assert "none of" in found.title
         assert not found.gate
     assert {f.id: f.kind for f in results.figures} == {
-        "plausibility.rules": "effects", "plausibility.signal": "effects",
-    }  # fmt: skip
+        "plausibility.rules": "effects",
+        "plausibility.signal": "effects",
+    }
     for e in results.estimates:
         assert statistic(e.id) is not None, e.id
         if e.id.endswith(".ks"):
@@ -318,9 +326,7 @@ def test_alike_waveforms_show_no_finding_and_never_a_pass(waves):
     jsonschema.validate(json.loads(results.to_json()), json_schema())
 
 
-@pytest.mark.parametrize(
-    ("noise", "words"), [(0.0005, "too clean"), (0.05, "more noise")]
-)  # fmt: skip
+@pytest.mark.parametrize(("noise", "words"), [(0.0005, "too clean"), (0.05, "more noise")])
 def test_too_clean_and_too_noisy_are_both_found(sim, waves, noise, words):
     """PROOF: signal quality is read two-sided."""
     found = only(signals(waves[0], checked(sim(80, seed=22, noise_mv=noise))), "PLAUS-SIGNAL")
@@ -367,8 +373,9 @@ def twelve(sim):
 def test_derived_leads_are_not_applicable_and_never_a_pass(sim, twelve):
     """PROOF: a sum that holds by construction is no evidence."""
     real = twelve(30)
-    told = only(signals(real, twelve(31), leads_derived=("III", "aVR", "aVL", "aVF")),
-                "PLAUS-ALGEBRA")  # fmt: skip
+    told = only(
+        signals(real, twelve(31), leads_derived=("III", "aVR", "aVL", "aVF")), "PLAUS-ALGEBRA"
+    )
     assert told.verdict == Verdict.NOT_ASSESSABLE
     assert "not applicable" in told.title
     exact = checked(sim(40, seed=32).with_leads(STANDARD_LEADS))
@@ -416,8 +423,14 @@ def test_statements_are_read_as_12sl_writes_them(tmp_path):
         {"normal": ["pass", "pass", "fail", "fail", "not measurable", "depends on sex or age"]},
         index=list("abcdef"),
     )
-    says = ["Normal sinus rhythm Normal ECG", "Otherwise normal ECG", "Abnormal ECG", "Normal ECG",
-            "Borderline ECG", "Normal ECG"]  # fmt: skip
+    says = [
+        "Normal sinus rhythm Normal ECG",
+        "Otherwise normal ECG",
+        "Abnormal ECG",
+        "Normal ECG",
+        "Borderline ECG",
+        "Normal ECG",
+    ]
     path = tmp_path / "12sl.csv"
     pd.DataFrame({"ecg_id": list("abcdef"), "Statements": says}).to_csv(path, index=False)
     found = join_interpreter(rules, path)
@@ -464,10 +477,16 @@ def test_real_halves_agree_and_the_abnormal_half_of_ptbxl_does_not(real_data):
 
     def run(a, b):
         return compare_plausibility(
-            frame[a], frame[b], patients_real=who[a], patients_synth=who[b],
-            labels_real=records[a], labels_synth=records[b], signal_real=checks[a],
-            signal_synth=checks[b], quick=True,
-        )  # fmt: skip
+            frame[a],
+            frame[b],
+            patients_real=who[a],
+            patients_synth=who[b],
+            labels_real=records[a],
+            labels_synth=records[b],
+            signal_real=checks[a],
+            signal_synth=checks[b],
+            quick=True,
+        )
 
     halves, rest = run(normal & odd, normal & ~odd), run(normal, ~normal)
     assert only(halves, "PLAUS-NORMAL").verdict != Verdict.FAIL

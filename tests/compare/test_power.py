@@ -76,8 +76,9 @@ def test_quantile_variance_and_design_effect_against_the_bootstrap(p):
     patient = np.repeat(np.arange(150), 3)
     order = np.argsort(x)
     variance, effect = _parts(_quantile_influence(x[order], p), patient[order])
-    draws = [harrell_davis(x.reshape(150, 3)[rng.integers(150, size=150)].ravel(), p)
-             for _ in range(600)]  # fmt: skip
+    draws = [
+        harrell_davis(x.reshape(150, 3)[rng.integers(150, size=150)].ravel(), p) for _ in range(600)
+    ]
     assert math.sqrt(variance * effect / 450) == pytest.approx(np.std(draws), rel=0.12)
     assert 1.1 < effect < 2.4
 
@@ -93,9 +94,13 @@ def test_planned_power_is_what_comparisons_then_find():
     patient = np.repeat(np.arange(people), 2)
     margins = load_margins()
     found = compare_columns(
-        Sample(real, patient), Sample(synth, np.arange(120)), [False] * repeats,
-        seed=0, effort=Effort(300, 20, 0), shift=[True] * repeats,
-    )  # fmt: skip
+        Sample(real, patient),
+        Sample(synth, np.arange(120)),
+        [False] * repeats,
+        seed=0,
+        effort=Effort(300, 20, 0),
+        shift=[True] * repeats,
+    )
     plans = []
     for column in real.T[:40]:
         plan = planned_power(

@@ -164,8 +164,9 @@ def test_curves_by_hand():
     assert curve.distance.value == 3
     assert curve.distance.p == 0.01
     assert (curve.band[:, 0] < curve.difference).all()
-    np.testing.assert_allclose(patient_means(np.array([[1.0], [3], [9]]), np.array([0, 0, 1])),
-                               [[2], [9]])  # fmt: skip
+    np.testing.assert_allclose(
+        patient_means(np.array([[1.0], [3], [9]]), np.array([0, 0, 1])), [[2], [9]]
+    )
 
 
 def test_bands_cover_all_leads_together():

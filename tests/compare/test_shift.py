@@ -20,8 +20,11 @@ def compare(real, synth, patient_real=None, patient_synth=None, effort=LIGHT):
     return compare_columns(
         Sample(real, np.arange(n) if patient_real is None else patient_real),
         Sample(synth, np.arange(m) if patient_synth is None else patient_synth),
-        [False] * k, seed=0, effort=effort, shift=[True] * k,
-    )  # fmt: skip
+        [False] * k,
+        seed=0,
+        effort=effort,
+        shift=[True] * k,
+    )
 
 
 def three_se(p, n=REPEATS):

@@ -136,7 +136,7 @@ def test_ridge_maps_agree_with_least_squares_on_the_samples():
     cov = x @ x.T / 4000
     w = np.linalg.lstsq(x[2:].T, x[:2].T, rcond=None)[0]
     left = ((x[:2] - w.T @ x[2:]) ** 2).mean(axis=1).sum()
-    (residual, r2, _), = _left(cov[None], cov)  # fmt: skip
+    ((residual, r2, _),) = _left(cov[None], cov)
     assert residual == pytest.approx(1e3 * np.sqrt(left / 2), rel=1e-3)
     assert r2 == pytest.approx(1 - left / np.trace(cov[:2, :2]), rel=1e-3)
 
@@ -211,8 +211,14 @@ def test_too_clean_and_too_noisy_move_apart(sim):
     medians = {
         noise: check(s.signals, delineate(s), s.leads, s.fs).median() for noise, s in sets.items()
     }
-    for name, sign in (("noise_uv", 1), ("slope_40_150", 1), ("psqi", -1), ("beat_corr", -1),
-                       ("ksqi", -1), ("dipolarity_pct", -1)):  # fmt: skip
+    for name, sign in (
+        ("noise_uv", 1),
+        ("slope_40_150", 1),
+        ("psqi", -1),
+        ("beat_corr", -1),
+        ("ksqi", -1),
+        ("dipolarity_pct", -1),
+    ):
         values = [sign * medians[noise][name] for noise in sets]
         assert values == sorted(values), (name, values)
         assert values[0] < values[2], name

@@ -196,14 +196,19 @@ def test_size_of_cochran_on_bootstrap_errors_with_and_without_the_grouping():
             real, synth = np.round(real * 5) / 5, np.round(rng.normal(size=(160, repeats)) * 5) / 5
             who = np.repeat(np.arange(people), 3) if grouped else np.arange(3 * people)
             found = compare_columns(
-                Sample(real, who), Sample(synth, np.arange(160)), [False] * repeats, seed=0,
+                Sample(real, who),
+                Sample(synth, np.arange(160)),
+                [False] * repeats,
+                seed=0,
                 effort=Effort(200, 20, 0),
-            )  # fmt: skip
+            )
             stats = [r.stats["median_diff"] for r in found]
             values.append([s.value for s in stats])
             errors.append([(s.ci90[1] - s.ci90[0]) / 3.29 for s in stats])
-        p = [cochran_q(x, e)[1] for x, e in zip(np.transpose(values), np.transpose(errors),
-                                                strict=True)]  # fmt: skip
+        p = [
+            cochran_q(x, e)[1]
+            for x, e in zip(np.transpose(values), np.transpose(errors), strict=True)
+        ]
         rate[grouped] = np.mean(np.array(p) <= 0.05)
     tolerance = 3 * np.sqrt(0.05 * 0.95 / repeats)
     assert abs(rate[True] - 0.05) < tolerance
@@ -233,9 +238,13 @@ def test_same_bytes_for_any_jobs_and_the_order_of_records_moves_nothing():
     assert compare(real, synth, mine, own, ["sex", "age"], seed=3, jobs=2).to_json() == one
     order = np.random.default_rng(0).permutation(120)
     moved = compare(
-        real.iloc[order], synth, mine.iloc[order].reset_index(drop=True), own, ["sex", "age"],
+        real.iloc[order],
+        synth,
+        mine.iloc[order].reset_index(drop=True),
+        own,
+        ["sex", "age"],
         seed=3,
-    )  # fmt: skip
+    )
     for e in moved.estimates:
         if e.value is not None and not e.id.endswith("cochran_q"):
             assert json.dumps(e.id) in one

@@ -74,10 +74,15 @@ def test_a_filter_is_found_at_either_end():
 
 @pytest.mark.parametrize(
     "change",
-    [lambda x, _: x + 12, lambda x, _: 70 + 0.6 * (x - 70), lambda x, _: 70 + 1.5 * (x - 70),
-     lambda x, _: 1000 * x, lambda x, r: x + r.normal(0, 3, 900)],
+    [
+        lambda x, _: x + 12,
+        lambda x, _: 70 + 0.6 * (x - 70),
+        lambda x, _: 70 + 1.5 * (x - 70),
+        lambda x, _: 1000 * x,
+        lambda x, r: x + r.normal(0, 3, 900),
+    ],
     ids=["shift", "narrower", "wider", "unit", "noise"],
-)  # fmt: skip
+)
 def test_no_other_difference_is_called_selection(change):
     rng = np.random.default_rng(2)
     real, synth = rates(rng, 300), rates(rng, 900)
@@ -106,8 +111,9 @@ def test_one_record_each_is_of_the_patient():
 
 
 def test_too_few_values_is_a_reason():
-    assert "19 patients" in find_edges(np.arange(19.0), np.arange(50.0), seed=0, name="t",
-                                       effort=EFFORT)  # fmt: skip
+    assert "19 patients" in find_edges(
+        np.arange(19.0), np.arange(50.0), seed=0, name="t", effort=EFFORT
+    )
     flat = find_edges(np.ones(50), np.ones(50), seed=0, name="t", effort=EFFORT)
     assert [edge.tail for edge in flat] == [None, None]
     assert all(edge.beyond.p == 1 for edge in flat)

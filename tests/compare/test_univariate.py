@@ -17,8 +17,10 @@ def p_values(real, synth, patient_real=None, patient_synth=None, effort=TEST_ONL
     results = compare_columns(
         Sample(real, np.arange(n) if patient_real is None else patient_real),
         Sample(synth, np.arange(m) if patient_synth is None else patient_synth),
-        [False] * real.shape[1], seed=1, effort=effort,
-    )  # fmt: skip
+        [False] * real.shape[1],
+        seed=1,
+        effort=effort,
+    )
     return np.array([r.p for r in results]), results[0].p_method
 
 
@@ -73,9 +75,12 @@ def test_size_of_ks_and_watson_by_number_of_patients(n, each, repeats, circular)
 
     def rejected(real, synth, who):
         found = compare_columns(
-            Sample(real, who), Sample(synth, who), [circular] * real.shape[1], seed=1,
+            Sample(real, who),
+            Sample(synth, who),
+            [circular] * real.shape[1],
+            seed=1,
             effort=TEST_ONLY,
-        )  # fmt: skip
+        )
         return np.mean(np.array([r.p for r in found]) <= 0.05)
 
     (real, patient), (synth, _) = draw(), draw()
@@ -150,19 +155,24 @@ def test_microvolts_and_millivolts_agree():
     patients = np.arange(80), np.arange(90)
     mv, uv = (
         compare_columns(
-            Sample(real * k, patients[0]), Sample(synth * k, patients[1]), FLAGS[:2],
-            seed=0, effort=effort,
+            Sample(real * k, patients[0]),
+            Sample(synth * k, patients[1]),
+            FLAGS[:2],
+            seed=0,
+            effort=effort,
         )
         for k in (1, 1000)
-    )  # fmt: skip
+    )
     for a, b in zip(mv, uv, strict=True):
         assert a.p == b.p
         for name, stat in a.stats.items():
             k = 1000 if name in ("wasserstein", "median_diff") else 1
             np.testing.assert_allclose(
                 np.hstack(dataclasses.astuple(stat)) * k,
-                np.hstack(dataclasses.astuple(b.stats[name])), rtol=1e-3, atol=1e-3 * k,
-            )  # fmt: skip
+                np.hstack(dataclasses.astuple(b.stats[name])),
+                rtol=1e-3,
+                atol=1e-3 * k,
+            )
 
 
 def test_exchanging_the_sets_flips_intervals():
@@ -188,9 +198,12 @@ def test_the_grid_changes_intervals_by_little():
     real, synth = rng.normal(size=(4000, 1)), rng.normal(0.1, 1.2, (4000, 1))
     assert len(np.unique(real)) > LEVELS
     result = compare_columns(
-        Sample(real, np.arange(4000)), Sample(synth, np.arange(4000)), [False],
-        seed=0, effort=Effort(400, 20, 0),
-    )[0]  # fmt: skip
+        Sample(real, np.arange(4000)),
+        Sample(synth, np.arange(4000)),
+        [False],
+        seed=0,
+        effort=Effort(400, 20, 0),
+    )[0]
     x, y = real[:, 0], synth[:, 0]
     direct = {name: [] for name in ("cliffs_delta", "hedges_g", "log_sd_ratio", "median_diff")}
     for _ in range(150):

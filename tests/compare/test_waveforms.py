@@ -58,13 +58,22 @@ def hearts(n, seed, fs=FS):
 def run(real, synth, fs=FS, **more):
     (a, beats_a), (b, beats_b) = real, synth
     settings = {
-        "patients_real": np.arange(len(a)), "patients_synth": np.arange(len(b)), "quick": True,
+        "patients_real": np.arange(len(a)),
+        "patients_synth": np.arange(len(b)),
+        "quick": True,
         **more,
-    }  # fmt: skip
+    }
     return compare_waveforms(
-        a, b, fs, LEADS, beats_real=beats_a, beats_synth=beats_b, beats_fs=FS, beats_zero=ZERO,
+        a,
+        b,
+        fs,
+        LEADS,
+        beats_real=beats_a,
+        beats_synth=beats_b,
+        beats_fs=FS,
+        beats_zero=ZERO,
         **settings,
-    )  # fmt: skip
+    )
 
 
 def verdicts(results):
@@ -122,9 +131,18 @@ def test_auc_of_shifted_gaussians_is_the_closed_form():
     x[label] += np.sqrt(1 / 6)
     each = np.arange(2000)
     test = two_sample_test(
-        Pool(x, each, each), label, Pool(x[~label], each[:1000], each[:1000]), wide_ridge_logistic,
-        seed=0, name="t", permutations=199, draws=200, halves=2, within=20, shuffles=2,
-    )  # fmt: skip
+        Pool(x, each, each),
+        label,
+        Pool(x[~label], each[:1000], each[:1000]),
+        wide_ridge_logistic,
+        seed=0,
+        name="t",
+        permutations=199,
+        draws=200,
+        halves=2,
+        within=20,
+        shuffles=2,
+    )
     assert test.auc == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=3 * 0.0154)  # Hanley-McNeil SE
     assert test.p == 1 / 200
 
@@ -143,9 +161,19 @@ def test_size_with_repeated_patients_and_without_the_grouping(refits):
         pool = Pool(x, patient, patient)
         alone = Pool(x[~label], patient[~label], patient[~label])
         return two_sample_test(
-            pool, label, alone, wide_ridge_logistic, seed=seed, name="t", permutations=199,
-            draws=2, halves=1, within=2, shuffles=0, refits=refits,
-        ).p  # fmt: skip
+            pool,
+            label,
+            alone,
+            wide_ridge_logistic,
+            seed=seed,
+            name="t",
+            permutations=199,
+            draws=2,
+            halves=1,
+            within=2,
+            shuffles=0,
+            refits=refits,
+        ).p
 
     right = np.mean([p(seed, True) <= 0.05 for seed in range(repeats)])
     assert right <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
@@ -159,9 +187,17 @@ def test_the_floor_of_permutations_within_halves_is_that_of_halves():
     alone = Pool(x[~label], each[:300], each[:300])
     for settings in ({"halves": 60, "within": 0}, {"halves": 6, "within": 100}):
         test = two_sample_test(
-            Pool(x, each, each), label, alone, wide_ridge_logistic, seed=0, name="t",
-            permutations=99, draws=9, shuffles=20, **settings,
-        )  # fmt: skip
+            Pool(x, each, each),
+            label,
+            alone,
+            wide_ridge_logistic,
+            seed=0,
+            name="t",
+            permutations=99,
+            draws=9,
+            shuffles=20,
+            **settings,
+        )
         assert test.floor == pytest.approx((0.5 - 1.96 * 0.0334, 0.5 + 1.96 * 0.0334), abs=0.03)
         assert test.shuffled == pytest.approx(0.5, abs=3 * 0.0334 / np.sqrt(20) * 1.5)
 
@@ -502,9 +538,7 @@ def test_what_is_a_little_worse_is_never_taken_for_a_leak(real, other, change):
 def test_order_of_records_and_names_of_patients_do_not_matter(real, other):
     base = run(real, other)
     mixed = np.random.default_rng(0).permutation(N)
-    again = run(
-        (real[0][mixed], real[1][mixed]), other, patients_real=np.arange(N)[mixed],
-    )  # fmt: skip
+    again = run((real[0][mixed], real[1][mixed]), other, patients_real=np.arange(N)[mixed])
     assert again.to_json() == base.to_json()
 
 
@@ -576,11 +610,18 @@ def test_normal_ecgs_against_the_rest_differ_in_the_t_wave(real_data, monkeypatc
     normal = ecgs.records["norm_only"].to_numpy(bool)
     who = ecgs.patients()
     results = compare_waveforms(
-        ecgs.select(normal).signals, ecgs.select(~normal).signals, ecgs.fs, ecgs.leads,
-        patients_real=who[normal], patients_synth=who[~normal], beats_real=marks.beats[normal],
-        beats_synth=marks.beats[~normal], beats_fs=marks.fs, beats_zero=round(0.4 * marks.fs),
+        ecgs.select(normal).signals,
+        ecgs.select(~normal).signals,
+        ecgs.fs,
+        ecgs.leads,
+        patients_real=who[normal],
+        patients_synth=who[~normal],
+        beats_real=marks.beats[normal],
+        beats_synth=marks.beats[~normal],
+        beats_fs=marks.fs,
+        beats_zero=round(0.4 * marks.fs),
         quick=True,
-    )  # fmt: skip
+    )
     look = finding(results, "C2ST-LOOK")
     assert look.verdict == Verdict.FAIL
     assert "around the T wave" in look.title

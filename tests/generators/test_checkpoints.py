@@ -114,14 +114,8 @@ def broken(small, change):
     [
         (lambda c: c.pop("conv_1.weight"), "pulse2pulse of width 10: missing conv_1.weight;"),
         (lambda c: c.update(extra=torch.ones(1)), "unexpected extra;"),
-        (
-            lambda c: c.update({"conv_2.bias": torch.ones(3)}),
-            "of another shape conv_2.bias;",
-        ),
-        (
-            lambda c: c["conv_3.bias"].__setitem__(0, float("nan")),
-            "not finite conv_3.bias;",
-        ),
+        (lambda c: c.update({"conv_2.bias": torch.ones(3)}), "of another shape conv_2.bias;"),
+        (lambda c: c["conv_3.bias"].__setitem__(0, float("nan")), "not finite conv_3.bias;"),
         (lambda c: c.pop("deconv_1.conv1d.weight"), "holds no generator of this package"),
         (
             lambda c: c.update({"deconv_1.conv1d.weight": torch.ones(7, 7, 25)}),

@@ -130,8 +130,12 @@ def command(tmp_path):
 
     def write(script: str = SCRIPT, words: object = ("{n}", "{seed}", "{out}"), **keys: object):
         (tmp_path / "make.py").write_text(script)
-        keys = {"command": ["python", "make.py", *words], "unit": "uV", "native_fs": 100,
-                "leads": ["I", "II"]} | keys  # fmt: skip
+        keys = {
+            "command": ["python", "make.py", *words],
+            "unit": "uV",
+            "native_fs": 100,
+            "leads": ["I", "II"],
+        } | keys
         path = tmp_path / "mygen.toml"
         path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in keys.items()))
         return path
@@ -171,18 +175,30 @@ write_store(EcgSet(x, 100, ("I", "II"), records), sys.argv[3])
 @pytest.mark.parametrize(
     ("change", "said", "kind"),
     [
-        ({"script": "import sys; sys.exit('no GPU here')"}, "ended with 1 and said: no GPU here",
-         DataError),
+        (
+            {"script": "import sys; sys.exit('no GPU here')"},
+            "ended with 1 and said: no GPU here",
+            DataError,
+        ),
         ({"script": "pass"}, "wrote nothing to {out}", DataError),
-        ({"script": SCRIPT.replace("(n, 2", "(n + 1, 2")}, "gave 6 records and was asked for 5",
-         DataError),
+        (
+            {"script": SCRIPT.replace("(n, 2", "(n + 1, 2")},
+            "gave 6 records and was asked for 5",
+            DataError,
+        ),
         ({"timeout_s": "soon"}, "timeout_s is 'soon'; expected seconds above 0", UsageError),
         ({"native_fs": 0}, "native_fs is 0; expected a rate in Hz", UsageError),
         ({"leads": ["I", 2]}, "expected a list of lead names", UsageError),
-        ({"script": "import time; time.sleep(9)", "timeout_s": 0.2}, "longer than its timeout_s",
-         DataError),
-        ({"command": ["no-such-program", "{n}", "{out}"]}, "does not exist; expected a program",
-         DataError),
+        (
+            {"script": "import time; time.sleep(9)", "timeout_s": 0.2},
+            "longer than its timeout_s",
+            DataError,
+        ),
+        (
+            {"command": ["no-such-program", "{n}", "{out}"]},
+            "does not exist; expected a program",
+            DataError,
+        ),
         ({"command": "python make.py"}, "expected a list of words", UsageError),
         ({"command": ["python", "{n}"]}, "holds no {n} or no {out}", UsageError),
         ({"cmd": 1}, "unknown key 'cmd'", UsageError),
@@ -197,7 +213,7 @@ write_store(EcgSet(x, 100, ("I", "II"), records), sys.argv[3])
         ({"leads": [1, 2]}, "leads is [1, 2]; expected a list of lead names", UsageError),
         ({"describe": "MIT"}, "describe is 'MIT'; expected a table", UsageError),
     ],
-)  # fmt: skip
+)
 def test_a_command_that_fails_is_one_sentence(command, change, said, kind) -> None:
     path = command(**change)
     with pytest.raises(EcgevalError) as caught:

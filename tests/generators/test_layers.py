@@ -43,11 +43,19 @@ def test_every_layer_of_pulse2pulse_has_the_tabulated_shape() -> None:
     with torch.inference_mode():
         out = model(torch.zeros(1, 8, 5000))
     table = {
-        "conv_1": (8, 10, 2500), "conv_2": (10, 25, 500), "conv_3": (25, 50, 250),
-        "conv_4": (50, 150, 50), "conv_5": (150, 250, 10), "conv_6": (250, 250, 2),
-        "deconv_1": (250, 250, 10), "deconv_2": (500, 150, 50), "deconv_3": (300, 50, 250),
-        "deconv_5": (100, 25, 500), "deconv_6": (50, 10, 2500), "deconv_7": (10, 8, 5000),
-    }  # fmt: skip
+        "conv_1": (8, 10, 2500),
+        "conv_2": (10, 25, 500),
+        "conv_3": (25, 50, 250),
+        "conv_4": (50, 150, 50),
+        "conv_5": (150, 250, 10),
+        "conv_6": (250, 250, 2),
+        "deconv_1": (250, 250, 10),
+        "deconv_2": (500, 150, 50),
+        "deconv_3": (300, 50, 250),
+        "deconv_5": (100, 25, 500),
+        "deconv_6": (50, 10, 2500),
+        "deconv_7": (10, 8, 5000),
+    }
     assert {n: (x.shape[1], *y.shape[1:]) for n, (x, y) in seen.items()} == table
     assert out.shape == (1, 8, 5000)
 

@@ -12,18 +12,19 @@ torch = pytest.importorskip("torch")
 from ecgeval.errors import DataError, UsageError  # noqa: E402
 from ecgeval.generators import checkpoints  # noqa: E402
 from ecgeval.generators.critic import Critic, phase_shuffle  # noqa: E402
-from ecgeval.generators.training import (  # noqa: E402
-    Settings,
-    _Run,
-    split_patients,
-    train,
-    training_array,
-)
+from ecgeval.generators.training import Settings, _Run, split_patients, train, training_array  # noqa: E402
 
 TINY = Settings(
-    "wavegan-star", width=10, critic_width=1, epochs=2, batch=4, critic_steps=2,
-    checkpoint_epochs=1, ema=0.9, seed=3,
-)  # fmt: skip
+    "wavegan-star",
+    width=10,
+    critic_width=1,
+    epochs=2,
+    batch=4,
+    critic_steps=2,
+    checkpoint_epochs=1,
+    ema=0.9,
+    seed=3,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -187,8 +188,10 @@ def test_a_trained_checkpoint_is_a_generator(sim, tmp_path) -> None:
     path = train(ecgs, tmp_path, TINY, after=lambda p, h: seen.append((p.name, h["epoch"])))
     weights = checkpoints.load(path)
     assert (weights.architecture, weights.width, weights.key) == (
-        "wavegan-star", 10, "ema_state_dict",
-    )  # fmt: skip
+        "wavegan-star",
+        10,
+        "ema_state_dict",
+    )
     assert seen == [("epoch-00001.pt", 1), ("epoch-00002.pt", 2)]
     manifest = json.loads((tmp_path / "training.json").read_text())
     sides = [set(manifest["split"][side]) for side in ("train", "holdout")]

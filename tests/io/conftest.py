@@ -26,8 +26,10 @@ def write_record(
     path.parent.mkdir(parents=True, exist_ok=True)
     np.ascontiguousarray(x.T).tofile(path)
     lines = [f"{path.stem} {len(leads)} {fs} {x.shape[1]}"]
-    lines += [f"{path.name} 16 {gain} 16 0 {r[0]} {int(r.sum(dtype=np.int64)) % 65536} 0 {lead}"
-              for r, lead in zip(x, leads, strict=True)]  # fmt: skip
+    lines += [
+        f"{path.name} 16 {gain} 16 0 {r[0]} {int(r.sum(dtype=np.int64)) % 65536} 0 {lead}"
+        for r, lead in zip(x, leads, strict=True)
+    ]
     lines += [f"#{comment}" for comment in comments]
     path.with_suffix(".hea").write_text("\n".join(lines) + "\n")
     return x

@@ -95,8 +95,10 @@ def publisher(tmp_path, monkeypatch, record):
 def write_sums(project: Path) -> None:
     """Write SHA256SUMS.txt as PhysioNet does."""
     files = sorted(p for p in project.rglob("*") if p.is_file() and p.name != "SHA256SUMS.txt")
-    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()} {p.relative_to(project).as_posix()}"
-             for p in files]  # fmt: skip
+    lines = [
+        f"{hashlib.sha256(p.read_bytes()).hexdigest()} {p.relative_to(project).as_posix()}"
+        for p in files
+    ]
     (project / "SHA256SUMS.txt").write_text("\n".join(lines) + "\n")
 
 
@@ -157,8 +159,11 @@ def test_an_interrupted_download_goes_on_where_it_stopped(publisher) -> None:
     handler.asked.clear()
     assert len(read("ludb:1-2")) == 2
     assert {path.rpartition("/")[2] for path in handler.asked} == {
-        "1.hea", "1.dat", "2.hea", "2.dat",
-    } - done  # fmt: skip
+        "1.hea",
+        "1.dat",
+        "2.hea",
+        "2.dat",
+    } - done
 
 
 def test_a_failed_file_is_tried_again(publisher, monkeypatch) -> None:

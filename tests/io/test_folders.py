@@ -134,9 +134,17 @@ def test_unsupported_formats_say_what_is_supported(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"fs": 0}, {"fs": float("nan")}, {"seconds": -1}, {"unit": "V"}, {"leads": "I VX"},
-               {"leads": ["II", "ii"]}, {"leads": []}],
-)  # fmt: skip
+    "option",
+    [
+        {"fs": 0},
+        {"fs": float("nan")},
+        {"seconds": -1},
+        {"unit": "V"},
+        {"leads": "I VX"},
+        {"leads": ["II", "ii"]},
+        {"leads": []},
+    ],
+)
 def test_wrong_options_are_usage_errors(tmp_path, record, option) -> None:
     record(tmp_path, "a")
     with pytest.raises(UsageError):

@@ -31,7 +31,7 @@ def test_the_id_column_is_the_one_that_matches_most() -> None:
         (["1", "2"], [1.0, 2.0]),
         (["007", "7x"], ["007", "7x"]),
     ],
-)  # fmt: skip
+)
 def test_ids_match_exactly_by_file_name_or_as_numbers(ids, column) -> None:
     joined, _ = join(ids, {"height": [170.5, 180.5], "id": column})
     assert joined["height"].tolist() == [170.5, 180.5]
@@ -90,13 +90,32 @@ def test_rows_in_the_order_of_an_array(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "lead"),
     [
-        ("I", "I"), ("ii", "II"), ("AVR", "aVR"), ("avf", "aVF"), ("v6", "V6"), ("ECG I", "I"),
-        ("ECG_V1", "V1"), ("Lead II", "II"), ("DIII", "III"), ("D1", "I"), ("C4", "V4"),
-        ("MDC_ECG_LEAD_AVL", "aVL"), (" V2 (mV) ", "V2"), ("I [uV]", "I"),
-        ("MLII", None), ("-aVR", None), ("ECG I filtered", None), ("V7", None), ("vx", None),
-        ("ECG", None), ("1", None), ("V1-V2", None), ("", None), ("resp", None),
+        ("I", "I"),
+        ("ii", "II"),
+        ("AVR", "aVR"),
+        ("avf", "aVF"),
+        ("v6", "V6"),
+        ("ECG I", "I"),
+        ("ECG_V1", "V1"),
+        ("Lead II", "II"),
+        ("DIII", "III"),
+        ("D1", "I"),
+        ("C4", "V4"),
+        ("MDC_ECG_LEAD_AVL", "aVL"),
+        (" V2 (mV) ", "V2"),
+        ("I [uV]", "I"),
+        ("MLII", None),
+        ("-aVR", None),
+        ("ECG I filtered", None),
+        ("V7", None),
+        ("vx", None),
+        ("ECG", None),
+        ("1", None),
+        ("V1-V2", None),
+        ("", None),
+        ("resp", None),
     ],
-)  # fmt: skip
+)
 def test_lead_names(name, lead) -> None:
     assert standard_lead(name) == lead
 

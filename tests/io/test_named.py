@@ -29,7 +29,7 @@ from ecgeval.io.named import locate, norm_only
         ("deepfake:0-4", ("deepfake", [0, 1, 2, 3, 4])),
         ("ludb:5,1,7-9,1", ("ludb", [5, 1, 7, 8, 9])),
     ],
-)  # fmt: skip
+)
 def test_names_and_numbers(source, expected) -> None:
     assert parse_name(source) == expected
     assert is_named(source)
@@ -69,8 +69,12 @@ def test_ludb_obeys_einthoven_and_has_its_labels(real_data) -> None:
     gap = x[:, leads.index("I")] + x[:, leads.index("III")] - x[:, leads.index("II")]
     assert np.abs(gap).max() < 1e-5  # broken by the header's gains, exact in stored units
     assert ecgs.records.loc["1", ["age", "sex", "rhythm", "axis", "patient_id"]].tolist() == [
-        51, "F", "Sinus bradycardia", "left axis deviation", "1",
-    ]  # fmt: skip
+        51,
+        "F",
+        "Sinus bradycardia",
+        "left axis deviation",
+        "1",
+    ]
     assert ecgs.records.loc["1", "diagnoses"].startswith("Left ventricular hypertrophy; ")
     assert set(ecgs.records["sex"]) == {"F", "M"}
 
@@ -141,13 +145,32 @@ def test_ludb_marks_are_brackets_around_peaks(real_data) -> None:
 
 
 def test_brackets_belong_to_the_nearest_peak() -> None:
-    stream = [("(", 1), ("p", 2), (")", 3), ("N", 5), (")", 6), ("(", 7), ("t", 8), ("t", 9),
-              (")", 10), (")", 11), ("(", 12), ("(", 13), ("V", 14), ("+", 15),
-              ("(", 16), (")", 17)]  # fmt: skip
+    stream = [
+        ("(", 1),
+        ("p", 2),
+        (")", 3),
+        ("N", 5),
+        (")", 6),
+        ("(", 7),
+        ("t", 8),
+        ("t", 9),
+        (")", 10),
+        (")", 11),
+        ("(", 12),
+        ("(", 13),
+        ("V", 14),
+        ("+", 15),
+        ("(", 16),
+        (")", 17),
+    ]
     symbols, samples = zip(*stream, strict=True)
     assert _waves(list(symbols), list(samples)) == [
-        ("P", 1, 2, 3), ("QRS", -1, 5, 6), ("T", 7, 8, -1), ("T", -1, 9, 10), ("QRS", 13, 14, -1),
-    ]  # fmt: skip
+        ("P", 1, 2, 3),
+        ("QRS", -1, 5, 6),
+        ("T", 7, 8, -1),
+        ("T", -1, 9, 10),
+        ("QRS", 13, 14, -1),
+    ]
 
 
 # ---- the published DeepFakes -------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_a_failed_or_short_stream_leaves_nothing_behind(tmp_path, micro) -> None
         (lambda s: (s / "manifest.json").write_text("{}"), "manifest"),
         (lambda s: (s / "manifest.json").unlink(), "no ecgeval store"),
     ],
-)  # fmt: skip
+)
 def test_damage_is_noticed_on_opening(tmp_path, micro, damage, message) -> None:
     damage(write_store(a_set(Microvolts(micro)), tmp_path / "s"))
     with pytest.raises(DataError, match=message):

@@ -34,7 +34,7 @@ def with_time(step: float) -> np.ndarray:
         ("timestamp [ms],DI,DII", 0.5, 2000),
         ("s,lead I,lead II", round(1 / 360, 3), 1000 / 3),
     ],
-)  # fmt: skip
+)
 def test_the_time_column_tells_the_rate(tmp_path, head, step, fs) -> None:
     ecgs = read(csv(tmp_path / "r.csv", head, with_time(step)))
     assert ecgs.fs == pytest.approx(fs, rel=1e-3)
@@ -98,7 +98,7 @@ def test_without_a_rate_the_message_names_the_option(tmp_path) -> None:
         ("I,II\n0.1,0.2\n0.1,0.2\n0.1,0.2,0.3\n", "line 4"),
         ("x,y\n0.1,0.2\n0.1,0.2\n0.1,0.2\n", "lacks any standard lead; has x y"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_table_of_numbers_is_one_sentence(tmp_path, text, message) -> None:
     (tmp_path / "r.csv").write_text(text)
     with pytest.raises(DataError, match=message):
@@ -163,7 +163,7 @@ def test_published_files_are_microvolts_at_500_hz_and_each_its_own_patient(tmp_p
         ("1 2 3 4 5 6 7 8\n1 2 3 4 5 6 7 x\n", "x"),
         ("1 2 3 4 5 6 7 8\n1 2 3 4 5 6 7 8.5\n", "8.5"),
     ],
-)  # fmt: skip
+)
 def test_other_asc_files_are_one_sentence(tmp_path, text, message) -> None:
     (tmp_path / "0.asc").write_text(text)
     with pytest.raises(DataError, match=message):

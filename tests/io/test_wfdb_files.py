@@ -34,10 +34,17 @@ def write(
     x += rng.normal(0, 0.02, x.shape)
     scale = {"mV": 1, "uV": 1e3, "V": 1e-3}[unit]
     wfdb.wrsamp(
-        name, fs, [unit] * len(leads), list(leads), x.T * scale, fmt=[fmt] * len(leads),
-        adc_gain=[gain / scale] * len(leads), baseline=[0] * len(leads),
-        write_dir=str(folder), **more,
-    )  # fmt: skip
+        name,
+        fs,
+        [unit] * len(leads),
+        list(leads),
+        x.T * scale,
+        fmt=[fmt] * len(leads),
+        adc_gain=[gain / scale] * len(leads),
+        baseline=[0] * len(leads),
+        write_dir=str(folder),
+        **more,
+    )
     return x.astype(np.float32)
 
 
@@ -117,8 +124,10 @@ def test_a_truncated_dat_is_rejected_with_both_sizes(tmp_path) -> None:
     ecgs = read(tmp_path)
     assert list(ecgs.ids) == ["whole"]
     assert ecgs.rejected.iloc[0].tolist() == [
-        "cut", "truncated", "cut.dat holds 1000 samples, the header says 3000",
-    ]  # fmt: skip
+        "cut",
+        "truncated",
+        "cut.dat holds 1000 samples, the header says 3000",
+    ]
     with pytest.raises(DataError, match="1000 samples, the header says 3000"):
         read(tmp_path / "cut")
 
@@ -208,8 +217,10 @@ def test_gains_that_are_the_leads_ranges_are_not_believed(tmp_path) -> None:
 
 def test_header_comments_become_labels() -> None:
     assert comment_labels(["#Age: 74", "# Sex: Male", "#Dx: 426783006", "#Rx: Unknown"]) == {
-        "age": 74.0, "sex": "M", "dx": "426783006",
-    }  # fmt: skip
+        "age": 74.0,
+        "sex": "M",
+        "dx": "426783006",
+    }
     labels = comment_labels(["#<age>: NaN", "#<sex>: F", "#Rhythm: Sinus rhythm."])
     assert np.isnan(labels.pop("age"))
     assert labels == {"sex": "F", "rhythm": "Sinus rhythm"}

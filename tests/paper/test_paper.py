@@ -107,9 +107,7 @@ def test_shares_agree_with_the_rules(sim):
     patients = np.array([f"p{i}" for i in range(30)], object)
     low, high, ci = products._share(table, patients, strict=False)
     assert low <= high <= kept.mean()
-    assert ci == (
-        pytest.approx(wilson(low, 30)[0]), pytest.approx(wilson(high, 30)[1])
-    )  # fmt: skip
+    assert ci == (pytest.approx(wilson(low, 30)[0]), pytest.approx(wilson(high, 30)[1]))
 
 
 def test_sharing_patients_widens_the_interval_of_a_share(sim):
@@ -351,8 +349,19 @@ def test_numbers_in_print(results):
 
 def test_the_command(cli, tmp_path):
     out = tmp_path / "out"
-    code, printed, _ = cli("paper", "--out", out, "--real", "reference:ptbxl-norm", "--generator",
-                           "pulse2pulse", "-n", 24, "--quick", "--no-cache")  # fmt: skip
+    code, printed, _ = cli(
+        "paper",
+        "--out",
+        out,
+        "--real",
+        "reference:ptbxl-norm",
+        "--generator",
+        "pulse2pulse",
+        "-n",
+        24,
+        "--quick",
+        "--no-cache",
+    )
     assert code == 0
     assert "PAPER-PRIVACY" in printed
     assert (out / "index.md").is_file()

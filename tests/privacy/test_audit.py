@@ -81,10 +81,13 @@ def copied(sets) -> tuple[Results, dict]:
 
 def test_an_honest_set_is_not_failed_and_not_cleared(honest) -> None:
     assert verdicts(honest) == {
-        "PRIV-SCOPE": "INCONCLUSIVE", "PRIV-COPIES": "PASS", "PRIV-EXCHANGE": "INCONCLUSIVE",
-        "PRIV-DUPLICATES": "PASS", "PRIV-RESIDUAL": "NOT_ASSESSABLE",
+        "PRIV-SCOPE": "INCONCLUSIVE",
+        "PRIV-COPIES": "PASS",
+        "PRIV-EXCHANGE": "INCONCLUSIVE",
+        "PRIV-DUPLICATES": "PASS",
+        "PRIV-RESIDUAL": "NOT_ASSESSABLE",
         "PRIV-NOT-TESTED": "NOT_ASSESSABLE",
-    }  # fmt: skip
+    }
     assert honest.findings[0].code == "PRIV-SCOPE"
     assert honest.verdict == Verdict.INCONCLUSIVE
     assert honest.exit_code == 3
@@ -96,8 +99,10 @@ def test_all_copies_are_named_with_the_right_partner(copied, sets) -> None:
     assert verdicts(results)["PRIV-COPIES"] == "FAIL"
     assert verdicts(results)["PRIV-EXCHANGE"] == "FAIL"
     assert [f.code for f in results.findings if f.gate] == [
-        "PRIV-COPIES", "PRIV-EXCHANGE", "PRIV-SCOPE",
-    ]  # fmt: skip
+        "PRIV-COPIES",
+        "PRIV-EXCHANGE",
+        "PRIV-SCOPE",
+    ]
     alias = pseudonyms(sets[0])
     named = table(results, "copies").set_index("synthetic record")["training record"]
     assert dict(named) == {s: alias[t] for s, t in planted.items()}
@@ -264,8 +269,18 @@ def test_records_without_patients_may_share_names_between_sets(sets) -> None:
 def test_every_number_detector_and_disguise_is_explained(honest) -> None:
     for estimate in honest.estimates:
         assert statistic(estimate.id), estimate.id
-    for name in ("D1", "D2", "D4", *(t.id for t in TRANSFORMS), "exchange auc", "topq20",
-                 "top20", "flagged", "privacy.comparable.energy", "design effect"):  # fmt: skip
+    for name in (
+        "D1",
+        "D2",
+        "D4",
+        *(t.id for t in TRANSFORMS),
+        "exchange auc",
+        "topq20",
+        "top20",
+        "flagged",
+        "privacy.comparable.energy",
+        "design effect",
+    ):
         assert explain(name).definition
     shifted = explain("privacy.recall.d2.shift").definition
     assert explain("D2").definition in shifted
@@ -301,8 +316,10 @@ def test_no_id_trace_or_distance_of_a_real_record_gets_out(sets, copied) -> None
     # A synthetic trace that is a copy is a patient's trace.
     assert not [f for f in results.figures if f.kind == "pairs"]
     assert list(table(results, "copies").columns) == [
-        "synthetic record", "training record", "detectors",
-    ]  # fmt: skip
+        "synthetic record",
+        "training record",
+        "detectors",
+    ]
     shown = audit_sets(*sets[:2], with_copies(sets[2], sets[0], 10)[0], show_traces=True, **QUICK)
     pairs = next(f for f in shown.figures if f.kind == "pairs").data["pairs"]
     assert {p["title"]: p["real_title"] for p in pairs}.items() <= planted.items()

@@ -73,11 +73,14 @@ def test_what_a_record_is_compared_with_depends_on_nobody_beside_it(sim) -> None
     detectors = [d for d in DETECTORS if d.id in ("D4T", "D7")]
     rng = np.random.default_rng(0)
     a, b = (
-        {"record": record_signals(s, s.leads, s.seconds),
-         "beat": Signals(rng.normal(size=(len(s), 8, 203)).astype(np.float32),
-                         np.ones(len(s), bool), {})}
+        {
+            "record": record_signals(s, s.leads, s.seconds),
+            "beat": Signals(
+                rng.normal(size=(len(s), 8, 203)).astype(np.float32), np.ones(len(s), bool), {}
+            ),
+        }
         for s in (sim(20, seed=1, fs=250), sim(8, seed=2, fs=250))
-    )  # fmt: skip
+    )
     nearest = detectors[1].nearest
     for whose, axis in (("a", 1), ("b", 0)):
         found = dict(bench.similarities(detectors, a, b, nearest_to=whose))["D7"]

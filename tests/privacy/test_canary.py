@@ -82,9 +82,10 @@ def test_looking_at_shares_without_paying_for_it_breaks_the_validity() -> None:
         above += any(
             epsilon_lower_bound(
                 int(included[order[:h]].sum() + (~included[order[200 - h :]]).sum()), 2 * h, 200
-            ) > 0
+            )
+            > 0
             for h in (100, 50, 10)
-        )  # fmt: skip
+        )
     assert above / 300 > 0.06
 
 

@@ -19,8 +19,10 @@ def groups(rng, shift=0.0, patients=40, each=2):
 
 
 def test_size_is_the_level_with_repeated_patients():
-    p = [drawn_alike(*groups(np.random.default_rng(i)), np.random.default_rng(i), 199)[1]
-         for i in range(200)]  # fmt: skip
+    p = [
+        drawn_alike(*groups(np.random.default_rng(i)), np.random.default_rng(i), 199)[1]
+        for i in range(200)
+    ]
     rejected = np.mean(np.array(p) <= 0.05)
     assert abs(rejected - 0.05) <= 3 * np.sqrt(0.05 * 0.95 / 200)
 

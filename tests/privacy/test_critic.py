@@ -60,10 +60,12 @@ def attacked(scores: dict[str, np.ndarray] | None) -> Results:
     rng = np.random.default_rng(5)
     x = [rng.normal(size=(n, 12)) for n in (MEMBERS, OTHERS, 300)]
     return membership(
-        *x, person_train=np.arange(MEMBERS), person_holdout=np.arange(MEMBERS, MEMBERS + OTHERS),
+        *x,
+        person_train=np.arange(MEMBERS),
+        person_holdout=np.arange(MEMBERS, MEMBERS + OTHERS),
         critic=None if scores is None else np.concatenate([scores["train"], scores["holdout"]]),
         permutations=999,
-    )  # fmt: skip
+    )
 
 
 def scored(critic: Critic, sets) -> dict[str, np.ndarray]:
@@ -136,8 +138,12 @@ def test_the_run_asks_the_critic_it_is_given(sets, checkpoint) -> None:
     assert Run(config).critic_of("pulse2pulse:10") is None
     assert Run(config).critic_of(sets[2]) is None
     assert Run(config).critic_of(checkpoint) == str(checkpoint)  # synth is such a checkpoint
-    named = make(train=given, holdout=given, synth=given,
-                 audit={"permutations": 999, "critic": str(checkpoint)})  # fmt: skip
+    named = make(
+        train=given,
+        holdout=given,
+        synth=given,
+        audit={"permutations": 999, "critic": str(checkpoint)},
+    )
     worker = Run(named)
     assert worker.critic_of("pulse2pulse:10") == str(checkpoint)
     sets = sets[0], sets[1].select(np.arange(40)), sets[2]

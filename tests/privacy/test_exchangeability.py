@@ -14,9 +14,14 @@ def p_values(draw, runs: int, *, permutations: int = 199, **options) -> np.ndarr
     for _ in range(runs):
         scores, is_train, *strata = draw(rng)
         test = exchange_test(
-            scores, is_train, rng=rng, permutations=permutations,
-            names=tuple("abc"[: scores.shape[1]]), strata=strata[0] if strata else None, **options,
-        )  # fmt: skip
+            scores,
+            is_train,
+            rng=rng,
+            permutations=permutations,
+            names=tuple("abc"[: scores.shape[1]]),
+            strata=strata[0] if strata else None,
+            **options,
+        )
         out.append(test.p)
     return np.array(out)
 

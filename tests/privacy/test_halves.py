@@ -21,10 +21,18 @@ def evidence(sim):
     """Return what an audit found among different people, with beats."""
     sets = {name: sim(24, seed=k, fs=250) for k, name in enumerate(("train", "holdout", "synth"))}
     return collect(
-        *sets.values(), beats={name: delineate(s).beats for name, s in sets.items()}, beats_fs=None,
-        seed=0, jobs=1, device="cpu", assume_independent=False, permutations=99, id_key="k",
-        progress=lambda *_: None, planted_records=4,
-    )  # fmt: skip
+        *sets.values(),
+        beats={name: delineate(s).beats for name, s in sets.items()},
+        beats_fs=None,
+        seed=0,
+        jobs=1,
+        device="cpu",
+        assume_independent=False,
+        permutations=99,
+        id_key="k",
+        progress=lambda *_: None,
+        planted_records=4,
+    )
 
 
 def view(e) -> View:

@@ -68,9 +68,7 @@ def test_copies_score_zero_and_separated_sets_one() -> None:
 
 def test_adversarial_accuracy_is_a_half_for_one_population() -> None:
     rng = np.random.default_rng(1)
-    found = [
-        np.mean(adversarial_accuracy(look(*rng.normal(size=(3, 100, 8))))) for _ in range(30)
-    ]  # fmt: skip
+    found = [np.mean(adversarial_accuracy(look(*rng.normal(size=(3, 100, 8))))) for _ in range(30)]
     assert np.mean(found) == pytest.approx(0.5, abs=3 * np.std(found) / np.sqrt(30) + 0.005)
 
 

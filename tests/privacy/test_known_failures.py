@@ -18,10 +18,14 @@ from ecgeval.privacy.sensitivity import TRANSFORMS, plant
 from ecgeval.results import Results
 
 DISGUISES = {
-    "exact": "exact", "plus_20_uV": "noise", "shifted_half_a_second": "shift",
-    "shifted_two_seconds": "shift2", "rescaled": "gain", "filtered_25_Hz": "lowpass",
+    "exact": "exact",
+    "plus_20_uV": "noise",
+    "shifted_half_a_second": "shift",
+    "shifted_two_seconds": "shift2",
+    "rescaled": "gain",
+    "filtered_25_Hz": "lowpass",
     "filtered_1_to_25_Hz": "band25",
-}  # fmt: skip
+}
 EACH = 3
 COPIES = len(DISGUISES) * EACH
 
@@ -63,8 +67,9 @@ def mixed(sets) -> set[str]:
         ids += [f"{name}-{i}" for i in range(EACH)]
     flat = np.zeros((2, *synth.signals.shape[1:]), np.float32)
     flat[1] = 0.3
-    results = audited(sets, made(np.concatenate([*signals, flat]), [*ids, "flat-0", "flat-1"],
-                                 synth))  # fmt: skip
+    results = audited(
+        sets, made(np.concatenate([*signals, flat]), [*ids, "flat-0", "flat-1"], synth)
+    )
     assert verdict(results, "PRIV-COPIES") == "FAIL"
     return named(results)
 
@@ -101,9 +106,13 @@ def test_an_attack_that_is_turned_around_is_no_good_news() -> None:
     rng = np.random.default_rng(5)
     train, holdout = rng.normal(size=(2, 60, 12))
     found = membership(
-        train, holdout, holdout + 1e-3 * rng.normal(size=holdout.shape), permutations=999,
-        person_train=np.arange(60), person_holdout=np.arange(60, 120),
-    )  # fmt: skip
+        train,
+        holdout,
+        holdout + 1e-3 * rng.normal(size=holdout.shape),
+        permutations=999,
+        person_train=np.arange(60),
+        person_holdout=np.arange(60, 120),
+    )
     assert found.estimate("privacy.mia.ganleaks.auc").value < 0.1
     assert str(found.findings[0].verdict) != "PASS"
 

@@ -56,10 +56,14 @@ class Study:
         n, kind = self.n, options.pop("kind", "half")
         options = {"permutations": 999, "leads": LEADS} | options
         return linkage(
-            self.first[:n], self.first[n:], synth, person_train=self.code[:n],
+            self.first[:n],
+            self.first[n:],
+            synth,
+            person_train=self.code[:n],
             person_holdout=self.code[n:],
-            probes=[Probes(self.first, self.second, self.code, kind)], **options,
-        )  # fmt: skip
+            probes=[Probes(self.first, self.second, self.code, kind)],
+            **options,
+        )
 
     def copies(self, rho: float = 0.99) -> np.ndarray:
         flat = [x.reshape(len(x), -1) for x in (self.first[: self.n], self.honest)]
@@ -143,8 +147,9 @@ def test_the_matcher_whitens_what_varies_within_people() -> None:
     new = hearts(100, rng)
     a, b = seen(new, rng), seen(new, rng)
     right = ((matcher(a) @ matcher(b).T).argmax(axis=1) == np.arange(100)).mean()
-    flat = [x.reshape(100, -1) / np.linalg.norm(x.reshape(100, -1), axis=1)[:, None]
-            for x in (a, b)]  # fmt: skip
+    flat = [
+        x.reshape(100, -1) / np.linalg.norm(x.reshape(100, -1), axis=1)[:, None] for x in (a, b)
+    ]
     plain = ((flat[0] @ flat[1].T).argmax(axis=1) == np.arange(100)).mean()
     assert right > 0.9 > plain
 
@@ -193,9 +198,15 @@ def test_other_records_are_looked_for_among_everybody(study) -> None:
     record = Probes(study.first[rows], seen(study.first[rows], study.rng), rows, "record")
     half = Probes(study.first, study.second, study.code)
     results = linkage(
-        study.first[:60], study.first[60:], study.honest, person_train=study.code[:60],
-        person_holdout=study.code[60:], leads=LEADS, probes=[half, record], permutations=99,
-    )  # fmt: skip
+        study.first[:60],
+        study.first[60:],
+        study.honest,
+        person_train=study.code[:60],
+        person_holdout=study.code[60:],
+        leads=LEADS,
+        probes=[half, record],
+        permutations=99,
+    )
     assert results.estimate("privacy.link.record.rank1").patients_real == n
     assert results.estimate("privacy.link.record.rank1").value > 0.8
     assert "smallest of 3, limit 0.0033" in results.findings[0].title
@@ -238,10 +249,16 @@ def test_what_the_population_tells_is_no_risk(study) -> None:
     def sex(x: np.ndarray) -> np.ndarray:
         return np.where(x[:, 0].mean(axis=1) > 0, "female", "male")
 
-    results = study.run(study.honest, labels={"sex": {
-        "train": sex(study.first[:60]), "holdout": sex(study.first[60:]),
-        "synth": sex(study.honest),
-    }})  # fmt: skip
+    results = study.run(
+        study.honest,
+        labels={
+            "sex": {
+                "train": sex(study.first[:60]),
+                "holdout": sex(study.first[60:]),
+                "synth": sex(study.honest),
+            }
+        },
+    )
     row = wp29(results).loc["inference of sex"]
     assert row["attack"] > 0.55
     assert row["verdict"] != "FAIL"
@@ -277,9 +294,7 @@ def test_size_of_the_identity_test_with_several_probes_a_patient(n: int, runs: i
             (best, np.arange(2 * n) < n, counts, p),
             (scores[:, None], code < n, None, broken),  # mutation: records, not patients
         ):
-            out.append(
-                exchange_test(x, train, rng=rng, strata=strata, permutations=99).p
-            )  # fmt: skip
+            out.append(exchange_test(x, train, rng=rng, strata=strata, permutations=99).p)
     assert (np.array(p) <= 0.1).mean() <= 0.1 + 3 * np.sqrt(0.09 / runs)
     assert (np.array(broken) <= 0.1).mean() > 0.3
 
@@ -303,11 +318,9 @@ def test_size_of_the_identity_test_where_patients_are_dealt_anew() -> None:
     found = _look([q], _folds([q], rng), seen(hearts(60, rng), rng))[0]
     scores, counts = patient_scores(found["synth"][:, None], q.person)
     p = [
-        exchange_test(
-            scores, rng.permutation(40) < 20, rng=rng, strata=counts, permutations=99
-        ).p
+        exchange_test(scores, rng.permutation(40) < 20, rng=rng, strata=counts, permutations=99).p
         for _ in range(500)
-    ]  # fmt: skip
+    ]
     for level in (0.01, 0.05, 0.2):
         assert np.mean(np.array(p) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 500)
     assert np.mean(np.array(p) <= 0.5) > 0.35  # and it is not asleep
@@ -378,8 +391,9 @@ def normal_beats(real_data):
     return beats[known], code, ecgs.leads
 
 
-@pytest.mark.parametrize(("neighbours", "trained_on"), [(1, "train"), (8, "train"), (1, "others"),
-                                                        (8, "others")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("neighbours", "trained_on"), [(1, "train"), (8, "train"), (1, "others"), (8, "others")]
+)
 def test_a_generator_overfitted_on_fifty_patients_is_failed(
     normal_beats, neighbours, trained_on
 ) -> None:

@@ -41,10 +41,18 @@ def audited(sets):
                 near = tuple(replace(d, nearest=screened) for d in DETECTORS)
                 patch.setattr(evidence, "DETECTORS", near)
             return collect(
-                *sets.values(), beats=beats, beats_fs=None, seed=0, jobs=jobs, device="cpu",
-                assume_independent=False, permutations=99, id_key="k",
-                progress=lambda *_: None, planted_records=6,
-            )  # fmt: skip
+                *sets.values(),
+                beats=beats,
+                beats_fs=None,
+                seed=0,
+                jobs=jobs,
+                device="cpu",
+                assume_independent=False,
+                permutations=99,
+                id_key="k",
+                progress=lambda *_: None,
+                planted_records=6,
+            )
 
     return audit
 
@@ -172,11 +180,20 @@ def test_without_a_holdout_as_many_are_looked_at_as_it_takes_to_find_somebody_el
     copied = replace(synth, signals=np.concatenate([train.signals[:12], synth.signals[12:]]))
     of_four = train.records.assign(patient_id=[f"p{k // 4}" for k in range(len(train))])
     e = collect(
-        replace(train, records=of_four), None, copied,
+        replace(train, records=of_four),
+        None,
+        copied,
         beats=beats | {"synth": np.concatenate([beats["train"][:12], beats["synth"][12:]])},
-        beats_fs=None, seed=0, jobs=1, device="cpu", assume_independent=False, permutations=99,
-        id_key="k", progress=lambda *_: None, planted_records=6,
-    )  # fmt: skip
+        beats_fs=None,
+        seed=0,
+        jobs=1,
+        device="cpu",
+        assume_independent=False,
+        permutations=99,
+        id_key="k",
+        progress=lambda *_: None,
+        planted_records=6,
+    )
     d7 = by_id(e)["D7"]
     known = np.isfinite(d7.train)
     assert known.sum() >= 20
@@ -191,9 +208,11 @@ def test_a_retimed_copy_is_drawn_at_its_speed(sets, monkeypatch) -> None:
     signals[20] = make_interp_spline(t, train.signals[7], axis=1)(0.93 * t)
     given = {**sets, "synth": replace(sets["synth"], signals=signals)}
     results = audit_sets(
-        *given.values(), beats={name: delineate(s).beats for name, s in given.items()},
-        permutations=99, show_traces=True,
-    )  # fmt: skip
+        *given.values(),
+        beats={name: delineate(s).beats for name, s in given.items()},
+        permutations=99,
+        show_traces=True,
+    )
     copies = next(x for x in results.tables if x.id == "privacy.copies").frame()
     row = copies.set_index("synthetic record").loc[given["synth"].ids[20]]
     assert "D7" in row["detectors"].split()

@@ -52,9 +52,7 @@ def test_density_is_a_gaussian_kernel_estimate() -> None:
     rng = np.random.default_rng(0)
     data, x = rng.normal(size=(40, 3)), rng.normal(size=(7, 3))
     width = 40 ** (-1 / 7)
-    by_hand = np.mean(
-        [multivariate_normal(d, width**2 * np.eye(3)).pdf(x) for d in data], axis=0
-    )  # fmt: skip
+    by_hand = np.mean([multivariate_normal(d, width**2 * np.eye(3)).pdf(x) for d in data], axis=0)
     assert log_density(x, data) == pytest.approx(np.log(by_hand))
     line = rng.normal(size=200)
     line = (line - line.mean()) / line.std(ddof=1)
@@ -272,9 +270,7 @@ def test_a_reference_generator_takes_the_place_of_holdout_records(people) -> Non
 
 def test_without_enough_holdout_nothing_is_assessed(people) -> None:
     train, holdout, other = people
-    none = membership(
-        train, None, other, person_train=np.arange(120), person_holdout=None
-    )  # fmt: skip
+    none = membership(train, None, other, person_train=np.arange(120), person_holdout=None)
     for results in (none, run(train, holdout[:20], other)):
         assert results.findings[0].verdict == Verdict.NOT_ASSESSABLE
         assert not results.estimates

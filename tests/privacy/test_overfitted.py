@@ -42,10 +42,20 @@ def audit(train: EcgSet, holdout: EcgSet, synth: EcgSet) -> dict[str, Finding]:
     """Return an audit's findings; few planted copies, for they are not what is asked here."""
     sets = {"train": train, "holdout": holdout, "synth": synth}
     e = collect(
-        train, holdout, synth, beats={name: delineate(s).beats for name, s in sets.items()},
-        beats_fs=None, seed=0, jobs=1, device="cpu", assume_independent=False, permutations=999,
-        id_key="k", progress=lambda *_: None, planted_records=4,
-    )  # fmt: skip
+        train,
+        holdout,
+        synth,
+        beats={name: delineate(s).beats for name, s in sets.items()},
+        beats_fs=None,
+        seed=0,
+        jobs=1,
+        device="cpu",
+        assume_independent=False,
+        permutations=999,
+        id_key="k",
+        progress=lambda *_: None,
+        planted_records=4,
+    )
     view = View(e, "privacy", 0, False, given_holdout=True, reach=same_record(e))
     found = [*findings(view), *attack(e, permutations=999).findings]
     return {f.code: f for f in found}

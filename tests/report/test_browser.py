@@ -33,11 +33,23 @@ class Browser:
             os.dup2(b, 4)
 
         self.process = subprocess.Popen(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-             "--disable-background-networking", "--disable-component-update", "--no-first-run",
-             f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=wire, close_fds=False, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                CHROMIUM,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--remote-debugging-pipe",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--no-first-run",
+                f"--user-data-dir={profile}",
+                "about:blank",
+            ],
+            preexec_fn=wire,
+            close_fds=False,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
         os.close(to_read)
         os.close(from_write)
         self.buffer, self.count, self.events = b"", 0, []
@@ -73,8 +85,13 @@ class Browser:
 
     def open(self, path, *, width: int = 1280, scripts: bool = True) -> None:
         self("Emulation.setScriptExecutionDisabled", value=not scripts)
-        self("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
-             mobile=width < 600)  # fmt: skip
+        self(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.events.clear()
         self("Page.navigate", url=path.as_uri())
         while not any(e["method"] == "Page.loadEventFired" for e in self.events):
@@ -214,9 +231,15 @@ def test_a_number_says_what_it_is_on_focus_and_on_hover(browser, page) -> None:
     value = "document.querySelector('#fidelity details.all table.estimates b')"
     browser.js(f"{value}.focus()")
     shown = browser.js("document.getElementById('tip').innerText")
-    for words in ("Cliff's δ", "interval: ", "95 % confidence interval", "real against real: ",
-                  "n real / synth: 238 / 400", "patient bootstrap, 2,000 draws",
-                  "source: "):  # fmt: skip
+    for words in (
+        "Cliff's δ",
+        "interval: ",
+        "95 % confidence interval",
+        "real against real: ",
+        "n real / synth: 238 / 400",
+        "patient bootstrap, 2,000 draws",
+        "source: ",
+    ):
         assert words in shown, words
     assert browser.js(f"{value}.getAttribute('aria-describedby')") == "tip"
     browser.key("Escape")
@@ -225,8 +248,10 @@ def test_a_number_says_what_it_is_on_focus_and_on_hover(browser, page) -> None:
         "document.activeElement.blur(); "
         "document.querySelector('a.code').scrollIntoView({ behavior: 'instant' })"
     )
-    at = browser.js("(() => { const r = document.querySelector('a.code').getBoundingClientRect();"
-                    " return [r.left + 4, r.top + 4]; })()")  # fmt: skip
+    at = browser.js(
+        "(() => { const r = document.querySelector('a.code').getBoundingClientRect();"
+        " return [r.left + 4, r.top + 4]; })()"
+    )
     browser("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1])
     assert "equivalence of the primary measures" in browser.js(
         "document.getElementById('tip').innerText"

@@ -71,9 +71,12 @@ def test_grid_is_1_and_5_mm() -> None:
 
 
 def test_real_and_synthetic_alternate() -> None:
-    data = {"fs": 500, "records": [
-        {"id": k, "set": s, "uv": {"II": [0, 1] * 600}} for s in ("real", "synth") for k in "ab"
-    ]}  # fmt: skip
+    data = {
+        "fs": 500,
+        "records": [
+            {"id": k, "set": s, "uv": {"II": [0, 1] * 600}} for s in ("real", "synth") for k in "ab"
+        ],
+    }
     labels = re.findall(
         r'aria-label="(\w+) ECG (\w)', draw(Figure("a.b", "ecg_paper", "", data)).svg
     )
@@ -83,9 +86,13 @@ def test_real_and_synthetic_alternate() -> None:
 def test_limb_leads_follow_from_i_and_ii() -> None:
     leads = with_limb_leads({"I": [100, 0], "II": [300, 50]})
     assert {k: list(v) for k, v in leads.items()} == {
-        "I": [100, 0], "II": [300, 50], "III": [200, 50], "aVR": [-200, -25],
-        "aVL": [-50, -25], "aVF": [250, 50],
-    }  # fmt: skip
+        "I": [100, 0],
+        "II": [300, 50],
+        "III": [200, 50],
+        "aVR": [-200, -25],
+        "aVL": [-50, -25],
+        "aVF": [250, 50],
+    }
 
 
 def test_density_does_not_depend_on_the_number_of_records(example) -> None:
@@ -101,8 +108,16 @@ def test_density_does_not_depend_on_the_number_of_records(example) -> None:
 
 
 def test_a_histogram_says_what_its_marks_are() -> None:
-    m = {"name": "s_amp_V2_mv", "label": "S amplitude V2", "unit": "mV", "edges": [-3, -2, -1],
-         "real": [3, 1], "synth": [1, 3], "median_real": -2.31, "median_synth": -1.18}  # fmt: skip
+    m = {
+        "name": "s_amp_V2_mv",
+        "label": "S amplitude V2",
+        "unit": "mV",
+        "edges": [-3, -2, -1],
+        "real": [3, 1],
+        "synth": [1, 3],
+        "median_real": -2.31,
+        "median_synth": -1.18,
+    }
     for circular, word in ((False, "median"), (True, "mean")):
         data = {"measures": [{**m, "circular": circular}]}
         svg = draw(Figure("a.b", "distributions", "", data)).cells[0].svg
@@ -136,8 +151,12 @@ def test_observed_statistic_is_drawn_where_it_is() -> None:
 
 
 def test_missing_values_are_gaps() -> None:
-    data = {"rows": [{"label": "QRS", "value": None, "ci": None, "floor": None},
-                     {"label": "QT", "value": 0.2}]}  # fmt: skip
+    data = {
+        "rows": [
+            {"label": "QRS", "value": None, "ci": None, "floor": None},
+            {"label": "QT", "value": 0.2},
+        ]
+    }
     svg = draw(Figure("a.b", "effects", "t", data)).svg
     assert "not estimated" in svg
     sets = [{"name": "real", "x": [1, None, 3], "y": [1, 2, None]}]
@@ -146,6 +165,8 @@ def test_missing_values_are_gaps() -> None:
 
 def test_a_cloud_of_points_is_small() -> None:
     rng = np.random.default_rng(0)
-    sets = [{"name": s, "x": rng.normal(size=1500).tolist(), "y": rng.normal(size=1500).tolist()}
-            for s in ("real", "synth")]  # fmt: skip
+    sets = [
+        {"name": s, "x": rng.normal(size=1500).tolist(), "y": rng.normal(size=1500).tolist()}
+        for s in ("real", "synth")
+    ]
     assert len(draw(Figure("a.b", "scatter", "t", {"sets": sets})).svg) < 250_000

@@ -57,8 +57,11 @@ def contents(folder) -> dict[str, list[bytes]]:
             if shutil.which("pdftotext"):
                 done = subprocess.run(["pdftotext", path, "-"], capture_output=True, check=True)
                 parts.append(done.stdout.replace("\u200b".encode(), b""))
-        parts += [base64.b64decode(b) for b in re.findall(rb"[A-Za-z0-9+/]{64,}={0,2}", raw)
-                  if len(b) % 4 == 0]  # fmt: skip
+        parts += [
+            base64.b64decode(b)
+            for b in re.findall(rb"[A-Za-z0-9+/]{64,}={0,2}", raw)
+            if len(b) % 4 == 0
+        ]
         out[path.relative_to(folder).as_posix()] = parts
     return out
 

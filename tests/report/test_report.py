@@ -64,8 +64,17 @@ def text_of(pdf) -> str:
 def test_every_file_is_there_and_nothing_else(written, example) -> None:
     out, paths = written
     files = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
-    wanted = {"results.json", "estimates.csv", "findings.csv", "junit.xml", "card.md", "index.html",
-              "report.pdf", "summary.pdf", "measures_real.csv"}  # fmt: skip
+    wanted = {
+        "results.json",
+        "estimates.csv",
+        "findings.csv",
+        "junit.xml",
+        "card.md",
+        "index.html",
+        "report.pdf",
+        "summary.pdf",
+        "measures_real.csv",
+    }
     wanted |= {f"tables/{t.id}.csv" for t in example.tables}
     for f in example.figures:
         kinds = ("csv",) if f.kind == "a_kind_of_tomorrow" else ("csv", "svg", "pdf")
@@ -100,8 +109,7 @@ def test_nothing_tested_is_a_report_and_no_pass(tmp_path) -> None:
 
 def test_names_stay_in_the_folder(tmp_path) -> None:
     results = Results(
-        tables=(Table("../../up", "t", ("a",), ((1,),)),),
-        figures=(Figure("../f", "roc", "t", {}),),
+        tables=(Table("../../up", "t", ("a",), ((1,),)),), figures=(Figure("../f", "roc", "t", {}),)
     )
     out = tmp_path / "out"
     paths = write_report(results, out, formats=[], measures={"../m": pd.DataFrame({"a": [1]})})
@@ -123,11 +131,23 @@ def test_csv_of_a_table_and_of_a_figure(written, example) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("+1+2", "'+1+2"), ("-2+3", "'-2+3"), ("@a", "'@a"),
-        ("\t=1", "'\t=1"), ("-", "'-"), ("-1.5", "-1.5"), ("+4e-3", "+4e-3"), ("a=b", "a=b"),
-        ("−2", "−2"), ("", ""), (-1.5, -1.5), (-3, -3), (None, None), (True, True),
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1+2", "'+1+2"),
+        ("-2+3", "'-2+3"),
+        ("@a", "'@a"),
+        ("\t=1", "'\t=1"),
+        ("-", "'-"),
+        ("-1.5", "-1.5"),
+        ("+4e-3", "+4e-3"),
+        ("a=b", "a=b"),
+        ("−2", "−2"),
+        ("", ""),
+        (-1.5, -1.5),
+        (-3, -3),
+        (None, None),
+        (True, True),
     ],
-)  # fmt: skip
+)
 def test_text_that_a_spreadsheet_would_run_is_quoted_and_numbers_are_not(value, shown) -> None:
     assert cell(value) == shown
 
@@ -223,8 +243,16 @@ def test_figures_escape_what_they_are_given(hostile) -> None:
 
 def test_first_screen_says_what_was_decided_and_why(written, example) -> None:
     shown = "".join(Reader(written[1]["html"].read_text()).text)
-    order = [example.manifest["notice"], example.manifest["title"], "FAIL", "20 of 400 records are "
-             "copies", "Fidelity", "Privacy", "What was compared", "238"]  # fmt: skip
+    order = [
+        example.manifest["notice"],
+        example.manifest["title"],
+        "FAIL",
+        "20 of 400 records are copies",
+        "Fidelity",
+        "Privacy",
+        "What was compared",
+        "238",
+    ]
     places = [shown.index(text) for text in order]
     assert places == sorted(places)
 
@@ -256,10 +284,13 @@ def test_many_records_and_rows_still_fit(make, tmp_path) -> None:
     rng = np.random.default_rng(0)
     leads = ["I", "II", "V1", "V2", "V3", "V4", "V5", "V6"]
     records = [
-        {"id": f"r{k}", "set": ("real", "synth")[k % 2],
-         "uv": {lead: rng.integers(-2000, 2000, 5000).tolist() for lead in leads}}
+        {
+            "id": f"r{k}",
+            "set": ("real", "synth")[k % 2],
+            "uv": {lead: rng.integers(-2000, 2000, 5000).tolist() for lead in leads},
+        }
         for k in range(24)
-    ]  # fmt: skip
+    ]
     cloud = rng.normal(800, 100, (2, 20_000)).round(3).tolist()
     results = Results(
         sections=(Section("a", "A"),),
@@ -272,11 +303,21 @@ def test_many_records_and_rows_still_fit(make, tmp_path) -> None:
         ),
         figures=(
             Figure("a.f", "ecg_paper", "F", {"fs": 500, "records": records}, "", "a"),
-            Figure("a.p", "scatter", "P", {"sets": [
-                {"name": name, "x": cloud[0], "y": cloud[1], "n": 20_000}
-                for name in ("real", "synth")]}, "", "a"),
+            Figure(
+                "a.p",
+                "scatter",
+                "P",
+                {
+                    "sets": [
+                        {"name": name, "x": cloud[0], "y": cloud[1], "n": 20_000}
+                        for name in ("real", "synth")
+                    ]
+                },
+                "",
+                "a",
+            ),
         ),
-    )  # fmt: skip
+    )
     paths = write_report(results, tmp_path, formats=["html"])
     page = paths["html"].read_text()
     assert len(page.encode()) < LIMIT_BYTES
@@ -296,8 +337,13 @@ def test_pdf_is_archivable_and_holds_the_verdict(written) -> None:
     assert b"pdfaid:part>2<" in body
     assert b"pdfuaid:part>1<" in body
     text = text_of(path)
-    for words in ("20 of 400 records are copies", "NOT ASSESSABLE", "ptbxl-norm", "Sign-off",
-                  "page 1 of"):  # fmt: skip
+    for words in (
+        "20 of 400 records are copies",
+        "NOT ASSESSABLE",
+        "ptbxl-norm",
+        "Sign-off",
+        "page 1 of",
+    ):
         assert words in text
 
 
@@ -319,9 +365,16 @@ def test_paper_leaves_out_long_words_of_wide_tables_only() -> None:
 
     def shown(columns):
         row = ["key", *["1"] * (columns - 2), "w" * 50]
-        return _table({"title": "", "caption": "", "slug": "t", "rows": [row] * 15,
-                       "columns": [f"c{k}" for k in range(columns)],
-                       "numeric": [False, *[True] * (columns - 2), False]})  # fmt: skip
+        return _table(
+            {
+                "title": "",
+                "caption": "",
+                "slug": "t",
+                "rows": [row] * 15,
+                "columns": [f"c{k}" for k in range(columns)],
+                "numeric": [False, *[True] * (columns - 2), False],
+            }
+        )
 
     assert shown(8)["columns"][-1] == "c7"
     assert shown(8)["more"] == ""
@@ -344,9 +397,22 @@ def test_summary_decides_on_two_pages_and_is_archivable(written, example) -> Non
     assert b"pdfaid:part>2<" in paths["summary"].read_bytes()
     text = re.sub(r"\s+", " ", text_of(paths["summary"]))
     digest = hashlib.sha256(paths["results"].read_bytes()).hexdigest()
-    for words in ("FAIL", "20 of 400 records are copies", "What decided", "FID-EQUIV", "238", "400",
-                  "NOT_FINITE", "2 FLAT", "Do not release", "Sign-off", "signature", digest,
-                  "page 1 of 2", "Stand-in patients"):  # fmt: skip
+    for words in (
+        "FAIL",
+        "20 of 400 records are copies",
+        "What decided",
+        "FID-EQUIV",
+        "238",
+        "400",
+        "NOT_FINITE",
+        "2 FLAT",
+        "Do not release",
+        "Sign-off",
+        "signature",
+        digest,
+        "page 1 of 2",
+        "Stand-in patients",
+    ):
         assert words in text, words
     for code in ("FID-KS", "PRIV-NOT-TESTED"):  # they decide nothing
         assert code not in text
@@ -377,9 +443,17 @@ def test_strings_of_5000_letters_in_both_forms(tmp_path) -> None:
         (Estimate(f"a.{LONG}.ks", 0.5, label=LONG),),
         (Finding(LONG, Verdict.FAIL, LONG, LONG, (f"a.{LONG}.ks",), LONG, "a"),),
         (Table("a.t", LONG, (LONG, "n"), ((LONG, 1),), LONG, "a"),),
-        (Figure("a.f", "roc", LONG, {"curves": [{"name": LONG, "fpr": [0, 1], "tpr": [0, 1]}]},
-                LONG, "a"),),
-    )  # fmt: skip
+        (
+            Figure(
+                "a.f",
+                "roc",
+                LONG,
+                {"curves": [{"name": LONG, "fpr": [0, 1], "tpr": [0, 1]}]},
+                LONG,
+                "a",
+            ),
+        ),
+    )
     paths = write_report(results, tmp_path)
     assert LONG[-4000:] in "".join(Reader(paths["html"].read_text()).text)
     assert "y" * 60 in text_of(paths["pdf"])
@@ -443,9 +517,13 @@ def test_junit_fails_gates_and_skips_the_rest(example) -> None:
     suite = ET.fromstring(junit(example))
     outcome = {c.get("name").split(":")[0]: [e.tag for e in c] for c in suite}
     assert outcome == {
-        "FID-EQUIV": ["skipped"], "FID-KS": ["skipped"], "FID-MISSING": [], "DATA-QUALITY": [],
-        "PRIV-COPIES": ["failure"], "PRIV-NOT-TESTED": ["skipped"],
-    }  # fmt: skip
+        "FID-EQUIV": ["skipped"],
+        "FID-KS": ["skipped"],
+        "FID-MISSING": [],
+        "DATA-QUALITY": [],
+        "PRIV-COPIES": ["failure"],
+        "PRIV-NOT-TESTED": ["skipped"],
+    }
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("6", "1", "3")
 
 
@@ -484,17 +562,46 @@ def test_view_shows_results_of_sections_nobody_declared() -> None:
 
 
 def test_an_estimate_is_never_alone() -> None:
-    e = Estimate("fidelity.qrs_ms.median_diff", 2.13, (0.9, 3.4), 0.01, (-1.1, 1.1), 238, 400,
-                 "ms", "near_null", "bootstrap", 0, "QRS", 0.0, 0.9, 0.04, 230, None)  # fmt: skip
+    e = Estimate(
+        "fidelity.qrs_ms.median_diff",
+        2.13,
+        (0.9, 3.4),
+        0.01,
+        (-1.1, 1.1),
+        238,
+        400,
+        "ms",
+        "near_null",
+        "bootstrap",
+        0,
+        "QRS",
+        0.0,
+        0.9,
+        0.04,
+        230,
+        None,
+    )
     section = Section("fidelity", "F")
     shown = view(Results(sections=(section,), estimates=(e,)), "")["sections"][0]["estimates"][0]
     assert shown | {"definition": "", "bar": None, "sort": None} == {
-        "id": "fidelity.qrs_ms.median_diff", "label": "QRS", "statistic": "difference of medians",
-        "code": "median_diff", "definition": "", "value": "2.1", "ci": "0.9 to 3.4",
-        "level": "90 %", "floor": "−1.1 to 1.1", "p": "0.010 (0.040)", "n": "238 / 400",
-        "patients": "230 / –", "unit": "ms", "direction": "near 0", "method": "bootstrap",
-        "bar": None, "sort": None,
-    }  # fmt: skip
+        "id": "fidelity.qrs_ms.median_diff",
+        "label": "QRS",
+        "statistic": "difference of medians",
+        "code": "median_diff",
+        "definition": "",
+        "value": "2.1",
+        "ci": "0.9 to 3.4",
+        "level": "90 %",
+        "floor": "−1.1 to 1.1",
+        "p": "0.010 (0.040)",
+        "n": "238 / 400",
+        "patients": "230 / –",
+        "unit": "ms",
+        "direction": "near 0",
+        "method": "bootstrap",
+        "bar": None,
+        "sort": None,
+    }
     bar = shown["bar"]
     ends = {k: -1.1 + (v - 4) / 92 * 4.5 for k, v in bar.items()}
     assert ends == pytest.approx(
@@ -504,8 +611,19 @@ def test_an_estimate_is_never_alone() -> None:
 
 
 def test_every_code_is_explained_with_its_source() -> None:
-    for name in ("ks", "cliffs_delta", "hedges_g", "wasserstein", "log_sd_ratio", "median_diff",
-                 "missing_diff", "c2st_auc", "exchange_auc", "topq", "copies_upper"):  # fmt: skip
+    for name in (
+        "ks",
+        "cliffs_delta",
+        "hedges_g",
+        "wasserstein",
+        "log_sd_ratio",
+        "median_diff",
+        "missing_diff",
+        "c2st_auc",
+        "exchange_auc",
+        "topq",
+        "copies_upper",
+    ):
         e = CATALOGUE[name]
         assert e.definition
         assert e.source
@@ -555,13 +673,21 @@ def test_explain_of_something_unknown_offers_at_most_eight_names() -> None:
 @pytest.mark.parametrize(
     ("word", "code"),
     [
-        ("QT", "qt_ms"), ("qt", "qt_ms"), ("S amplitude V2", "s_amp_V2_mv"),
-        ("s AMPLITUDE v2", "s_amp_V2_mv"), ("S_AMP_V2_MV", "s_amp_V2_mv"), ("PR", "pr_ms"),
-        ("heart rate", "hr_bpm"), ("logistic_auc", "c2st_auc"), ("nearest_auc", "c2st_auc"),
-        ("boosting_auc", "c2st_auc"), ("boosting_shuffled", "c2st_shuffled"),
-        ("Cliff's δ", "cliffs_delta"), ("copies count", "copies_count"),
+        ("QT", "qt_ms"),
+        ("qt", "qt_ms"),
+        ("S amplitude V2", "s_amp_V2_mv"),
+        ("s AMPLITUDE v2", "s_amp_V2_mv"),
+        ("S_AMP_V2_MV", "s_amp_V2_mv"),
+        ("PR", "pr_ms"),
+        ("heart rate", "hr_bpm"),
+        ("logistic_auc", "c2st_auc"),
+        ("nearest_auc", "c2st_auc"),
+        ("boosting_auc", "c2st_auc"),
+        ("boosting_shuffled", "c2st_shuffled"),
+        ("Cliff's δ", "cliffs_delta"),
+        ("copies count", "copies_count"),
     ],
-)  # fmt: skip
+)
 def test_explain_takes_names_as_the_report_prints_them(word, code) -> None:
     assert explain(word).code == code
 
@@ -617,13 +743,18 @@ def test_the_smallest_p_that_draws_can_give_is_a_limit() -> None:
 def test_halves_of_the_real_set_are_shown_as_parts_of_it() -> None:
     one = {"source": "ptbxl", "n": 10}
     sets = {
-        "real": one, "train": {**one, "n": 5}, "holdout": {"source": "other", "n": 5},
+        "real": one,
+        "train": {**one, "n": 5},
+        "holdout": {"source": "other", "n": 5},
         "synth": {**one, "source": "pulse2pulse"},
-    }  # fmt: skip
+    }
     shown = {s["role"]: s["name"] for s in view(Results({"sets": sets}), "")["sets"]}
     assert shown == {
-        "real": "ptbxl", "train": "part of real: ptbxl", "holdout": "other", "synth": "pulse2pulse"
-    }  # fmt: skip
+        "real": "ptbxl",
+        "train": "part of real: ptbxl",
+        "holdout": "other",
+        "synth": "pulse2pulse",
+    }
 
 
 def test_long_enumerations_become_a_list_and_what_decides_comes_first() -> None:

@@ -8,11 +8,20 @@ from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0"), (1.0, "1.00"), (-0.123456, "−0.123"), (1234.5, "1,234"), (99.96, "100"),
-        (2.5e-5, "2.50 × 10⁻⁵"), (7233, "7,233"), (-3, "−3"), (None, "–"), (True, "yes"),
-        (float("nan"), "–"), ("text", "text"),
+        (0.0, "0"),
+        (1.0, "1.00"),
+        (-0.123456, "−0.123"),
+        (1234.5, "1,234"),
+        (99.96, "100"),
+        (2.5e-5, "2.50 × 10⁻⁵"),
+        (7233, "7,233"),
+        (-3, "−3"),
+        (None, "–"),
+        (True, "yes"),
+        (float("nan"), "–"),
+        ("text", "text"),
     ],
-)  # fmt: skip
+)
 def test_number(value, text) -> None:
     assert number(value) == text
 
