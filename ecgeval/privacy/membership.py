@@ -609,8 +609,8 @@ def _estimates(found: Inference, section: str, sizes: Mapping[str, Any]) -> list
                     hits = int((planted <= level + 1e-12).sum())
                     out.append(
                         Estimate(
-                            f"{section}.mia.recall.{attack}_at_{percent(level)}.copy{100 * rho:.0f}"
-                            f"{section}.mia.recall.{attack}_at_{percent(level)}.copy{100 * rho:.0f}",
+                            f"{section}.mia.recall.{attack}_at_{percent(level)}"
+                            f".copy{100 * rho:.0f}",
                             hits / len(planted),
                             clopper_pearson(hits, len(planted)),
                             better="higher",
