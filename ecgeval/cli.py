@@ -17,7 +17,7 @@ from ecgeval import __version__
 from ecgeval.errors import DataError, EcgevalError, UsageError
 
 if TYPE_CHECKING:
-    from ecgeval.pipeline import Run
+    from ecgeval.pipeline.run import Run
     from ecgeval.results import Results
 
 __all__ = ["app", "main"]
@@ -172,7 +172,7 @@ def _set(
     source: str, unit: str, native_fs: float | None, labels: str | None, seconds: float | None
 ) -> dict[str, Any]:
     """Return a set's part of a run's configuration, its paths absolute."""
-    from ecgeval.config import located
+    from ecgeval.pipeline.config import located
 
     return {
         "source": located(source, Path.cwd()),
@@ -184,7 +184,7 @@ def _set(
 
 
 def _config(**settings: Any) -> Any:
-    from ecgeval.config import make
+    from ecgeval.pipeline.config import make
 
     return make(**{key: value for key, value in settings.items() if value is not None})
 
@@ -193,7 +193,8 @@ def _execute(
     config: Any, out: Path, jobs: int, no_cache: bool, as_json: bool, device: str = "cpu"
 ) -> None:
     """Run a configuration, write everything, print the verdict, exit with its code."""
-    from ecgeval import pipeline, sets
+    from ecgeval import sets
+    from ecgeval.pipeline import run as pipeline
 
     does: Any = pipeline
     if config.synth is not None and sets.checkpoints(config.synth.source):
@@ -279,7 +280,9 @@ def _print(results: Results, out: Path | None, as_json: bool) -> None:
 
 def _print_sections(results: Results) -> None:
     """Print every section's verdict and findings."""
-    width = max((len(finding.word) for finding in results.findings), default=0)
+    from ecgeval.catalogue import word
+
+    width = max((len(word(finding)) for finding in results.findings), default=0)
     for slug, section in {section.slug: section for section in results.sections}.items():
         if results.describes(slug):
             print(f"\n{section.title} (describes; does not count)")
@@ -289,7 +292,7 @@ def _print_sections(results: Results) -> None:
         for finding in results.findings:
             if finding.section == slug:
                 aside = "" if finding.gate or results.describes(slug) else " (does not count)"
-                print(f"  {finding.word:<{width}} {finding.code:<16} {finding.title}{aside}")
+                print(f"  {word(finding):<{width}} {finding.code:<16} {finding.title}{aside}")
 
 
 def _largest(results: Results, most: int = 5) -> list[str]:
@@ -313,11 +316,11 @@ def demo(
     out: Out = Path("reports/demo"), seed: Seed = 0, jobs: Jobs = 2, no_cache: NoCache = False
 ) -> None:
     """The whole pipeline on real ECGs (or stand-ins), to a report; with a planted leak."""
-    from ecgeval import pipeline
+    from ecgeval.pipeline.demo import demo as demonstrate
 
     _writable(out)
     with _progress() as progress:
-        results, worker = pipeline.demo(
+        results, worker = demonstrate(
             seed=seed, jobs=jobs, cache=_cache(no_cache), progress=progress
         )
     _write(results, worker, out)
@@ -584,7 +587,8 @@ def measure(
     no_cache: NoCache = False,
 ) -> None:
     """Intervals, amplitudes, axes and rhythm: one row a record, to a CSV."""
-    from ecgeval import pipeline, sets
+    from ecgeval import sets
+    from ecgeval.pipeline.features import features
 
     if out.is_dir():
         raise UsageError(f"--out {out} is a folder; expected a CSV file, as in measures.csv")
@@ -599,9 +603,7 @@ def measure(
             seed=seed,
             progress=progress,
         )
-        found = pipeline.features(
-            ecgs, method=method, jobs=jobs, cache=_cache(no_cache), progress=progress
-        )
+        found = features(ecgs, method=method, jobs=jobs, cache=_cache(no_cache), progress=progress)
     _told(ecgs)
     out.parent.mkdir(parents=True, exist_ok=True)
     table = found.measures.round(4).assign(status=found.outcome.replace("", "ok"))
@@ -722,7 +724,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """What a configuration says: a comparison, an audit, or both; cached and resumable."""
-    from ecgeval.config import load
+    from ecgeval.pipeline.config import load
 
     _execute(load(config), out or Path("reports") / config.stem, jobs, no_cache, as_json, device)
 
@@ -764,7 +766,7 @@ def diff(
     Exit codes: 0 no gate got worse, 1 a gate got worse, 2 bad usage, 3 a run cannot be read or the
     two have nothing in common.
     """
-    from ecgeval.compare.changes import compare_runs
+    from ecgeval.diff.runs.runs import compare_runs
     from ecgeval.report import write_report
     from ecgeval.results import Results
 
@@ -945,8 +947,8 @@ def _draw_worst(outcome: Any, records: Any, ecgs: Any, references: Any, folder: 
     """Draw the beats of these records with annotated and found marks, one SVG a record."""
     from ecgeval.delineation import benchmark
     from ecgeval.report.figures import draw
-    from ecgeval.report.text import slug
     from ecgeval.results import Figure
+    from ecgeval.wording import slug
 
     folder.mkdir(exist_ok=True)
     for old in folder.glob(f"{slug(outcome.method)}_*.svg"):

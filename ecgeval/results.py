@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 import operator
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
-from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +26,6 @@ __all__ = [
     "Section",
     "Table",
     "Verdict",
-    "draw_figures_with",
     "json_schema",
     "worst",
 ]
@@ -57,59 +54,6 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     Nothing to decide on is NOT_ASSESSABLE, never a PASS.
     """
     return max(verdicts, key=_SEVERITY.index, default=Verdict.NOT_ASSESSABLE)
-
-
-# What a finding is called that decides nothing: its verdict would read as if it did.
-_DESCRIBES = {
-    Verdict.PASS: "nothing found",
-    Verdict.FAIL: "differs",
-    Verdict.INCONCLUSIVE: "not told apart from chance",
-    Verdict.NOT_ASSESSABLE: "not assessable",
-}
-# Where that is not what the finding says; last, findings that only report numbers.
-_SAYS: dict[tuple[str, Verdict], str] = {
-    ("C2ST-LEAK", Verdict.FAIL): "found",
-    ("DQ-FORM", Verdict.INCONCLUSIVE): "differs",
-    ("DIFF-INPUTS", Verdict.INCONCLUSIVE): "differs",
-    ("JOINT-TRUNCATION", Verdict.INCONCLUSIVE): "nothing found",
-    ("MANI-AUTHENTICITY", Verdict.FAIL): "found",
-    ("MANI-AUTHENTICITY", Verdict.INCONCLUSIVE): "nothing decided",
-    ("MANI-REPEATS", Verdict.FAIL): "found",
-    ("PAPER-MEASURES", Verdict.PASS): "inside the margins",
-    ("PAPER-MEASURES", Verdict.INCONCLUSIVE): "not all decided",
-    ("PAPER-QTRR", Verdict.PASS): "inside the margin",
-    ("PAPER-QTRR", Verdict.INCONCLUSIVE): "nothing decided",
-    ("PAPER-NORMAL", Verdict.PASS): "inside the margin",
-    ("PAPER-NORMAL", Verdict.INCONCLUSIVE): "nothing decided",
-    ("PLAUS-ALGEBRA", Verdict.PASS): "inside the margin",
-    ("PLAUS-ALGEBRA", Verdict.INCONCLUSIVE): "nothing decided",
-    ("PLAUS-LEADS", Verdict.INCONCLUSIVE): "nothing out of range",
-    ("PLAUS-SIGNAL", Verdict.INCONCLUSIVE): "nothing out of range",
-    ("PRIV-DUPLICATES", Verdict.FAIL): "found",
-    ("SUB-EQUIV", Verdict.PASS): "inside the margins",
-    ("SUB-EQUIV", Verdict.INCONCLUSIVE): "nothing decided",
-    ("SWEEP-BEST", Verdict.PASS): "holds",
-    ("SWEEP-BEST", Verdict.FAIL): "does not hold",
-    ("SWEEP-MEMORY", Verdict.FAIL): "found",
-    ("SWEEP-MEMORY", Verdict.INCONCLUSIVE): "nothing found",
-    ("USE-TSTR", Verdict.PASS): "inside the margin",
-    ("USE-TSTR", Verdict.INCONCLUSIVE): "nothing decided",
-} | dict.fromkeys(
-    (
-        (code, Verdict.INCONCLUSIVE)
-        for code in (
-            "C2ST-ROUND",
-            "DIFF-MOVED",
-            "FID-KS",
-            "MANI-REPEATS",
-            "MANI-SPACES",
-            "PLAUS-INTERPRETER",
-            "SUB-HETERO",
-            "SUB-LIKE",
-        )
-    ),
-    "describes",
-)
 
 
 @dataclass(frozen=True)
@@ -203,31 +147,6 @@ class Finding:
     section: str = ""
     gate: bool = True
 
-    @property
-    def word(self) -> str:
-        """What a reader is shown: the verdict where it counts, else what was found, in words.
-
-        The verdict of a finding that decides nothing says whether a difference was seen, not
-        whether the sets are good enough; `verdict` and `results.json` keep it.
-        """
-        if self.gate:
-            return str(self.verdict).replace("_", " ")
-        return self._says(self.verdict)
-
-    @property
-    def rule_in_words(self) -> str:
-        """The rule with the words that a reader is shown; `rule` and `results.json` keep it."""
-        if self.gate:
-            return self.rule
-
-        def said(match: re.Match[str]) -> str:
-            return f'"{self._says(Verdict(match.group()))}"'
-
-        return re.sub(rf"\b({'|'.join(Verdict)})\b", said, self.rule)
-
-    def _says(self, verdict: Verdict) -> str:
-        return _SAYS.get((self.code, verdict), _DESCRIBES[verdict])
-
 
 @dataclass(frozen=True)
 class Section:
@@ -283,18 +202,9 @@ class Figure:
 
     def _repr_html_(self) -> str | None:
         """Return the drawing with its caption, for a notebook; None where nothing can draw it."""
-        return _drawers[-1](self) if _drawers else None
+        from ecgeval.report.notebook import figure_html  # drawn far above, and only when shown
 
-
-_drawers: list[Callable[[Figure], str | None]] = []
-
-
-def draw_figures_with(draw: Callable[[Figure], str | None]) -> None:
-    """Register what draws a figure as HTML when a notebook shows it.
-
-    Drawing is a part far above this one; whoever has it hands it down.
-    """
-    _drawers.append(draw)
+        return figure_html(self)
 
 
 @dataclass(frozen=True)
@@ -494,12 +404,13 @@ class Results:
 
     def headline(self) -> str:
         """Return the verdict in one sentence: the finding that decided, or what passed."""
-        gates = {s.slug for s in self.sections if s.gate}
+        gates = {s.slug: None for s in self.sections if s.gate}
+        first = next(iter(gates), None)
         decisive = [
             f for f in self.findings if f.gate and f.section in gates and f.verdict == self.verdict
         ]
         if self.verdict == Verdict.PASS:  # that records could be read is not why a set passes
-            decisive.sort(key=lambda f: f.code.startswith("DQ-"))
+            decisive.sort(key=lambda f: f.section == first)
         why = decisive[0].title if decisive else "nothing was tested"
         more = len(decisive) - 1
         if self.verdict != Verdict.PASS and more > 0:
@@ -524,55 +435,9 @@ class Results:
 
     def _repr_html_(self) -> str:
         """Return verdicts by section, and the first figures folded away, for a notebook."""
-        titles = {s.slug: s.title for s in self.sections}
-        slugs = dict.fromkeys([*titles, *(f.section for f in self.findings)])
-        rows = []
-        for slug in slugs:
-            found = [f for f in self.findings if f.section == slug]
-            word = "" if self.describes(slug) else str(self.section_verdict(slug))
-            if titles.get(slug) or found:
-                rows.append(_row("th", _badge(word), titles.get(slug, slug), ""))
-            for f in found:
-                rows.append(_row("td", _badge(f.word), f.title, f.code, faint=not f.gate))
-        shown: list[str] = []
-        left: list[str] = []
-        for figure in self.figures:
-            drawn = figure._repr_html_() if len(shown) < _FIGURES else None
-            if drawn and sum(map(len, [*shown, drawn])) <= _FIGURE_BYTES:
-                shown.append(drawn)
-            else:
-                left.append(figure.id)
-        head = f"<b>{escape(str(self.manifest.get('title', '')))}</b> (describes; nothing gates)"
-        if self.gates():
-            head = f"{_badge(self.verdict)} {escape(self.headline().partition(': ')[2])}"
-        parts = [
-            f"<p>{head}</p>",
-            f'<table class="ecgeval">{"".join(rows)}</table>',
-            f"<p>{len(self.estimates):,} estimates (<code>.to_frame()</code>), "
-            f"{len(self.tables)} tables, {len(self.figures)} figures.</p>",
-        ]
-        if shown:
-            parts.append(f"<details><summary>Figures</summary>{''.join(shown)}</details>")
-        if left:
-            listed = ", ".join(f"<code>{escape(id)}</code>" for id in left)
-            parts.append(f"<p>One at a time, as in <code>.figure(ID)</code>: {listed}</p>")
-        return "".join(parts)
+        from ecgeval.report.notebook import results_html  # as for figures
 
-
-_FIGURES, _FIGURE_BYTES = 6, 300_000  # what one cell of a notebook shows in all
-_COLOURS = {"PASS": "#00735a", "FAIL": "#b3261e", "INCONCLUSIVE": "#8a5a00"}
-
-
-def _badge(verdict: str) -> str:
-    colour = _COLOURS.get(str(verdict), "#5c6472")
-    word = escape(str(verdict).replace("_", " "))
-    return f'<b style="color:{colour};white-space:nowrap">{word}</b>'
-
-
-def _row(kind: str, badge: str, text: str, code: str, *, faint: bool = False) -> str:
-    left = "text-align:left" + (";opacity:0.75" if faint else "")
-    cells = (badge, escape(text), f"<code>{escape(code)}</code>" if code else "")
-    return "<tr>" + "".join(f'<{kind} style="{left}">{c}</{kind}>' for c in cells) + "</tr>"
+        return results_html(self)
 
 
 def _dump(value: Any) -> str:

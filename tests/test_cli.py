@@ -203,14 +203,14 @@ def test_nothing_of_an_earlier_run_stays_beside_an_audit(cli, sim, stores, tmp_p
 
 
 def test_an_error_of_our_own_is_not_taken_for_a_failed_gate(cli, stores, tmp_path, monkeypatch):
-    monkeypatch.setattr("ecgeval.pipeline.run", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("ecgeval.pipeline.run.run", lambda *a, **k: 1 / 0)
     result = cli("compare", stores / "real", stores / "synth", "--out", tmp_path)
     says(result, 3, "internal error, ZeroDivisionError")
 
     def missing(*args, **kwargs):
         raise ModuleNotFoundError("No module named 'typst'")
 
-    monkeypatch.setattr("ecgeval.pipeline.run", missing)
+    monkeypatch.setattr("ecgeval.pipeline.run.run", missing)
     result = cli("compare", stores / "real", stores / "synth", "--out", tmp_path)
     says(result, 3, "No module named 'typst'", "install ecgeval again")
 

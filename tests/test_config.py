@@ -2,8 +2,8 @@
 
 import pytest
 
-from ecgeval.config import RunConfig, load
 from ecgeval.errors import UsageError
+from ecgeval.pipeline.config import RunConfig, load
 
 
 def written(tmp_path, text):
@@ -70,7 +70,7 @@ def test_every_key_is_described():
 
 
 def test_the_parts_of_a_comparison_are_those_that_exist():
-    from ecgeval.compare.parts import PARTS
-    from ecgeval.config import PART_NAMES
+    from ecgeval.comparison.sections import PARTS
+    from ecgeval.pipeline.config import PART_NAMES
 
     assert tuple(PARTS) == PART_NAMES

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgeval.config import make
+from ecgeval.pipeline.config import make
 from ecgeval.results import Finding, Results, Section, Verdict
 
 TOOL = Path(__file__).parent.parent / "tools" / "gallery.py"

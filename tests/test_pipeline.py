@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgeval import pipeline
-from ecgeval.config import PART_NAMES, RunConfig, make
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
-from ecgeval.pipeline import Run, features, trim_cache
+from ecgeval.pipeline import run as pipeline
+from ecgeval.pipeline.config import PART_NAMES, RunConfig, make
+from ecgeval.pipeline.features import features, trim_cache
+from ecgeval.pipeline.run import Run
 from ecgeval.results import Verdict, json_schema
 
 LEADS = ("I", "II", "V5")
@@ -179,7 +180,7 @@ def test_a_planted_leak_is_a_demonstration_that_fails_and_counts_for_nothing(
     people, fakes, cache, tmp_path
 ):
     from ecgeval import io
-    from ecgeval.config import load
+    from ecgeval.pipeline.config import load
 
     io.write_store(people, tmp_path / "real")
     io.write_store(fakes, tmp_path / "synth")

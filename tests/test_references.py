@@ -13,14 +13,17 @@ import pandas as pd
 import pytest
 
 import ecgeval
-from ecgeval import pipeline, references, sets
+from ecgeval import references, sets
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.compare import compare_measures
-from ecgeval.config import PART_NAMES, load, make
+from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.io import named, write_store
 from ecgeval.measures import measure_columns
+from ecgeval.pipeline import run as pipeline
+from ecgeval.pipeline.config import PART_NAMES, load, make
+from ecgeval.pipeline.demo import demo
+from ecgeval.pipeline.features import _beside, features
 from ecgeval.references import GLOBAL, LABELS, align, engine_hash, load_reference, rounded
 from ecgeval.results import Results, Verdict
 
@@ -379,7 +382,7 @@ def recordings(real_data):
     """Return the features of the cohort's own recordings, and their patients."""
     real_data("ptbxl")
     real = sets.read("ptbxl-norm:1-400", leads=LEADS8)
-    return pipeline.features(real), real.patients()
+    return features(real), real.patients()
 
 
 SOME = [
@@ -399,7 +402,7 @@ SOME = [
 
 def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
     """Measured again and rounded alike, every row of the cohort is found: nothing moved."""
-    _, again = pipeline._beside(cohort, recordings[0])
+    _, again = _beside(cohort, recordings[0])
     got = compare_measures(
         cohort.measures[SOME],
         again.measures[SOME],
@@ -413,7 +416,7 @@ def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
 
 
 def test_it_agrees_with_the_recordings_themselves(cohort, recordings, fakes):
-    _, synth = pipeline._beside(cohort, made := pipeline.features(fakes))
+    _, synth = _beside(cohort, made := features(fakes))
     given = {"quick": True, "patients_synth": np.arange(len(fakes))}
     one = compare_measures(
         cohort.measures[SOME], synth.measures[SOME], patients_real=cohort.patients(), **given
@@ -432,8 +435,8 @@ def test_it_agrees_with_the_recordings_themselves(cohort, recordings, fakes):
 
 def test_rounding_tells_no_sets_apart(cohort, sim):
     """Measures of finer steps than the cohort's are brought to its steps, on both sides."""
-    feats = pipeline.features(sim(3, seed=9))
-    real, synth = pipeline._beside(cohort, feats)
+    feats = features(sim(3, seed=9))
+    real, synth = _beside(cohort, feats)
     pd.testing.assert_frame_equal(rounded(synth.measures), synth.measures)
     assert not rounded(feats.measures).equals(feats.measures)
     assert np.isnan(real.beats).all()
@@ -545,8 +548,8 @@ def test_the_demonstration_compares_with_a_cohort_where_no_recordings_are(monkey
     monkeypatch.setenv("ECGEVAL_MIRROR", "http://127.0.0.1:9")
     monkeypatch.setenv("ECGEVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("ecgeval.io.fetch.RETRIES", 0)
-    monkeypatch.setattr(pipeline, "run", lambda config, **_: config)
-    config = pipeline.demo()
+    monkeypatch.setattr("ecgeval.pipeline.demo.run", lambda config, **_: config)
+    config = demo()
     assert config.real.source == "reference:ptbxl-norm"
     assert config.train.source.startswith("deepfake:")
     assert config.holdout.source.startswith("deepfake:")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgeval.catalogue import rule_in_words, word
 from ecgeval.errors import DataError
 from ecgeval.results import (
     Estimate,
@@ -259,17 +260,17 @@ def test_drawing_is_imported_when_a_figure_is_shown():
 
 
 def test_only_a_gate_shows_its_verdict_and_a_description_has_words():
-    counts = {v: finding(v).word for v in Verdict}
+    counts = {v: word(finding(v)) for v in Verdict}
     assert counts[Verdict.FAIL] == "FAIL"
     assert counts[Verdict.NOT_ASSESSABLE] == "NOT ASSESSABLE"
-    described = {v: finding(v, gate=False).word for v in Verdict}
+    described = {v: word(finding(v, gate=False)) for v in Verdict}
     assert described[Verdict.FAIL] == "differs"
     assert not set(described.values()) & {str(v).replace("_", " ") for v in Verdict}
     same_code = Finding("FID-KS", Verdict.INCONCLUSIVE, "t", gate=False)
-    assert same_code.word == "describes"
+    assert word(same_code) == "describes"
     rule = "PASS if it is inside, FAIL if outside, else INCONCLUSIVE"
-    assert finding(Verdict.PASS, rule=rule).rule_in_words == rule
-    assert finding(Verdict.PASS, gate=False, rule=rule).rule_in_words == (
+    assert rule_in_words(finding(Verdict.PASS, rule=rule)) == rule
+    assert rule_in_words(finding(Verdict.PASS, gate=False, rule=rule)) == (
         '"nothing found" if it is inside, "differs" if outside, else "not told apart from chance"'
     )
     stored = json.loads(Results(findings=(same_code,)).to_json())["findings"][0]

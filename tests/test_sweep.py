@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from ecgeval import sets, sweep
-from ecgeval.config import make
 from ecgeval.errors import DataError, UsageError
-from ecgeval.pipeline import Run
+from ecgeval.pipeline.config import make
+from ecgeval.pipeline.run import Run
 from ecgeval.results import Verdict, json_schema
 from ecgeval.sweep.choosing import choose, rivals
 from ecgeval.sweep.findings import best_finding
@@ -280,9 +280,9 @@ def test_a_damaged_checkpoint_is_named_and_left_out(folder, real, tmp_path) -> N
 
 
 def scored(name: str, energy: float, copies: int = 0, epoch: float = 0) -> sweep.Score:
-    from ecgeval.compare.yardstick import Energy
     from ecgeval.privacy.quick import Look
     from ecgeval.results import Estimate
+    from ecgeval.sweep.ranking import Energy
 
     distance = Energy(energy, (energy, energy), (0, 0), np.zeros(3), (1, 1), (1, 1))
     look = Look(copies, 1, (), 1.0, 9)
@@ -301,7 +301,7 @@ def test_the_rule_sets_copies_aside_and_takes_the_earlier_of_equals() -> None:
 
 
 def test_a_choice_that_does_not_hold_is_said_not_to() -> None:
-    from ecgeval.compare.yardstick import Energy
+    from ecgeval.sweep.ranking import Energy
 
     def confirmed(value: float) -> Energy:
         return Energy(value, (value, value), (0, 0), np.zeros(3), (1, 1), (1, 1))

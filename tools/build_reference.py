@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 import ecgeval
-from ecgeval import pipeline
 from ecgeval.delineation import DEFAULT_METHOD
+from ecgeval.pipeline.features import features
 from ecgeval.preprocess import rounding_grid_uv, typical_amplitude_mv
 from ecgeval.references import LABELS, engine_hash, rounded
 
@@ -66,7 +66,7 @@ def build(name: str) -> tuple[bytes, str]:
     ecgs = ecgeval.read(about["set"], leads=LEADS)
     if len(ecgs.rejected):
         raise SystemExit(f"{name}: {len(ecgs.rejected)} records cannot be read; use a whole copy")
-    found = pipeline.features(ecgs)
+    found = features(ecgs)
     text = publish(found.measures, found.outcome, ecgs.records).encode()
     body = {
         **{key: value for key, value in about.items() if key != "set"},

@@ -24,9 +24,9 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ecgeval.config import make
 from ecgeval.ecgset import EcgSet
-from ecgeval.pipeline import Run
+from ecgeval.pipeline.config import make
+from ecgeval.pipeline.run import Run
 from ecgeval.results import Results
 
 LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")

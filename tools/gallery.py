@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from ecgeval import sets, write_report
-from ecgeval.compare.changes import compare_runs
-from ecgeval.config import make
+from ecgeval.diff.runs.runs import compare_runs
 from ecgeval.io import write_store
-from ecgeval.pipeline import run
-from ecgeval.privacy.sensitivity import TRANSFORMS, plant
+from ecgeval.pipeline.config import make
+from ecgeval.pipeline.run import run
+from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
 from ecgeval.results import Results
 
 OUT = Path(__file__).parent.parent / "reports" / "gallery"

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgeval import generators, pipeline, sets
-from ecgeval.compare.rules import judge
-from ecgeval.compare.signals import RULE_COLUMNS
+from ecgeval import generators, sets
+from ecgeval.comparison.plausibility.rules import judge
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
+from ecgeval.pipeline.features import Features, features
 from ecgeval.preprocess import harmonise
 from ecgeval.references import Reference, align, is_reference, load_reference, rounded
-from ecgeval.report.text import slug
+from ecgeval.signal_checks import RULE_COLUMNS
+from ecgeval.wording import slug
 
 __all__ = ["GENERATED", "REAL", "Arm", "Arms", "Side", "find_generators", "find_real"]
 
@@ -96,17 +97,17 @@ class Arms:
     cache: Path | None = None
     assume_independent: bool = False
     progress: Progress = quiet
-    _kept: dict[tuple[Any, ...], pipeline.Features] = field(default_factory=dict)
+    _kept: dict[tuple[Any, ...], Features] = field(default_factory=dict)
 
     def patients(self, arm: Arm) -> np.ndarray:
         real = any(arm is one for one in self.real)
         return arm.ecgs.patients(assume_independent=self.assume_independent or not real)
 
-    def features(self, arm: Arm, ecgs: EcgSet) -> pipeline.Features:
+    def features(self, arm: Arm, ecgs: EcgSet) -> Features:
         """Return what a set measures in one form."""
         key = (arm.key, ecgs.fs, ecgs.n_samples, ecgs.leads)
         if key not in self._kept:
-            self._kept[key] = pipeline.features(
+            self._kept[key] = features(
                 ecgs,
                 method=self.method,
                 jobs=self.jobs,

@@ -12,24 +12,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ecgeval import pipeline
-from ecgeval.catalogue import CATALOGUE
-from ecgeval.compare import figures
-from ecgeval.compare.bootstrap import percentile_interval, resample_weights
-from ecgeval.compare.equivalence import Margins, tost
-from ecgeval.compare.plausibility import compare_plausibility
-from ecgeval.compare.rates import effective_n, wilson
-from ecgeval.compare.relations import LINE, Lines, compare_lines, fit_line
-from ecgeval.compare.rules import judge
-from ecgeval.compare.univariate import MIN_PATIENTS, Comparison, Effort, Sample, compare_columns
+from ecgeval.comparison import figures
+from ecgeval.comparison.joint.relations import LINE, Lines, compare_lines, fit_line
+from ecgeval.comparison.margins import Margins
+from ecgeval.comparison.plausibility.rules import judge
+from ecgeval.comparison.plausibility.section import compare_plausibility
 from ecgeval.ecgset import EcgSet
 from ecgeval.measures import measure_info
 from ecgeval.paper.arms import Arm, Arms, Side, keeps_rules, rule_input
+from ecgeval.paper.checks import STATISTICS
 from ecgeval.parallel import child_rng
-from ecgeval.report.text import fixed, interval
+from ecgeval.pipeline import run as pipeline
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict, worst
+from ecgeval.stats.arrays import Floats
+from ecgeval.stats.equivalence import tost
+from ecgeval.stats.intervals import percentile_interval, wilson
+from ecgeval.stats.resampling import resample_weights
+from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample, effective_n
+from ecgeval.stats.univariate import Comparison, compare_columns
+from ecgeval.wording import fixed, interval
 
 __all__ = [
     "COLUMNS",
@@ -65,8 +67,6 @@ STUDY = "Thambawita et al., Sci Rep 2021;11:21896, doi:10.1038/s41598-021-01295-
 _DRAWN = 1000  # points of each set in the plane of QT and RR
 _DOWN_MS = -1.0  # the study's shift of the DeepFakes' dots, which lie on the same grid of QT
 _STRIPS = 2  # records of either set on ECG paper
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def _finding(code: str, verdict: Verdict, title: str, section: str, **rest: Any)
 
 def _estimate(id: str, value: float | None, **rest: Any) -> Estimate:
     """Return an estimate with direction, null value and unit of the catalogue."""
-    about = CATALOGUE[id.rpartition(".")[2]]
+    about = STATISTICS[id.rpartition(".")[2]]
     given: dict[str, Any] = {"better": about.better, "null": about.null, "unit": about.unit or ""}
     if value is not None and not math.isfinite(value):
         value = None
@@ -354,7 +354,7 @@ def _stats(
                 n_synth=len(values[1]),
                 patients_real=result.patients[0],
                 patients_synth=result.patients[1],
-                label=f"{info.label}: {CATALOGUE[name].title}, {arms[1].title} - {arms[0].title}",
+                label=f"{info.label}: {STATISTICS[name].title}, {arms[1].title} - {arms[0].title}",
                 method="percentile bootstrap of patients"
                 if stat
                 else f"not computed: {result.too_few}",
@@ -494,7 +494,7 @@ def _line(
             n_synth=lines.n[1],
             patients_real=lines.patients[0],
             patients_synth=lines.patients[1],
-            label=f"QT on RR: {CATALOGUE[f'{key}_diff'].title}, {synth.title} - {real.title}",
+            label=f"QT on RR: {STATISTICS[f'{key}_diff'].title}, {synth.title} - {real.title}",
             method="least squares in each set; percentile bootstrap of patients",
         )
         for key in LINE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecgeval import __version__
 from ecgeval import generators as networks
-from ecgeval.compare import load_margins
+from ecgeval.comparison.margins import load_margins
 from ecgeval.delineation import DEFAULT_METHOD
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError

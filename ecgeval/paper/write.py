@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from ecgeval.compare.rows import number
+from ecgeval.catalogue import word as word_of
 from ecgeval.paper.article import template
 from ecgeval.paper.products import COLUMNS
-from ecgeval.report.text import clean, fixed, slug
-from ecgeval.report.text import number as digits
 from ecgeval.results import Results, Table
+from ecgeval.wording import clean, fixed, quantity, slug
+from ecgeval.wording import quantity as digits
 
 __all__ = ["ARTICLE", "shown", "write_paper"]
 
@@ -117,7 +117,7 @@ def _index(results: Results, written: Mapping[str, str]) -> str:
         lines += [f"## {_md(section.title)}", "", _md(section.summary), ""]
         for f in results.findings:
             if f.section == section.slug:
-                word = f.word
+                word = word_of(f)
                 lines.append(f"- **{word}** `{f.code}` {_md(f.title)}")
                 if f.explanation not in ("", section.summary):
                     lines.append(f"  {_md(f.explanation)}")
@@ -188,9 +188,9 @@ def _spread(mean: str, sd: str) -> Callable[[Row], str]:
         if row.get(mean) is None:
             return "–"
         unit = row["unit"]
-        text = number(row[mean], unit).removesuffix(f" {unit}")
+        text = quantity(row[mean], unit).removesuffix(f" {unit}")
         more = row.get(sd)
-        return text + (f" ± {number(more, unit).removesuffix(f' {unit}')}" if more else "")
+        return text + (f" ± {quantity(more, unit).removesuffix(f' {unit}')}" if more else "")
 
     return make
 
@@ -203,10 +203,10 @@ def _with_ci(value: str, ends: str = "ci", unit: str | None = None) -> Callable[
         v, low, high = row.get(value), row.get(f"{ends}_low"), row.get(f"{ends}_high")
         if v is None:
             return "–"
-        text = number(v, of).removesuffix(f" {of}")
+        text = quantity(v, of).removesuffix(f" {of}")
         if low is None or high is None:
             return text
-        a, b = (number(x, of).removesuffix(f" {of}") for x in (low, high))
+        a, b = (quantity(x, of).removesuffix(f" {of}") for x in (low, high))
         return f"{text} ({a} to {b})"
 
     return make
@@ -227,7 +227,7 @@ def _plain(key: str, decimals: int | None = None) -> Callable[[Row], str]:
 def _range(low: str, high: str, unit: str = "") -> Callable[[Row], str]:
     def make(row: Row) -> str:
         a, b = row.get(low), row.get(high)
-        return "–" if a is None or b is None else f"{number(a, unit)} to {number(b, unit)}"
+        return "–" if a is None or b is None else f"{quantity(a, unit)} to {quantity(b, unit)}"
 
     return make
 

@@ -11,11 +11,11 @@ import pandas as pd
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.attacks import attack, attackable
+from ecgeval.privacy.attacks.attack import attack, attackable
 from ecgeval.privacy.evidence import Delineated, collect
-from ecgeval.privacy.exhibits import figures, tables
 from ecgeval.privacy.findings import estimates, findings
 from ecgeval.privacy.halves import same_record
+from ecgeval.privacy.tables import figures, tables
 from ecgeval.privacy.view import View
 from ecgeval.results import Results, Section, Verdict
 

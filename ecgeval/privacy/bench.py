@@ -10,14 +10,14 @@ import numpy as np
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
-from ecgeval.privacy.copies import clopper_pearson
-from ecgeval.privacy.detectors import DETECTORS, Detector, Signals
+from ecgeval.privacy.copies.detectors import DETECTORS, Detector, Signals
+from ecgeval.privacy.copies.disguises import TRANSFORMS, promised
+from ecgeval.privacy.copies.matching import pairwise
+from ecgeval.privacy.copies.search import Rows
 from ecgeval.privacy.evidence import Delineated, Evidence, collect, exchange_of
-from ecgeval.privacy.matching import pairwise
-from ecgeval.privacy.search import Rows
-from ecgeval.privacy.sensitivity import TRANSFORMS, promised
-from ecgeval.privacy.view import plural
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
+from ecgeval.stats.intervals import clopper_pearson
+from ecgeval.wording import plural
 
 __all__ = ["run_bench"]
 

@@ -21,8 +21,7 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng
 from ecgeval.preprocess import harmonise
 from ecgeval.privacy.comparable import P_ALIKE, Alike, drawn_alike, record_features
-from ecgeval.privacy.copies import benjamini_hochberg_flags, conformal_p
-from ecgeval.privacy.detectors import (
+from ecgeval.privacy.copies.detectors import (
     BEAT_CORE_S,
     BEAT_FS_HZ,
     BEAT_KEPT_S,
@@ -34,10 +33,11 @@ from ecgeval.privacy.detectors import (
     record_signals,
     single_beats,
 )
+from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
+from ecgeval.privacy.copies.matching import Match, Matching, Side, complete
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
 from ecgeval.privacy.hygiene import Duplicates, find_duplicates
-from ecgeval.privacy.matching import Match, Matching, Side, complete
-from ecgeval.privacy.sensitivity import TRANSFORMS, plant
+from ecgeval.stats.multiplicity import benjamini_hochberg_flags, conformal_p
 
 __all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecgeval.parallel import shards
 
-__all__ = ["TOP", "Exchange", "auc_interval", "exchange_test", "patient_scores"]
+__all__ = ["TOP", "Exchange", "exchange_test", "patient_scores"]
 
 TOP = (10, 20, 50)
 """Sizes q of the top of the pooled scores in which training patients are counted."""
@@ -193,36 +193,3 @@ def _scale(is_train: np.ndarray, sizes: list[int], detectors: int) -> tuple[np.n
 def _p_value(statistic: np.ndarray) -> float:
     """Return the share of entries at or above the first, itself counted."""
     return float((statistic >= statistic[0] - 1e-9).mean())
-
-
-def auc_interval(auc: float, n: int, m: int, level: float = 0.95) -> tuple[float, float]:
-    """Return a confidence interval for a Mann-Whitney AUC, never of zero width.
-
-    The Hanley-McNeil variance is taken at the limit itself (a pseudo-score interval), with both
-    sizes in its covariance terms replaced by their mean.
-
-    Parameters
-    ----------
-    auc : float
-        0 to 1.
-    n, m : int
-        Patients on either side.
-    level : float
-
-    References
-    ----------
-    Newcombe RG. Confidence intervals for an effect size measure based on the Mann-Whitney
-    statistic, part 2 (method 5). Stat Med 2006;25:559-573. doi:10.1002/sim.2324
-    """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
-
-    z, half = norm.ppf(0.5 + level / 2), (n + m) / 2
-
-    def distance(limit: float) -> float:
-        shape = 1 + (half - 1) * ((1 - limit) / (2 - limit) + limit / (1 + limit))
-        return (limit - auc) ** 2 - z**2 * limit * (1 - limit) * shape / (n * m)
-
-    low = 0.0 if auc <= 0 else float(brentq(distance, 0, min(auc, 1 - 1e-12)))
-    high = 1.0 if auc >= 1 else float(brentq(distance, max(auc, 1e-12), 1))
-    return low, high

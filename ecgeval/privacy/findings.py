@@ -8,23 +8,13 @@ from typing import Any
 import numpy as np
 
 from ecgeval.privacy.comparable import P_ALIKE, PERMUTATIONS
-from ecgeval.privacy.copies import ALPHA, clopper_pearson
+from ecgeval.privacy.copies.disguises import TRANSFORMS
+from ecgeval.privacy.copies.rule import ALPHA
 from ecgeval.privacy.evidence import LEAST_PATIENTS
-from ecgeval.privacy.exchangeability import auc_interval
-from ecgeval.privacy.sensitivity import TRANSFORMS
-from ecgeval.privacy.view import (
-    P_FAIL,
-    P_HINT,
-    P_REVERSED,
-    View,
-    count_interval,
-    is_or_are,
-    p_text,
-    pair,
-    plural,
-    share_text,
-)
+from ecgeval.privacy.view import P_FAIL, P_HINT, P_REVERSED, View
 from ecgeval.results import Estimate, Finding, Verdict
+from ecgeval.stats.intervals import auc_interval, clopper_pearson, count_interval, pair
+from ecgeval.wording import is_or_are, p_text, plural, share_text
 
 __all__ = ["estimates", "findings"]
 
@@ -371,7 +361,8 @@ def _exchange(v: View) -> Finding:
         return Finding(
             "PRIV-EXCHANGE",
             Verdict.NOT_ASSESSABLE,
-            f"the holdout is not drawn like the training set ({p_text(e.alike.p, PERMUTATIONS)}, "
+            f"the holdout is not drawn like the training set "
+            f"({p_text(e.alike.p, 1 / (PERMUTATIONS + 1))}, "
             "without looking at the synthetic set)",
             "Training and holdout patients differ by themselves, so a synthetic set that is closer "
             "to one of them says nothing about memory. Give a holdout of the same source, allotted "
@@ -405,7 +396,9 @@ def _exchange(v: View) -> Finding:
     while chance >= P_FAIL and run < t:
         chance *= (t - run) / (t + h - run)
         run += 1
-    numbers = f"{p_text(x.p, len(x.null_max))}, {x.told(x.most)}, {t} against {h} patients"
+    numbers = (
+        f"{p_text(x.p, 1 / (len(x.null_max) + 1))}, {x.told(x.most)}, {t} against {h} patients"
+    )
     if x.p < P_FAIL:
         verdict = Verdict.FAIL
         title = f"the synthetic set tells training from holdout patients ({numbers})"
@@ -417,7 +410,7 @@ def _exchange(v: View) -> Finding:
         verdict = Verdict.FAIL
         title = (
             "the synthetic set is closer to the holdout than to the training patients "
-            f"({p_text(x.p_reversed, len(x.null_max))}, {x.told(x.least)})"
+            f"({p_text(x.p_reversed, 1 / (len(x.null_max) + 1))}, {x.told(x.least)})"
         )
         text = (
             "This happens when the two sets are exchanged, when the generator saw the "

@@ -14,11 +14,11 @@ import numpy as np
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, quiet
+from ecgeval.privacy.attacks.identity import half_beats
 from ecgeval.privacy.bench import similarities
-from ecgeval.privacy.copies import clopper_pearson
-from ecgeval.privacy.detectors import Signals, beat_signals, single_beats
+from ecgeval.privacy.copies.detectors import Signals, beat_signals, single_beats
 from ecgeval.privacy.evidence import Evidence, Side
-from ecgeval.privacy.linkage import half_beats
+from ecgeval.stats.intervals import clopper_pearson
 
 __all__ = ["SHARE", "Reach", "low_quantile", "same_record"]
 

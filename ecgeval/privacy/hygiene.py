@@ -9,8 +9,8 @@ import numpy as np
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.detectors import DETECTORS, Signals, independent_leads, record_signals
-from ecgeval.privacy.search import search
+from ecgeval.privacy.copies.detectors import DETECTORS, Signals, independent_leads, record_signals
+from ecgeval.privacy.copies.search import search
 
 __all__ = ["DUPLICATE", "Duplicates", "find_duplicates", "split_patients"]
 

@@ -13,8 +13,7 @@ import numpy as np
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import child_rng
 from ecgeval.privacy.comparable import P_ALIKE, drawn_alike, record_features
-from ecgeval.privacy.copies import CopyRule, calibrate
-from ecgeval.privacy.detectors import (
+from ecgeval.privacy.copies.detectors import (
     BEAT_CORE_S,
     BEAT_FS_HZ,
     BEAT_KEPT_S,
@@ -26,8 +25,10 @@ from ecgeval.privacy.detectors import (
     independent_leads,
     record_signals,
 )
-from ecgeval.privacy.exchangeability import auc_interval, exchange_test, patient_scores
-from ecgeval.privacy.search import search
+from ecgeval.privacy.copies.rule import CopyRule, calibrate
+from ecgeval.privacy.copies.search import search
+from ecgeval.privacy.exchangeability import exchange_test, patient_scores
+from ecgeval.stats.intervals import auc_interval
 
 __all__ = ["Look", "Memory"]
 

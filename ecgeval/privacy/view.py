@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecgeval.privacy.comparable import P_ALIKE
-from ecgeval.privacy.copies import clopper_pearson
+from ecgeval.privacy.copies.disguises import TRANSFORMS, promised
 from ecgeval.privacy.evidence import Evidence, Match
-from ecgeval.privacy.sensitivity import TRANSFORMS, promised
+from ecgeval.stats.intervals import clopper_pearson
+from ecgeval.wording import plural
 
 if TYPE_CHECKING:
     from ecgeval.privacy.halves import Reach
 
-__all__ = [
-    "P_FAIL",
-    "P_HINT",
-    "P_REVERSED",
-    "View",
-    "count_interval",
-    "is_or_are",
-    "p_text",
-    "pair",
-    "plural",
-    "share_text",
-    "there_are",
-]
+__all__ = ["P_FAIL", "P_HINT", "P_REVERSED", "View", "there_are"]
 
 P_FAIL = 0.01
 P_HINT = 0.05
@@ -216,36 +205,3 @@ def there_are(train: int, holdout: int, synth: int) -> str:
         f"there are {plural(train, 'training patient')}, {held} and "
         f"{plural(synth, 'usable synthetic record')}"
     )
-
-
-def plural(count: int, noun: str) -> str:
-    """Return ``1 record``, ``2 records``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def share_text(share: float) -> str:
-    """Return a share in per cent, with two digits where it is small: an upper limit is never 0."""
-    return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
-
-
-def is_or_are(count: int) -> str:
-    """Return the verb between a count and ``a copy``."""
-    return "is" if count == 1 else "are each"
-
-
-def p_text(p: float, permutations: int) -> str:
-    """Return ``p = ...`` of a permutation test; its smallest possible value is an upper limit."""
-    return f"p {'=' if p > 1 / (permutations + 1) + 1e-12 else '≤'} {p:.2g}"
-
-
-def pair(values: np.ndarray) -> tuple[float, float]:
-    """Return two values as plain numbers."""
-    return float(values[0]), float(values[1])
-
-
-def count_interval(count: int, n: int) -> tuple[float, float] | None:
-    """Return the Clopper-Pearson interval as a number of n; None where there is nothing."""
-    if not n:
-        return None
-    low, high = clopper_pearson(count, n)
-    return low * n, high * n

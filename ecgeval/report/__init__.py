@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ecgeval.errors import DataError, UsageError
 from ecgeval.report.explain import explain
-from ecgeval.report.text import slug
 from ecgeval.results import Results
+from ecgeval.wording import slug
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ecgeval.report.text import clean, role_order
 from ecgeval.results import Finding, Results, Verdict
+from ecgeval.wording import clean, role_order
 
 __all__ = ["card"]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from ecgeval.catalogue import check_of
 from ecgeval.results import Figure, Finding, Results, Verdict
 
 if TYPE_CHECKING:
@@ -17,46 +18,6 @@ PICTURES = 3
 """Small pictures of a summary, beside one real and one synthetic sheet of ECG paper."""
 
 _FAIL, _OPEN, _MISSING = Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSABLE
-_STEPS: dict[tuple[str, Verdict], str] = {
-    ("DQ-RECORDS", _FAIL): "Find out why records cannot be used (tables/quality.outcomes.csv) "
-    "before reading any other number: what was left out is in none of them.",
-    ("FID-EQUIV", _FAIL): "Look at the measures outside their margins: a unit, a gain, a filter or "
-    "a selection of records first, the generator then. Repeat the run with what was mended.",
-    ("FID-EQUIV", _OPEN): "Add real patients: more synthetic records alone narrow an interval "
-    "little. tables/fidelity.power.csv says how many.",
-    ("FID-SPREAD", _FAIL): "Look for mode collapse and for a selection of the synthetic records: "
-    "compare with unfiltered output of the generator.",
-    ("FID-SHAPE", _FAIL): "Look at the tails of the distributions that differ: extreme records are "
-    "missing, or there are too many.",
-    ("FID-MISSING", _FAIL): "Look at synthetic records without the wave in question: it is absent, "
-    "or of a form that delineation does not know.",
-    ("JOINT-QTRR", _FAIL): "Do not use the synthetic records where QT depends on rate; a scatter "
-    "of QT against RR shows how they go apart.",
-    ("PLAUS-NORMAL", _FAIL): "Look at the rules kept least alike (tables/plausibility.rules.csv) "
-    "and at records that break them, with a cardiologist.",
-    ("PRIV-COPIES", _FAIL): "Do not release. Remove the copies, find out why they were learnt by "
-    "heart (repeated records, too many epochs), train again and audit again.",
-    ("PRIV-COPIES", _OPEN): "Read in the table of planted copies which disguises hide a copy. More "
-    "real patients bring the limits nearer to what copies reach, and more synthetic records the "
-    "upper limit down.",
-    ("PRIV-EXCHANGE", _FAIL): "Do not release: training patients lie nearer to the synthetic "
-    "records than others do. Check that both sides were recorded and chosen alike; if so, the "
-    "generator remembers.",
-    ("PRIV-EXCHANGE", _OPEN): "A larger holdout would let the test notice fewer copied patients.",
-    ("PRIV-MIA", _FAIL): "Do not release: who was trained on can be told from the records alone.",
-    ("PRIV-LINK", _FAIL): "Do not release: records of one patient can be linked by them.",
-    ("PRIV-WP29", _FAIL): "Do not release before the risk named is judged.",
-    ("PRIV-SCOPE", _OPEN): "Judge what remains: who would attack, with what, and what it would "
-    "cost the patients. The controller of the data decides, not this audit.",
-    ("DIFF-GATES", _FAIL): "Look at the gates that got worse, and at what differs between the "
-    "inputs of the two runs.",
-}
-_OTHERWISE = {
-    Verdict.FAIL: "Read the finding, mend its cause, and repeat the run.",
-    Verdict.INCONCLUSIVE: "Add patients or records on the side that is short of them, and repeat "
-    "the run: its interval does not decide.",
-    Verdict.NOT_ASSESSABLE: "Give the run the data that it lacked, and repeat it.",
-}
 _NO_HOLDOUT = (
     "Name a holdout of patients the generator never saw, and repeat the audit: without one, "
     "nothing says what chance alone gives."
@@ -113,11 +74,11 @@ def next_steps(results: Results, most: int = 5) -> list[tuple[str, str]]:
 
 
 def _step(finding: Finding) -> str:
-    known = _STEPS.get((finding.code, finding.verdict))
-    missing = known is None and finding.verdict == _MISSING
+    check = check_of(finding)
+    missing = finding.verdict == _MISSING and _MISSING not in check.steps
     if missing and "holdout" in f"{finding.title} {finding.rule}":
         return _NO_HOLDOUT
-    return known or _OTHERWISE[finding.verdict]
+    return check.step(finding.verdict)
 
 
 # Which kinds tell most at a glance, by section; a copy shows in "neighbours", never as a trace.

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ecgeval.catalogue import CATALOGUE, Entry
+from ecgeval.catalogue import CATALOGUE
+from ecgeval.checks import Check, Statistic
 from ecgeval.ecgset import STANDARD_LEADS
 from ecgeval.errors import UsageError
 from ecgeval.measures import MEASURES, measure_columns, measure_info
 
-__all__ = ["explain", "statistic"]
+__all__ = ["Explained", "explain", "explained", "statistic"]
 
 
-def statistic(id: str) -> Entry | None:
+@dataclass(frozen=True)
+class Explained:
+    """What a code, a statistic or a measure means, in the parts that a reader is shown."""
+
+    code: str
+    title: str
+    definition: str
+    formula: str = ""
+    source: str = ""
+    limits: str = ""
+
+    def __str__(self) -> str:
+        parts = (("Formula", self.formula), ("Source", self.source), ("Limits", self.limits))
+        told = [f"{name}: {text}" for name, text in parts if text]
+        return "\n".join([f"{self.code}: {self.title}", self.definition, *told])
+
+
+def explained(name: str) -> Explained | None:
+    """Return what a code or a statistic of exactly this name means, None where it is unknown."""
+    found = CATALOGUE.get(name)
+    if isinstance(found, Check):
+        parts = (found.asks, found.statistic, found.source, found.cannot_show)
+    elif isinstance(found, Statistic):
+        parts = (found.definition, found.formula, found.source, found.cannot_show)
+    else:
+        return None
+    return Explained(name, found.title, *parts)
+
+
+def statistic(id: str) -> Explained | None:
     """Return what the statistic of an estimate id means, None where it is not in the table.
 
     A statistic is named by the last part of the id, or by the last two (``copies.count``); where
@@ -24,7 +54,7 @@ def statistic(id: str) -> Entry | None:
     last = parts[-1]
     for several in ("recall", "power"):
         if several in parts:
-            return CATALOGUE[several]
+            return explained(several)
     own = re.sub(r"_d\d$", "", f"{parts[0]}_{last}")  # a section's own: sweep.epoch-00025.energy
     names = [own, "_".join(parts[-2:]), last]
     if "c2st" in parts:
@@ -33,10 +63,10 @@ def statistic(id: str) -> Entry | None:
         names.append("topq")
     if last == "patients_upper":
         names.append("copies_upper")
-    return next((CATALOGUE[name] for name in names if name in CATALOGUE), None)
+    return next((explained(name) for name in names if name in CATALOGUE), None)
 
 
-def explain(code: str) -> Entry:
+def explain(code: str) -> Explained:
     """Return what a finding code, statistic, measure or estimate id means.
 
     Parameters
@@ -58,9 +88,9 @@ def explain(code: str) -> Entry:
     found = _statistic(wanted)
     measure = _measure(wanted if "." not in wanted else wanted.split(".")[-2])
     measure = measure or _measure(words.get(wanted.lower(), ""))
-    if found is CATALOGUE["recall"] and "." in wanted:
+    if found and found.code == "recall" and "." in wanted:
         detector, disguise = wanted.split(".")[-2:]
-        about = [CATALOGUE[c] for c in (detector.upper(), disguise) if c in CATALOGUE]
+        about = [e for c in (detector.upper(), disguise) if (e := explained(c))]
         return replace(
             found,
             code=wanted,
@@ -68,7 +98,7 @@ def explain(code: str) -> Entry:
             definition=" ".join(e.definition for e in (found, *about)),
         )
     if found and measure and "." in wanted:
-        return Entry(
+        return Explained(
             wanted,
             f"{found.title} of {measure.title}",
             f"{found.definition} {measure.definition}",
@@ -76,7 +106,7 @@ def explain(code: str) -> Entry:
             found.source,
             found.limits,
         )
-    found = found or measure or CATALOGUE.get(words.get(wanted.lower(), ""))
+    found = found or measure or explained(words.get(wanted.lower(), ""))
     if found:
         return found
     close = difflib.get_close_matches(wanted.lower(), words, 8, 0.5)
@@ -85,11 +115,11 @@ def explain(code: str) -> Entry:
     raise UsageError(f"no explanation of {code!r}; {hint}`ecgeval explain list` prints all names")
 
 
-def _statistic(name: str) -> Entry | None:
+def _statistic(name: str) -> Explained | None:
     """Return the explanation of a code or statistic, also without its section."""
     if re.fullmatch(r"(logistic|nearest|boosting)_(auc|shuffled)", name.lower()):
-        return CATALOGUE[f"c2st_{name.lower().partition('_')[2]}"]
-    found = CATALOGUE.get(name) or CATALOGUE.get(name.upper())
+        return explained(f"c2st_{name.lower().partition('_')[2]}")
+    found = explained(name) or explained(name.upper())
     return found or statistic(re.sub(r"[ -]", ".", name))
 
 
@@ -102,14 +132,14 @@ def _names() -> dict[str, str]:
     return titles | labels | own
 
 
-def _listing() -> Entry:
+def _listing() -> Explained:
     codes = [name for name in CATALOGUE if "-" in name]
     groups = {
         "Findings": codes,
         "Statistics, detectors and disguises": [n for n in CATALOGUE if n not in codes],
         "Measures": list(MEASURES),
     }
-    return Entry(
+    return Explained(
         "list",
         "what can be explained",
         "\n".join(f"{group}: {', '.join(names)}" for group, names in groups.items()),
@@ -117,13 +147,13 @@ def _listing() -> Entry:
     )
 
 
-def _measure(name: str) -> Entry | None:
+def _measure(name: str) -> Explained | None:
     try:
         m = MEASURES[name] if name in MEASURES else measure_info(name)
     except KeyError:
         return None
     span = f"{m.low:g} to {m.high:g} {m.unit}"
-    return Entry(
+    return Explained(
         name,
         m.label,
         f"{m.label[:1].upper()}{m.label[1:]} ({m.unit}): {m.definition}.",

@@ -32,8 +32,8 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ecgeval.ecgset import DERIVABLE
-from ecgeval.report.text import clean, fixed, number, places, pvalue
 from ecgeval.results import Figure
+from ecgeval.wording import clean, fixed, number, places, pvalue
 
 __all__ = ["COLOURS", "KINDS", "Cell", "Drawing", "draw", "font_folder", "rows", "with_limb_leads"]
 

@@ -16,8 +16,8 @@ import pandas as pd
 
 from ecgeval.report.figures import COLOURS, Drawing
 from ecgeval.report.sheets import to_csv
-from ecgeval.report.text import clean
 from ecgeval.results import Figure
+from ecgeval.wording import clean
 
 __all__ = ["LIMIT_BYTES", "render_html"]
 

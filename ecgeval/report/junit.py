@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ecgeval.report.text import clean
+from ecgeval.catalogue import word
 from ecgeval.results import Results, Verdict
+from ecgeval.wording import clean
 
 __all__ = ["junit"]
 
@@ -32,7 +33,7 @@ def junit(results: Results) -> str:
         elif f.verdict != Verdict.PASS or not counts:
             skipped += 1
             note = "" if counts else " (does not count for the verdict)"
-            message = clean(f"{f.word}: {f.title}{note}")
+            message = clean(f"{word(f)}: {f.title}{note}")
             ET.SubElement(case, "skipped", message=message).text = text
     suite.set("tests", str(len(results.findings)))
     suite.set("failures", str(failures))

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecgeval.report.digest import Picture
 from ecgeval.report.figures import Drawing, font_folder
-from ecgeval.report.text import clean
+from ecgeval.wording import clean
 
 __all__ = ["render_pdf", "render_summary", "svg_to_pdf"]
 

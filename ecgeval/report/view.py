@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from ecgeval.catalogue import CATALOGUE, Entry
+from ecgeval.catalogue import CHECKS, rule_in_words, word
 from ecgeval.measures import measure_info
 from ecgeval.report.digest import deciding_number, next_steps
-from ecgeval.report.explain import statistic
+from ecgeval.report.explain import Explained, explained, statistic
 from ecgeval.report.sheets import to_csv
-from ecgeval.report.text import (
+from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
+from ecgeval.wording import (
     clean,
     fixed,
     interval,
@@ -22,7 +24,6 @@ from ecgeval.report.text import (
     shortened,
     slug,
 )
-from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 
 __all__ = ["view"]
 
@@ -148,7 +149,7 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
             for k, v in _leaves({k: v for k, v in manifest.items() if k not in _SHOWN_APART})
         ],
         "sections": shown,
-        "glossary": [_entry(e) for e in glossary],
+        "glossary": [asdict(e) for e in glossary],
         "references": sorted({r for e in glossary for r in e.source.split("; ") if r}),
         "sha256": sha256,
         "audit": audit,
@@ -200,7 +201,7 @@ def _described(finding: Finding) -> dict[str, str]:
     """Return what stands in the place of a verdict where none is given: words, no alarm."""
     quiet = _verdict(Verdict.NOT_ASSESSABLE)
     symbol = quiet["symbol"] if finding.verdict == Verdict.NOT_ASSESSABLE else "•"
-    return {"word": finding.word, "symbol": symbol, "class": quiet["class"]}
+    return {"word": word(finding), "symbol": symbol, "class": quiet["class"]}
 
 
 def _finding(finding: Finding, results: Results) -> dict[str, Any]:
@@ -213,9 +214,9 @@ def _finding(finding: Finding, results: Results) -> dict[str, Any]:
         "title": _prose(finding.title),
         "explanation": explanation,
         "points": points,
-        "rule": _prose(finding.rule_in_words),
+        "rule": _prose(rule_in_words(finding)),
         "gate": finding.gate and finding.section in gated,
-        "known": finding.code in CATALOGUE,
+        "known": finding.code in CHECKS,
         "estimates": [_estimate(by_id[i]) for i in finding.estimates if i in by_id],
     }
 
@@ -394,23 +395,12 @@ def _leaves(data: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]
             yield where, "–" if value is None else str(value)
 
 
-def _glossary(results: Results) -> list[Entry]:
+def _glossary(results: Results) -> list[Explained]:
     """Return the explanations of every statistic and code that occurs."""
-    used: dict[str, Entry] = {}
+    used: dict[str, Explained] = {}
     for e in results.estimates:
         about = statistic(e.id)
         if about:
             used[about.code] = about
-    used |= {f.code: CATALOGUE[f.code] for f in results.findings if f.code in CATALOGUE}
+    used |= {f.code: known for f in results.findings if (known := explained(f.code))}
     return list(used.values())
-
-
-def _entry(e: Entry) -> dict[str, str]:
-    return {
-        "code": e.code,
-        "title": e.title,
-        "definition": e.definition,
-        "formula": e.formula,
-        "source": e.source,
-        "limits": e.limits,
-    }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecgeval import pipeline, sets
-from ecgeval.config import PART_NAMES, RunConfig, make
+from ecgeval import sets
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, quiet
+from ecgeval.pipeline import run as pipeline
+from ecgeval.pipeline.config import PART_NAMES, RunConfig, make
+from ecgeval.pipeline.features import trim_cache
 from ecgeval.results import Results
 from ecgeval.sweep.findings import report
 from ecgeval.sweep.scoring import RECORDS, Score, Scorer, people_of
@@ -126,7 +128,7 @@ def run(
     paths = sets.checkpoints(config.synth.source)
     results = _sweep(worker, paths, config.synth.n or RECORDS, **given)
     if cache is not None:
-        pipeline.trim_cache(cache)
+        trim_cache(cache)
     return results, worker
 
 

@@ -13,7 +13,7 @@ from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, 
 from ecgeval.sweep.scoring import Score, Scorer
 
 if TYPE_CHECKING:
-    from ecgeval.compare.yardstick import Energy
+    from ecgeval.sweep.ranking import Energy
 
 __all__ = ["best_finding", "memory_finding", "report", "score_curves"]
 
@@ -143,7 +143,7 @@ def best_finding(
 
 def memory_finding(scores: Sequence[Score], scorer: Scorer) -> Finding:
     """Return SWEEP-MEMORY: from which checkpoint on training patients are told from others."""
-    from ecgeval.compare.multiplicity import benjamini_hochberg
+    from ecgeval.stats.multiplicity import benjamini_hochberg
 
     rule = (
         "FAIL if any checkpoint's p, adjusted over checkpoints (Benjamini-Hochberg), is at most "
@@ -269,7 +269,7 @@ def _estimates(s: Score, scorer: Scorer) -> list[Estimate]:
                 **both,
             )
         )
-    from ecgeval.privacy.copies import clopper_pearson
+    from ecgeval.stats.intervals import clopper_pearson
 
     low, high = clopper_pearson(s.look.copies, max(s.look.n, 1))
     out.append(

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgeval import pipeline, sets
-from ecgeval.config import RunConfig
+from ecgeval import sets
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import child_rng
+from ecgeval.pipeline import run as pipeline
+from ecgeval.pipeline.config import RunConfig
+from ecgeval.pipeline.features import Features, features
 from ecgeval.preprocess import common_leads
 from ecgeval.results import Estimate
 
 if TYPE_CHECKING:
-    from ecgeval.compare.yardstick import Energy
     from ecgeval.privacy.quick import Look
+    from ecgeval.sweep.ranking import Energy
 
 __all__ = ["RECORDS", "People", "Score", "Scorer", "people_of", "people_unseen"]
 
@@ -48,7 +50,7 @@ class Score:
     epoch : float
         Last number in the file's name, else its place in the sweep.
     energy : Energy
-        `ecgeval.compare.yardstick.Yardstick.energy`, to the choosing patients.
+        `ecgeval.sweep.ranking.Yardstick.energy`, to the choosing patients.
     gates : (int, int)
         Declared medians and spreads that are equivalent, and how many there are.
     normal : Estimate
@@ -123,7 +125,7 @@ class Scorer:
 
     def __call__(self, path: Path, place: int = 0) -> Score:
         """Return the score of a checkpoint file."""
-        from ecgeval.compare.plausibility import compare_plausibility
+        from ecgeval.comparison.plausibility.section import compare_plausibility
 
         synth = self.fresh(path, self.worker.config.seed)
         real = [self.people.choose, *([self.people.train] if self.people.train else [])]
@@ -169,7 +171,7 @@ class Scorer:
 
     def energy(self, path: Path, patients: EcgSet, seed: int) -> Energy:
         """Return a checkpoint's distance to other patients, from other noise."""
-        from ecgeval.compare.yardstick import Yardstick
+        from ecgeval.sweep.ranking import Yardstick
 
         fresh = self.fresh(path, seed)
         real, synth = one_form(patients, fresh, leads=self.worker.config.leads)
@@ -182,8 +184,8 @@ class Scorer:
 
     def _prepare(self, real: tuple[EcgSet, ...]) -> None:
         """Compute what all checkpoints are compared with; again only for another form."""
-        from ecgeval.compare.yardstick import Yardstick
         from ecgeval.privacy.quick import Memory
+        from ecgeval.sweep.ranking import Yardstick
 
         config = self.worker.config
         self.form = real
@@ -204,9 +206,9 @@ class Scorer:
                 config.seed,
             )
 
-    def _features(self, ecgs: EcgSet) -> pipeline.Features:
+    def _features(self, ecgs: EcgSet) -> Features:
         w = self.worker
-        return pipeline.features(ecgs, method=w.config.method, jobs=w.jobs, cache=w.cache)
+        return features(ecgs, method=w.config.method, jobs=w.jobs, cache=w.cache)
 
 
 def one_form(*ecgs: EcgSet, leads: Sequence[str] | None) -> tuple[EcgSet, ...]:
@@ -223,7 +225,7 @@ def one_form(*ecgs: EcgSet, leads: Sequence[str] | None) -> tuple[EcgSet, ...]:
 
 
 def _margins(config: RunConfig) -> Any:
-    from ecgeval.compare import load_margins
+    from ecgeval.comparison.margins import load_margins
 
     wanted = config.compare.margins
     return load_margins(wanted) if wanted in ("lenient", "strict") else load_margins(path=wanted)

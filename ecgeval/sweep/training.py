@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgeval import pipeline, sets
-from ecgeval.config import make
+from ecgeval import sets
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.io import is_store
 from ecgeval.parallel import Progress, quiet
+from ecgeval.pipeline import run as pipeline
+from ecgeval.pipeline.config import make
 from ecgeval.results import Figure
 from ecgeval.sweep.findings import score_curves
 from ecgeval.sweep.scoring import RECORDS, Scorer, people_unseen

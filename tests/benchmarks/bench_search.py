@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ecgeval.delineation import delineate
 from ecgeval.generators import generate
-from ecgeval.privacy.detectors import (
+from ecgeval.privacy.copies.detectors import (
     DETECTORS,
     Detector,
     Signals,
@@ -25,8 +25,8 @@ from ecgeval.privacy.detectors import (
     record_signals,
     single_beats,
 )
-from ecgeval.privacy.matching import lag_range, pairwise
-from ecgeval.privacy.search import Rows, search, search_above
+from ecgeval.privacy.copies.matching import lag_range, pairwise
+from ecgeval.privacy.copies.search import Rows, search, search_above
 
 RECORDS = 121_977, 7_233
 PAPER = RECORDS[0] * RECORDS[1]

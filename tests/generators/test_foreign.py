@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from ecgeval import sets
-from ecgeval.config import load
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, EcgevalError, UsageError
 from ecgeval.generators import foreign
 from ecgeval.generators.foreign import EcgGenerator
+from ecgeval.pipeline.config import load
 
 LEADS = ("I", "II", "V5")
 

@@ -11,16 +11,17 @@ import torch
 
 from ecgeval import sets
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.compare import load_margins
-from ecgeval.compare.rates import wilson
-from ecgeval.compare.rules import apply_rules
+from ecgeval.comparison.margins import load_margins
+from ecgeval.comparison.plausibility.rules import apply_rules
 from ecgeval.errors import DataError, UsageError
 from ecgeval.generators.wavegan import WaveGANStar
 from ecgeval.paper import paper, products, read_article, shown, template, write_paper
 from ecgeval.paper.arms import Arms, find_generators, find_real, keeps_rules
 from ecgeval.paper.article import _SHARES
 from ecgeval.paper.write import _latex, _markdown
+from ecgeval.pipeline.features import features
 from ecgeval.results import Table, Verdict
+from ecgeval.stats.intervals import wilson
 
 
 def named(ecgs, name):
@@ -95,9 +96,8 @@ def test_dots_of_deepfakes_lie_one_millisecond_lower_and_lines_do_not(results, t
 
 
 def test_shares_agree_with_the_rules(sim):
-    from ecgeval import pipeline
 
-    table = pipeline.features(sim(30, seed=4)).measures
+    table = features(sim(30, seed=4)).measures
     table.loc[table.index[:5], "qrs_ms"] = 200.0  # beyond anybody's limit
     kept = keeps_rules(table)
     assert not kept[:5].any()
@@ -111,9 +111,8 @@ def test_shares_agree_with_the_rules(sim):
 
 
 def test_sharing_patients_widens_the_interval_of_a_share(sim):
-    from ecgeval import pipeline
 
-    one = pipeline.features(sim(30, seed=4)).measures
+    one = features(sim(30, seed=4)).measures
     twice = pd.concat([one, one])
     names = np.array([f"p{i}" for i in range(30)], object)
     wide = products._share(twice, np.tile(names, 2), strict=False)[2]

@@ -11,7 +11,7 @@ import pytest
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.privacy import audit_sets, evidence, pseudonyms, split_patients
-from ecgeval.privacy.sensitivity import TRANSFORMS, plant, promised
+from ecgeval.privacy.copies.disguises import TRANSFORMS, plant, promised
 from ecgeval.report.explain import explain, statistic
 from ecgeval.results import Results, Verdict, json_schema
 
@@ -346,7 +346,8 @@ def test_no_forbidden_word_is_written(honest, copied) -> None:
 
 def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monkeypatch):
     """The range query names the same copies; what lies below its floor decides nothing."""
-    from ecgeval.privacy import exhibits, matching
+    from ecgeval.privacy import tables as exhibits
+    from ecgeval.privacy.copies import matching
 
     for module in (matching, exhibits):
         monkeypatch.setattr(module, "COMPLETE_PAIRS", 500)
@@ -364,8 +365,8 @@ def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monke
 
 def test_without_limits_from_other_patients_an_honest_set_is_called_copies(sets, monkeypatch):
     """The mutation of `test_an_honest_set_is_not_failed_and_not_cleared`."""
-    from ecgeval.privacy import matching
-    from ecgeval.privacy.copies import CopyRule
+    from ecgeval.privacy.copies import matching
+    from ecgeval.privacy.copies.rule import CopyRule
 
     monkeypatch.setattr(matching, "calibrate", lambda *_, **__: CopyRule(0.2, ratio=10.0))
     assert verdicts(audit_sets(*sets, **QUICK))["PRIV-COPIES"] == "FAIL"

@@ -8,7 +8,7 @@ import pytest
 
 from ecgeval.privacy import bench
 from ecgeval.privacy.bench import run_bench
-from ecgeval.privacy.detectors import DETECTORS, Signals, record_signals
+from ecgeval.privacy.copies.detectors import DETECTORS, Signals, record_signals
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, json_schema
 

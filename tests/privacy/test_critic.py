@@ -7,14 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ecgeval.config import make  # noqa: E402
 from ecgeval.errors import DataError, UsageError  # noqa: E402
 from ecgeval.generators.critic import Critic  # noqa: E402
 from ecgeval.generators.critic_scores import critic_scores, load_critic  # noqa: E402
 from ecgeval.generators.training import training_array  # noqa: E402
-from ecgeval.pipeline import Run  # noqa: E402
+from ecgeval.pipeline.config import make  # noqa: E402
+from ecgeval.pipeline.run import Run  # noqa: E402
 from ecgeval.privacy import audit_sets  # noqa: E402
-from ecgeval.privacy.membership import membership  # noqa: E402
+from ecgeval.privacy.attacks.membership import membership  # noqa: E402
 from ecgeval.results import Results, Verdict  # noqa: E402
 from ecgeval.sets import with_critic  # noqa: E402
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom, mannwhitneyu
 
-from ecgeval.privacy.exchangeability import auc_interval, exchange_test, patient_scores
+from ecgeval.privacy.exchangeability import exchange_test, patient_scores
+from ecgeval.stats.intervals import auc_interval
 
 
 def p_values(draw, runs: int, *, permutations: int = 199, **options) -> np.ndarray:

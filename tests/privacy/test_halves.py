@@ -7,11 +7,11 @@ import pytest
 
 from ecgeval import delineate
 from ecgeval.privacy import halves
-from ecgeval.privacy.copies import CopyRule
+from ecgeval.privacy.copies.rule import CopyRule
 from ecgeval.privacy.evidence import collect
-from ecgeval.privacy.exhibits import HALVES, tables
 from ecgeval.privacy.findings import estimates, findings
 from ecgeval.privacy.halves import low_quantile, same_record
+from ecgeval.privacy.tables import HALVES, tables
 from ecgeval.privacy.view import View
 from ecgeval.report.explain import statistic
 

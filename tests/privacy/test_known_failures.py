@@ -11,10 +11,10 @@ import pytest
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.privacy import audit_sets
-from ecgeval.privacy import detectors as detectors_module
-from ecgeval.privacy.detectors import DETECTORS, record_signals
-from ecgeval.privacy.membership import membership
-from ecgeval.privacy.sensitivity import TRANSFORMS, plant
+from ecgeval.privacy.attacks.membership import membership
+from ecgeval.privacy.copies import detectors as detectors_module
+from ecgeval.privacy.copies.detectors import DETECTORS, record_signals
+from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
 from ecgeval.results import Results
 
 DISGUISES = {

@@ -6,7 +6,7 @@ import pytest
 
 from ecgeval import delineate
 from ecgeval.ecgset import EcgSet
-from ecgeval.privacy.attacks import attack
+from ecgeval.privacy.attacks.attack import attack
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.findings import findings
 from ecgeval.privacy.halves import same_record

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecgeval.pipeline import features
+from ecgeval.pipeline.features import features
 from ecgeval.privacy.quick import Memory
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecgeval.report.text import clean, fixed, interval, number, places, pvalue, shortened, slug
+from ecgeval.wording import clean, fixed, interval, number, places, pvalue, shortened, slug
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Every check and every statistic there is, collected from the parts that declare them."""
+
+from __future__ import annotations
+
+import re
+
+from ecgeval.checks import Check, Statistic
+from ecgeval.comparison.classifier import checks as classifier
+from ecgeval.comparison.joint import checks as joint
+from ecgeval.comparison.manifold import checks as manifold
+from ecgeval.comparison.measures import checks as measures
+from ecgeval.comparison.plausibility import checks as plausibility
+from ecgeval.comparison.quality import checks as quality
+from ecgeval.comparison.subgroups import checks as subgroups
+from ecgeval.comparison.usefulness import checks as usefulness
+from ecgeval.diff import checks as diff
+from ecgeval.paper import checks as paper
+from ecgeval.privacy import checks as privacy
+from ecgeval.privacy.attacks import checks as attacks
+from ecgeval.results import Finding, Verdict
+from ecgeval.sweep import checks as sweep
+
+__all__ = ["CATALOGUE", "CHECKS", "STATISTICS", "check_of", "rule_in_words", "word"]
+
+_OWNERS = (
+    quality,
+    measures,
+    joint,
+    classifier,
+    manifold,
+    plausibility,
+    usefulness,
+    subgroups,
+    privacy,
+    attacks,
+    sweep,
+    diff,
+    paper,
+)
+
+CHECKS: dict[str, Check] = {check.code: check for owner in _OWNERS for check in owner.CHECKS}
+"""By code."""
+
+STATISTICS: dict[str, Statistic] = {
+    name: statistic
+    for owner in _OWNERS
+    for name, statistic in getattr(owner, "STATISTICS", {}).items()
+}
+"""By name."""
+
+CATALOGUE: dict[str, Check | Statistic] = {**STATISTICS, **CHECKS}
+
+
+def check_of(finding: Finding) -> Check:
+    """Return the check behind a finding; one without words for a code that is not declared."""
+    return CHECKS.get(finding.code) or Check(finding.code, finding.title, "")
+
+
+def word(finding: Finding) -> str:
+    """Return what a reader is shown: the verdict where it counts, else what was found, in words.
+
+    The verdict of a finding that decides nothing says whether a difference was seen, not whether
+    the sets are good enough; `results.json` keeps it.
+    """
+    if finding.gate:
+        return str(finding.verdict).replace("_", " ")
+    return check_of(finding).word(finding.verdict)
+
+
+def rule_in_words(finding: Finding) -> str:
+    """Return the rule with the words that a reader is shown; `results.json` keeps the verdicts."""
+    if finding.gate:
+        return finding.rule
+    check = check_of(finding)
+    return re.sub(
+        rf"\b({'|'.join(Verdict)})\b", lambda m: f'"{check.word(Verdict(m[0]))}"', finding.rule
+    )

@@ -1,0 +1,185 @@
+"""What is known of one measure, and how it is written down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ecgeval.comparison.margins import Margins
+from ecgeval.errors import UsageError
+from ecgeval.measures import Measure, measure_info
+from ecgeval.results import Finding, Verdict
+from ecgeval.stats.effects import harrell_davis
+from ecgeval.stats.intervals import newcombe, percentile_interval
+from ecgeval.stats.resampling import subset_weights
+from ecgeval.stats.sample import Sample, effective_n, rescale, split
+from ecgeval.stats.univariate import DECIDING, Comparison
+from ecgeval.wording import quantity
+
+__all__ = ["Common", "Missing", "Row", "median_iqr", "sample_of", "shared_columns", "value_of"]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The share without a value in either set; interval and floor of the difference."""
+
+    real: float
+    synth: float
+    ci: tuple[float, float]
+    ci90: tuple[float, float]
+    floor: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, real: Sample, synth: Sample, draws: int, rng: np.random.Generator) -> list[Missing]:
+        """Return one for each column; `draws` halves of the real patients give the floors."""
+        gone = [np.isnan(sample.values) for sample in (real, synth)]
+        n, half = real.n_patients, real.n_patients // 2
+        floors: list[tuple[float, float] | None] = [None] * gone[0].shape[1]
+        if half:
+            chosen = subset_weights(n, half, draws, rng)
+            scale = rescale(n, synth.n_patients, half, n - half)
+            floors = list(map(percentile_interval, scale * split(gone[0], real.patient, chosen)))
+        out = []
+        for column, floor in enumerate(floors):
+            events = [g[:, column] for g in gone]
+            r, s = (float(event.mean()) for event in events)
+            n_r, n_s = map(effective_n, events, (real.patient, synth.patient))
+            wide, narrow = (newcombe(r, n_r, s, n_s, level) for level in (0.95, 0.9))
+            out.append(cls(r, s, wide, narrow, floor))
+        return out
+
+
+@dataclass(frozen=True)
+class Row:
+    """All that is known of one column."""
+
+    column: str
+    info: Measure
+    result: Comparison
+    missing: Missing
+    real: NDArray[np.float64]
+    synth: NDArray[np.float64]
+
+    @property
+    def location(self) -> str:
+        return "circ_mean_diff" if self.info.circular else "median_diff"
+
+    @property
+    def distance(self) -> str:
+        return "circ_wasserstein" if self.info.circular else "wasserstein"
+
+    @property
+    def _real_median(self) -> float:
+        known = len(self.real) and not self.info.circular
+        return float(np.median(self.real)) if known else 0.0
+
+    def margin(self, margins: Margins) -> float | None:
+        """Return the margin of the difference in location, None where none is declared."""
+        return margins.of(self.column, self._real_median)
+
+    def shape_margin(self, name: str, margins: Margins) -> float | None:
+        """Return the margin of a quantile (`DECIDING`) or of the distance, None where none is."""
+        kind = "quantiles" if name in DECIDING else "wasserstein"
+        return margins.shape(kind, self.column, self._real_median)
+
+    def basis(self, margins: Margins, name: str = "") -> str:
+        """Return "10 % of the real median" where a margin is that, else an empty string.
+
+        Of the difference in location, or of a quantile or the distance (`name`).
+        """
+        kind = ("quantiles" if name in DECIDING else "wasserstein") if name else ""
+        share = margins.share(self.column, self._real_median, kind)
+        return f"{100 * share:g} % of the real median" if share else ""
+
+    def limit(self, margin: float, margins: Margins, name: str = "") -> str:
+        """Return a margin as it is written, with what it is a share of (`basis`)."""
+        basis = self.basis(margins, name)
+        return quantity(margin, self.info.unit) + (f" = {basis}" if basis else "")
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every part of the answer needs."""
+
+    section: str
+    seed: int
+    margins: Margins
+    samples: tuple[Sample, Sample]
+
+    def finding(
+        self, code: str, verdict: Verdict, title: str, *, gate: bool = True, **rest: Any
+    ) -> Finding:
+        return Finding(code, verdict, title, section=self.section, gate=gate, **rest)
+
+
+def value_of(row: Row, name: str) -> float | None:
+    stat = row.result.stats.get(name)
+    return float(stat.value) if stat is not None and math.isfinite(stat.value) else None
+
+
+def shared_columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """Return the measures in both tables, and those in one only with the set that lacks them."""
+
+    def known(column: Any) -> bool:
+        try:
+            measure_info(str(column))
+        except KeyError:
+            return False
+        return True
+
+    in_real = [c for c in real.columns if known(c)]
+    in_synth = [c for c in synth.columns if known(c)]
+    columns = [c for c in in_real if c in set(in_synth)]
+    if not columns:
+        raise UsageError(
+            f"no measure is in both tables ({len(in_real)} measures in the real table, "
+            f"{len(in_synth)} in the synthetic one); expected columns such as hr_bpm or qrs_ms, "
+            "as `ecgeval measure` writes them"
+        )
+    absent = {c: "synthetic" for c in in_real if c not in columns}
+    return columns, absent | {c: "real" for c in in_synth if c not in columns}
+
+
+def sample_of(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which: str) -> Sample:
+    ids = np.asarray(patients, dtype=object)
+    if ids.shape != (len(table),):
+        raise UsageError(
+            f"{ids.size} patient ids for {len(table)} rows of the {which} table; "
+            "expected one id a record"
+        )
+    if pd.isna(ids).any():
+        raise UsageError(
+            f"{int(pd.isna(ids).sum())} records of the {which} table have no patient id; give each "
+            "an id of its own if they are different people"
+        )
+    bad = [
+        c for c in columns if not pd.api.types.is_numeric_dtype(table[c]) and table[c].notna().any()
+    ]
+    if bad:
+        raise UsageError(f"column {bad[0]} of the {which} table is not numeric")
+    return Sample.of(table, columns, ids)
+
+
+def shares(rows: Iterable[Row | None], margins: Margins) -> str:
+    """Return which margins are a share of the real median, for a caption; empty if none is."""
+    found = [f"{row.info.label} ({basis})" for row in rows if row and (basis := row.basis(margins))]
+    return f"; sizes of their own except {', '.join(found)}" if found else ""
+
+
+def median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+    """Return "median [quartiles]" by Harrell and Davis, of angles the mean direction."""
+    if not len(values):
+        return "–"
+    if info.circular:
+        return quantity(float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean()))), "deg")
+    low, middle, high = (
+        quantity(q, info.unit).removesuffix(f" {info.unit}")
+        for q in (harrell_davis(values, p) for p in (0.25, 0.5, 0.75))
+    )
+    return f"{middle} [{low} to {high}]"

@@ -1,0 +1,135 @@
+"""Membership inference, linkage and the classical indicators, on an audit's evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgeval.parallel import Progress, quiet
+from ecgeval.privacy.attacks.identity import Probes, half_beats, linkage
+from ecgeval.privacy.attacks.indicators import indicators
+from ecgeval.privacy.attacks.membership import membership
+from ecgeval.privacy.comparable import P_ALIKE
+from ecgeval.privacy.copies.detectors import beat_signals
+from ecgeval.privacy.evidence import Evidence, Side
+from ecgeval.results import Results
+
+__all__ = ["attack", "attackable"]
+
+_AGE_BAND = 10  # years
+
+
+def attackable(e: Evidence) -> bool:
+    """Return whether there are representative beats, which the attacks work on."""
+    return "beat" in e.synth.signals
+
+
+def attack(
+    e: Evidence,
+    *,
+    critic: Mapping[str, pd.Series] | None = None,
+    seed: int = 0,
+    section: str = "privacy",
+    permutations: int = 9999,
+    jobs: int = 1,
+    progress: Progress = quiet,
+) -> Results:
+    """Attack the synthetic set with what an outsider could do, holdout patients as control.
+
+    Parameters
+    ----------
+    e : Evidence
+        With representative beats.
+    critic : mapping of str to Series, optional
+        The critic's score of each record under ``train`` and ``holdout``, by record id.
+    seed, section, permutations, jobs, progress
+        As in `audit_sets`.
+
+    Returns
+    -------
+    Results
+        Findings PRIV-MIA, PRIV-LINK, PRIV-WP29 and PRIV-INDICATORS; NOT_ASSESSABLE without a
+        holdout drawn like the training set: another population would be told apart by its
+        hearts, not by what the generator remembers.
+    """
+    alike = e.holdout is not None and e.alike is not None and e.alike.p >= P_ALIKE
+    holdout = e.holdout if alike else None
+    sides = {"train": e.train, "synth": e.synth} | ({"holdout": holdout} if holdout else {})
+    rows = {name: np.flatnonzero(side.signals["beat"].usable) for name, side in sides.items()}
+    beats = {name: side.signals["beat"].x[rows[name]] for name, side in sides.items()}
+    flat = {name: x.reshape(len(x), np.prod(x.shape[1:])) for name, x in beats.items()}
+    who: dict[str, Any] = {
+        f"person_{name}": sides[name].person[rows[name]] if name in sides else None
+        for name in ("train", "holdout")
+    }
+    same: dict[str, Any] = {**who, "seed": seed, "section": section}
+    similarity, probes, scores = None, [], None
+    if holdout is not None:
+        real = np.concatenate([rows["train"], len(e.train) + rows["holdout"]])
+        similarity = {m.detector.id: m.real[real] for m in e.matches if np.isfinite(m.real).any()}
+        if critic is not None:
+            scores = np.concatenate(
+                [
+                    critic[name].loc[sides[name].ecgs.ids[rows[name]]].to_numpy(float)
+                    for name in ("train", "holdout")
+                ]
+            )
+        probes = [_halves([e.train, holdout], jobs, progress)]
+    labels = _labels(sides, rows)
+    return (
+        membership(
+            flat["train"],
+            flat.get("holdout"),
+            flat["synth"],
+            similarity=similarity,
+            critic=scores,
+            permutations=permutations,
+            **same,
+        )
+        + linkage(
+            beats["train"],
+            beats.get("holdout"),
+            beats["synth"],
+            leads=e.train.ecgs.leads,
+            probes=probes,
+            labels=labels,
+            permutations=permutations,
+            **same,
+        )
+        + indicators(
+            flat["train"], flat.get("holdout"), flat["synth"], jobs=jobs, progress=progress, **same
+        )
+    )
+
+
+def _halves(sides: list[Side], jobs: int, progress: Progress) -> Probes:
+    """Return the beats of either half of every record that has both."""
+    parts = []
+    for side in sides:
+        leads = side.ecgs.leads
+        halves = half_beats(side.ecgs, jobs=jobs, progress=progress)
+        a, b = (beat_signals(half, side.ecgs.fs, leads, leads) for half in halves)
+        both = a.usable & b.usable
+        parts.append((a.x[both], b.x[both], side.person[both]))
+    first, second, person = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Probes(first, second, person)
+
+
+def _labels(
+    sides: dict[str, Side], rows: dict[str, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return sex and age band of usable records, empty where unknown."""
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for name, side in sides.items():
+        table = side.ecgs.records
+        if "sex" in table:
+            sex = table["sex"].iloc[rows[name]]
+            out.setdefault("sex", {})[name] = sex.fillna("").astype(str).to_numpy()
+        if "age" in table:
+            band = pd.to_numeric(table["age"].iloc[rows[name]], errors="coerce") // _AGE_BAND
+            text = band.map(lambda b: "" if pd.isna(b) else f"{int(_AGE_BAND * b)}")
+            out.setdefault("age band", {})[name] = text.to_numpy()
+    return {label: by for label, by in out.items() if set(by) == set(sides)}

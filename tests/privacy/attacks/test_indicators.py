@@ -1,0 +1,221 @@
+"""Classical indicators: hand-computed cases, the PROOF cases, their nulls, and what breaks them."""
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from ecgeval.privacy.attacks.indicators import (
+    INDICATORS,
+    Neighbours,
+    Sided,
+    adversarial_accuracy,
+    authenticity,
+    cell_scores,
+    dcr,
+    indicators,
+    neighbours,
+    nndr,
+    privacy_loss,
+    share,
+    share_test,
+)
+from ecgeval.results import Verdict
+
+
+def look(train, holdout, synth, person=None, k: int = 99) -> Sided:
+    real = np.concatenate([train, holdout]).astype(float)
+    person = np.arange(len(real)) if person is None else person
+    n = neighbours(
+        real, np.asarray(synth, float), person, k=min(k, len(real)), rng=np.random.default_rng(0)
+    )
+    return Sided(n, np.arange(len(real)) < len(train))
+
+
+def run(train, holdout, synth, per: int = 1, **options):
+    t, h = np.arange(len(train)) // per, len(train) + np.arange(len(holdout)) // per
+    return indicators(train, holdout, synth, person_train=t, person_holdout=h, **options)
+
+
+def column(values) -> np.ndarray:
+    return np.array(values, float)[:, None]
+
+
+def test_four_points_by_hand() -> None:
+    side = look(column([0, 10]), column([4, 20]), column([1, 11, 21]))
+    assert share(side) == pytest.approx(2 / 3)
+    assert side.synth_train.tolist() == pytest.approx([1, 1, 11])
+    assert side.synth_holdout.tolist() == pytest.approx([3, 7, 1])
+    assert side.real_train.tolist() == pytest.approx([10, 10, 4, 10])
+    assert dcr(side) == pytest.approx(1 / np.quantile([1, 3, 7], 0.05))
+    assert nndr(side) == pytest.approx(np.quantile([1 / 9, 1 / 11, 11 / 21], 0.05))
+    # t: 0 and 10 are 1 from S and 10 from each other; s: 1, 1, 11 from T and 10 from each other.
+    assert adversarial_accuracy(side) == pytest.approx((0, 1 / 3))
+    # Nearest t of s are 0, 10, 10, each 10 from the other t.
+    assert authenticity(side) == pytest.approx(1 / 3)
+
+
+def test_copies_score_zero_and_separated_sets_one() -> None:
+    rng = np.random.default_rng(0)
+    t, h = rng.normal(size=(2, 60, 4))
+    assert adversarial_accuracy(look(t, h, t)) == (0, 0)
+    assert adversarial_accuracy(look(t, h, t + 1e-3)) == (0, 0)
+    assert adversarial_accuracy(look(t, h, t + 100)) == (1, 1)
+    # Half copied, half far away: one term looks honest, which is why both are shown.
+    real, synth = adversarial_accuracy(look(t, h, np.concatenate([t[:30], t[30:] + 100])))
+    assert real < 0.25
+    assert synth == pytest.approx(0.5, abs=0.05)
+
+
+def test_adversarial_accuracy_is_a_half_for_one_population() -> None:
+    rng = np.random.default_rng(1)
+    found = [np.mean(adversarial_accuracy(look(*rng.normal(size=(3, 100, 8))))) for _ in range(30)]
+    assert np.mean(found) == pytest.approx(0.5, abs=3 * np.std(found) / np.sqrt(30) + 0.005)
+
+
+def test_cells_are_mann_whitney() -> None:
+    rng = np.random.default_rng(2)
+    t, h, s = (rng.normal(size=(n, 3)) for n in (70, 70, 90))
+    side = look(t, h, s)
+    z, weight = cell_scores(side)
+    for cell in range(len(z)):
+        a = side.synth_train[side.n.synth_cell == cell]
+        b = side.real_train[70:][side.n.real_cell[70:] == cell]
+        u = mannwhitneyu(a, b).statistic
+        spread = np.sqrt(len(a) * len(b) * (len(a) + len(b) + 1) / 12)
+        assert z[cell] == pytest.approx((u - len(a) * len(b) / 2) / spread)
+    assert weight.sum() == pytest.approx(1)
+
+
+def test_noisy_copies_of_the_training_set_are_found() -> None:
+    # PROOF: S = T + e gives AA -> 0, share -> 1, C_T far below -3.
+    rng = np.random.default_rng(3)
+    t, h = rng.normal(size=(2, 150, 8))
+    results = run(t, h, t + 1e-3 * rng.normal(size=t.shape), permutations=799)
+    value = {e.id.split(".")[-1]: e.value for e in results.estimates}
+    assert value["share"] == 1
+    assert value["aa_real"] == value["aa_synth"] == 0
+    assert value["copying"] < -3
+    assert value["authenticity"] == 0
+    assert value["dcr"] < 0.01
+    assert value["privacy_loss"] > 0.4
+    p = {e.id.split(".")[-1]: e.p for e in results.estimates if e.p is not None}
+    assert all(v == pytest.approx(1 / 800) for k, v in p.items() if k != "nndr")
+    finding = results.findings[0]
+    assert finding.verdict == Verdict.FAIL
+    assert not finding.gate
+
+
+def test_underfitted_and_collapsed_sets_raise_no_alarm() -> None:
+    # PROOF: twice the spread is bad, not a leak; nor is everything at the centre.
+    rng = np.random.default_rng(4)
+    t, h = rng.normal(size=(2, 150, 8))
+    for s in (2 * rng.normal(size=(150, 8)), 0.1 * rng.normal(size=(150, 8)), np.zeros((150, 8))):
+        results = run(t, h, s, permutations=299)
+        assert results.findings[0].verdict == Verdict.INCONCLUSIVE
+    wide = run(t, h, 2 * rng.normal(size=(150, 8)), permutations=99)
+    assert wide.estimate("privacy.indicators.copying").value > 3
+
+
+def test_swapping_the_sides_turns_the_loss_around() -> None:
+    rng = np.random.default_rng(5)
+    t, h = rng.normal(size=(2, 40, 3))
+    s = np.concatenate([t[:20], rng.normal(size=(20, 3))])
+    assert privacy_loss(look(t, h, s)) == pytest.approx(-privacy_loss(look(h, t, s)))
+    assert share(look(t, h, s)) == pytest.approx(1 - share(look(h, t, s)))
+
+
+def sizes(patients: int, runs: int, grouped: bool) -> dict[str, float]:
+    """Return how often each p is at most .1 where nothing leaks, two records a patient."""
+    p = []
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        centre = np.repeat(rng.normal(size=(patients, 4)), 2, axis=0)
+        x = centre + 0.1 * rng.normal(size=centre.shape)
+        half = len(x) // 2
+        synth = rng.normal(size=(40, 4))
+        results = run(x[:half], x[half:], synth, 2 if grouped else 1, permutations=39, seed=seed)
+        p.append([results.estimate(f"privacy.indicators.{c.id}").p for c in INDICATORS])
+    size = (np.array(p) <= 0.1).mean(axis=0)
+    return dict(zip((c.id for c in INDICATORS), size.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("patients", "runs"), [(50, 70), pytest.param(200, 30, marks=pytest.mark.slow)]
+)
+def test_every_p_keeps_its_size_with_several_records_a_patient(patients: int, runs: int) -> None:
+    # PROOF: S ~ P independent: calibrated p.
+    found = sizes(patients, runs, grouped=True)
+    assert max(found.values()) <= 0.1 + 3 * np.sqrt(0.09 / runs), found
+
+
+def test_without_grouping_by_patient_sizes_are_not_kept() -> None:
+    # Mutation: records of a patient are each other's neighbours and always on one side.
+    assert max(sizes(50, 40, grouped=False).values()) > 0.4
+
+
+def test_share_has_the_right_variance_and_a_binomial_one_has_not() -> None:
+    # PROOF: n_T = n_H = 300, S large: the SD is about twice the binomial one.
+    rng = np.random.default_rng(6)
+    runs, n_synth, found = 60, 4000, []
+    for _ in range(runs):
+        real, s = rng.normal(size=(200, 2)), rng.normal(size=(n_synth, 2))
+        nearest = ((s**2).sum(1)[:, None] + (real**2).sum(1) - 2 * s @ real.T).argmin(1)
+        found.append(share_test(nearest, np.arange(200) < 100, rng, 99))
+    value, sd, p = (np.array([getattr(f, k) for f in found]) for k in ("value", "sd", "p"))
+    assert np.std(value) == pytest.approx(sd.mean(), rel=0.3)
+    assert (p <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    binomial = np.abs(value - 0.5) / np.sqrt(0.25 / n_synth) > 1.96
+    assert binomial.mean() > 0.3  # mutation: the usual test fires far too often
+
+
+def test_share_with_unequal_sides_expects_their_proportion() -> None:
+    rng = np.random.default_rng(7)
+    nearest = rng.integers(0, 400, 2000)
+    found = share_test(nearest, np.arange(400) < 300, rng, 99)
+    assert found.expected == 0.75
+    weight = np.bincount(nearest, minlength=400) / 2000
+    null = [weight[rng.permutation(400)[:300]].sum() for _ in range(2000)]
+    assert found.sd == pytest.approx(np.std(null), rel=0.1)
+
+
+def test_record_order_and_patient_names_do_not_matter() -> None:
+    rng = np.random.default_rng(8)
+    t, h, s = rng.normal(size=(3, 30, 3))
+    person = rng.permutation(60) // 2
+    side = look(t, h, s)
+    order = rng.permutation(30)
+    again = look(t[order], h, s[order])
+    for c in INDICATORS:
+        if not c.id.startswith("copying"):  # cells start at random points
+            assert c.kernel(side) == pytest.approx(c.kernel(again)), c.id
+    names = rng.permutation(60)
+    assert nndr(look(t, h, s, person)) == pytest.approx(nndr(look(t, h, s, names[person])))
+
+
+def test_few_neighbours_give_the_same_as_all() -> None:
+    rng = np.random.default_rng(9)
+    t, h, s = rng.normal(size=(3, 50, 3))
+    few, every = look(t, h, s, k=25), look(t, h, s, k=100)
+    for c in INDICATORS:
+        assert c.kernel(few) == pytest.approx(c.kernel(every)), c.id
+
+
+def test_a_second_record_of_the_patient_is_no_second_neighbour() -> None:
+    # A copy of a patient with two records is near both; the ratio looks at another patient.
+    side = look(column([0, 0.1, 50, 50.1]), column([100]), column([0, 50]), np.arange(5) // 2)
+    assert isinstance(side.n, Neighbours)
+    assert nndr(side) == pytest.approx(0, abs=1e-9)
+
+
+def test_no_holdout_is_not_assessable() -> None:
+    x = np.zeros((30, 2))
+    results = indicators(x, None, x, person_train=np.arange(30), person_holdout=None)
+    assert results.findings[0].verdict == Verdict.NOT_ASSESSABLE
+    assert not results.estimates
+    assert run(x, x[:5], x).findings[0].verdict == Verdict.NOT_ASSESSABLE
+
+
+def test_same_seed_same_bytes() -> None:
+    rng = np.random.default_rng(10)
+    t, h, s = rng.normal(size=(3, 40, 3))
+    assert run(t, h, s, permutations=19).to_json() == run(t, h, s, permutations=19).to_json()

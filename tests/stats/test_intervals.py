@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from ecgeval.stats.intervals import newcombe, wilson
+from ecgeval.stats.sample import effective_n, split
+
+
+def test_newcombe_published_example():
+    # Newcombe 1998, table II (a): 56/70 against 48/80, method 10.
+    low, high = newcombe(48 / 80, 80, 56 / 70, 70)
+    assert (low, high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+    assert newcombe(0, 20, 0, 10) == (
+        pytest.approx(-0.1611, abs=5e-5),
+        pytest.approx(0.2775, abs=5e-5),
+    )
+
+
+def test_wilson_agrees_with_scipy_and_holds_zero():
+    from scipy.stats import binomtest
+
+    expected = binomtest(7, 50).proportion_ci(method="wilson")
+    assert wilson(7 / 50, 50) == pytest.approx((expected.low, expected.high))
+    assert wilson(0, 30)[0] == 0
+
+
+def test_exchanging_the_sets_flips_the_interval():
+    low, high = newcombe(0.1, 50, 0.3, 70)
+    assert newcombe(0.3, 70, 0.1, 50) == pytest.approx((-high, -low))
+
+
+def test_effective_n():
+    patient = np.repeat(np.arange(40), 3)
+    whole = np.repeat(np.arange(40) % 4 == 0, 3)
+    # All three records of a patient alike: 40 independent values (times 39/40, the variance's n-1).
+    assert effective_n(whole, patient) == pytest.approx(39)
+    assert effective_n(np.zeros(120, bool), patient) == 40
+    assert effective_n(whole, np.arange(120)) == 120
+
+
+def test_newcombe_covers_with_repeated_patients_and_by_record_it_does_not():
+    rng = np.random.default_rng(2)
+    by_patient, by_record = [], []
+    patient = np.repeat(np.arange(60), 4)
+    for _ in range(600):
+        share = np.repeat(rng.beta(0.5, 2.0, 60), 4)  # mean 0.2, ICC 1 / 3.5
+        event = rng.uniform(size=240) < share
+        for n, covered in ((effective_n(event, patient), by_patient), (240, by_record)):
+            low, high = newcombe(event.mean(), n, 0.2, 1e7)
+            covered.append(low <= 0 <= high)
+    assert abs(np.mean(by_patient) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)
+    assert np.mean(by_record) < 0.9
+
+
+def test_split_moves_whole_patients():
+    # Patient 0: records 0 and 1, one missing; 1: record 2, missing; 2: record 3, there.
+    events = np.array([[True], [False], [True], [False]])
+    chosen = np.array([[1.0, 0], [0, 1], [0, 1]])
+    got = split(events, np.array([0, 0, 1, 2]), chosen)
+    assert got.tolist() == [[0.0, 0.0]]
+    assert split(events, np.array([0, 0, 1, 2]), chosen[[1, 0, 2]]).tolist() == [
+        [1 - 1 / 3, 1 / 3 - 1]
+    ]
