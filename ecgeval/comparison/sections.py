@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
+from ecgeval.comparison.quality import section as quality
 from ecgeval.results import Results
 
-__all__ = ["PARTS"]
+__all__ = ["SECTIONS"]
+
+
+def _usual(pair: Pair) -> dict[str, Any]:
+    return {
+        "patients_real": pair.real.ids,
+        "patients_synth": pair.synth.ids,
+        "seed": pair.seed,
+        "jobs": pair.jobs,
+        "quick": pair.quick,
+        "progress": pair.progress,
+    }
 
 
 def _fidelity(pair: Pair) -> Results:
     return compare_measures(
-        pair.real.measures, pair.synth.measures, margins=pair.margins, **pair.usual
+        pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
     )
 
 
@@ -24,7 +37,7 @@ def _joint(pair: Pair) -> Results:
     from ecgeval.comparison.joint.section import compare_joint
 
     return compare_joint(
-        pair.real.measures, pair.synth.measures, margins=pair.margins, **pair.usual
+        pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
     )
 
 
@@ -36,15 +49,15 @@ def _plausibility(pair: Pair) -> Results:
     return compare_plausibility(
         real.measures,
         synth.measures,
-        labels_real=real.labels,
-        labels_synth=synth.labels,
+        labels_real=real.known,
+        labels_synth=synth.known,
         signal_real=real.checks if both else None,
         signal_synth=synth.checks if both else None,
         leads_derived=pair.derived,
         interpreter_real=real.interpreter,
         interpreter_synth=synth.interpreter,
         margins=pair.margins,
-        **pair.usual,
+        **_usual(pair),
     )
 
 
@@ -55,7 +68,7 @@ def _manifold(pair: Pair) -> Results:
     spaces = {"measures": measure_space(pair.real.measures, pair.synth.measures)}
     if pair.real.beats is not None and pair.synth.beats is not None:
         spaces["beats"] = waveform_space(pair.real.beats, pair.synth.beats)
-    return compare_manifold(spaces, **pair.usual)
+    return compare_manifold(spaces, **_usual(pair))
 
 
 def _classifier(pair: Pair) -> Results:
@@ -75,7 +88,7 @@ def _classifier(pair: Pair) -> Results:
         beats_zero=pair.beats_zero,
         refit=pair.refit,
         device=pair.device,
-        **pair.usual,
+        **_usual(pair),
     )
     if not any(f.code == "C2ST-LEAK" for f in found.findings):
         return found
@@ -99,7 +112,7 @@ def _labels(pair: Pair) -> list[str]:
     """Return the label columns to go by: those asked for, or the usual ones that vary."""
     if pair.by:
         return list(pair.by)
-    table = pair.real.labels
+    table = pair.real.known
     return [c for c in _USUAL if c in table and len(table[c].dropna().unique()) > 1]
 
 
@@ -110,9 +123,9 @@ def _usefulness(pair: Pair) -> Results:
     columns = _labels(pair)
     if not columns:
         return Results()
-    tables = pd.DataFrame(index=pair.real.labels.index), pd.DataFrame(index=pair.synth.labels.index)
+    tables = pd.DataFrame(index=pair.real.known.index), pd.DataFrame(index=pair.synth.known.index)
     for column in columns:
-        labels = pair.real.labels[column], pair.synth.labels.get(column)
+        labels = pair.real.known[column], pair.synth.known.get(column)
         groups = groups_of(*labels)
         if len(groups) > MOST_GROUPS:  # the subgroups say so
             continue
@@ -127,7 +140,7 @@ def _usefulness(pair: Pair) -> Results:
         pair.synth.measures,
         tables[0],
         tables[1] if tables[1].size else None,
-        **pair.usual,
+        **_usual(pair),
     )
 
 
@@ -140,15 +153,16 @@ def _subgroups(pair: Pair) -> Results:
     return compare_subgroups(
         pair.real.measures,
         pair.synth.measures,
-        pair.real.labels,
-        pair.synth.labels,
+        pair.real.known,
+        pair.synth.known,
         columns,
         margins=pair.margins,
-        **pair.usual,
+        **_usual(pair),
     )
 
 
-PARTS: dict[str, Callable[[Pair], Results]] = {
+SECTIONS: dict[str, Callable[[Pair], Results]] = {
+    "quality": quality.compare,
     "fidelity": _fidelity,
     "joint": _joint,
     "plausibility": _plausibility,

@@ -81,7 +81,6 @@ PRIVACY = Check(
 )
 
 CHECKS = (SETS, MEASURES, QTRR, NORMAL, GE_12SL, PRIVACY)
-
 """In the order of the report."""
 
 STATISTICS = joint.STATISTICS | by_name(

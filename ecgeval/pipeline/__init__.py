@@ -1,1 +1,1 @@
-"""TODO."""
+"""The order of things: read, harmonise, delineate, measure, compare, audit. Cached, resumable."""

@@ -253,13 +253,11 @@ def _gather(found: list[tuple[Features, int]], ids: pd.Index) -> Features:
     )
 
 
-def _outcomes(
-    f: Features, found: EcgSet | Reference, patients: np.ndarray
-) -> tuple[pd.Series, np.ndarray]:
-    """Return the outcome of every record found, those that could not be read included."""
+def outcomes(features: Features, found: EcgSet | Reference, patients: np.ndarray) -> pd.DataFrame:
+    """Return what became of every record found, those that could not be read included."""
     lost = found.rejected
     outcome = pd.concat(
-        [f.outcome, pd.Series(lost["reason"].astype(str).to_numpy(), index=lost["record_id"])]
+        [features.outcome, pd.Series(lost["reason"].astype(str).to_numpy(), lost["record_id"])]
     )
     who = np.concatenate([patients, ("rejected:" + lost["record_id"].astype(str)).to_numpy()])
-    return outcome, who.astype(object)
+    return pd.DataFrame({"outcome": outcome, "patient": who.astype(object)})

@@ -26,9 +26,9 @@ from ecgeval.pipeline.features import (
     _beside,
     _code_hash,
     _gather,
-    _outcomes,
     _record_keys,
     features,
+    outcomes,
     trim_cache,
 )
 from ecgeval.pipeline.manifest import _describe, _versions
@@ -218,8 +218,7 @@ class Run:
         """Return the sections ``quality`` and ``fidelity`` of two sets."""
         from ecgeval.comparison.margins import load_margins
         from ecgeval.comparison.pair import Pair
-        from ecgeval.comparison.quality.section import compare_quality, without_waveforms
-        from ecgeval.comparison.sections import PARTS
+        from ecgeval.comparison.sections import SECTIONS
         from ecgeval.stats.sample import MIN_PATIENTS
 
         wanted = self.config.compare.margins
@@ -255,47 +254,30 @@ class Run:
             feats = [own, self._features(synth, "synthetic")]
         if isinstance(found[0], EcgSet):
             _enough(feats[0].outcome, patients[0], MIN_PATIENTS)
-        with self.timed("compare quality"):
-            outcomes = [_outcomes(f, s, p) for f, s, p in zip(feats, found, patients, strict=True)]
-            results = compare_quality(
-                outcomes[0][0],
-                outcomes[1][0],
-                patients_real=outcomes[0][1],
-                patients_synth=outcomes[1][1],
-                notes=both.notes,
-                cohort=isinstance(both, Aligned),
-                seed=self.config.seed,
-            )
-            if isinstance(both, Aligned):
-                results = results + without_waveforms(both)
-            if not {"fidelity", "joint", "plausibility"} & set(self.config.compare.parts):
-                # Readable records alone make no release: without a part that decides, none passes.
-                results = replace(
-                    results, sections=tuple(replace(s, gate=False) for s in results.sections)
-                )
-        csv = (self.config.compare.interpreter_real, self.config.compare.interpreter_synth)
-        sides = (
-            _side(feats[0], real, patients[0], csv[0]),
-            _side(feats[1], synth, patients[1], csv[1]),
-        )
+        given = self.config.compare
         pair = Pair(
-            *sides,
+            _side(feats[0], real, found[0], patients[0], given.interpreter_real),
+            _side(feats[1], synth, found[1], patients[1], given.interpreter_synth),
+            margins,
             feats[0].beats_fs,
             feats[0].beats_zero,
-            margins,
+            notes=both.notes,
+            cohort=both if isinstance(both, Aligned) else None,
+            judged=bool({"fidelity", "joint", "plausibility"} & set(given.parts)),
             derived=tuple(lead for lead in synth.leads if lead not in found[1].leads),
-            by=self.config.compare.by,
+            by=given.by,
+            refit=given.refit,
             seed=self.config.seed,
             jobs=self.jobs,
             quick=self.config.quick,
-            refit=self.config.compare.refit,
             device=self.device,
             progress=self.progress,
         )
-        for name, part in PARTS.items():
-            if name in self.config.compare.parts:
+        results = Results()
+        for name, section in SECTIONS.items():
+            if name == "quality" or name in given.parts:
                 with self.timed(f"compare {name}"):
-                    results = results + part(pair)
+                    results = results + section(pair)
         self.measures |= {"real": feats[0].measures, "synth": feats[1].measures}
         pictures = [_beats_figure(real.leads, feats)]
         if show_records:
@@ -722,13 +704,26 @@ def _enough(outcome: pd.Series, patients: np.ndarray, least: int) -> None:
 
 
 def _side(
-    f: Features, ecgs: EcgSet | Reference, patients: np.ndarray, interpreter: str | None
+    f: Features,
+    ecgs: EcgSet | Reference,
+    found: EcgSet | Reference,
+    patients: np.ndarray,
+    interpreter: str | None,
 ) -> Side:
+    """Return one side of a comparison: `ecgs` as they are compared, `found` as they were read."""
     from ecgeval.comparison.pair import Side
 
     own = ecgs if isinstance(ecgs, EcgSet) else None
-    beats = None if own is None else f.beats
-    return Side(f.measures, patients, ecgs.records, own, beats, f.checks, interpreter)
+    return Side(
+        f.measures,
+        patients,
+        ecgs.records,
+        outcomes(f, found, patients),
+        ecgs=own,
+        beats=None if own is None else f.beats,
+        checks=f.checks,
+        interpreter=interpreter,
+    )
 
 
 def trace(ecgs: EcgSet, row: int, name: str) -> dict[str, Any]:

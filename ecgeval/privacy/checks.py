@@ -128,7 +128,6 @@ SCOPE = Check(
 )
 
 CHECKS = (RECALL, SIZE, POWER, COPIES, EXCHANGE, DUPLICATES, RESIDUAL, NOT_TESTED, SCOPE)
-
 """In the order of the report."""
 
 STATISTICS = by_name(

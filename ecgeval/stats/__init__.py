@@ -1,1 +1,1 @@
-"""TODO."""
+"""Plain arrays in, plain numbers out; nothing here knows what an ECG is."""

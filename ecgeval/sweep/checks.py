@@ -59,7 +59,6 @@ DAMAGED = Check(
 )
 
 CHECKS = (BEST, MEMORY, DAMAGED)
-
 """In the order of the report."""
 
 STATISTICS = by_name(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Can a classifier tell the waveforms apart?"""

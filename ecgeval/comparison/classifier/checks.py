@@ -85,7 +85,6 @@ LEAK = Check(
 )
 
 CHECKS = (WAVE, CUTOFF, LOOK, ROUND, LEAK)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

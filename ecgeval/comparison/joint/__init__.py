@@ -1,1 +1,1 @@
-"""TODO."""
+"""Do measures go together alike?"""

@@ -112,7 +112,6 @@ TRUNCATION = Check(
 )
 
 CHECKS = (QTRR, RELATIONS, CORR, PROGRESSION, RHYTHM, KERNEL, TRUNCATION)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Is every record believable, and every kind of record there?"""

@@ -97,7 +97,6 @@ SPACES = Check(
 )
 
 CHECKS = (FRECHET, PR, COVERAGE, ALPHA, AUTHENTICITY, REPEATS, SPACES)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Do the synthetic ECGs measure like the real ones?"""

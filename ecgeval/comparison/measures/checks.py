@@ -143,7 +143,6 @@ COPIES = Check(
 )
 
 CHECKS = (EQUIV, MISSING, KS, EMPTY, C2ST, SPREAD, SHAPE, C2ST_LEAK, COPIES)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Would these pass as the ECGs of people?"""

@@ -87,7 +87,6 @@ INTERPRETER = Check(
 )
 
 CHECKS = (NORMAL, ALGEBRA, LEADS, SIGNAL, INTERPRETER)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

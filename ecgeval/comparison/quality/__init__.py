@@ -1,1 +1,1 @@
-"""TODO."""
+"""Which records could not be used, and in which form the sets came."""

@@ -18,6 +18,7 @@ RECORDS = Check(
     ),
     statistic="Newcombe interval of the difference against a margin in percentage points.",
     source="Newcombe, Stat Med 1998;17:873",
+    limit="3 percentage points (FAILURE_MARGIN in comparison/quality/section.py)",
     steps={
         Verdict.FAIL: "Find out why records cannot be used (tables/quality.outcomes.csv) "
         "before reading any other number: what was left out is in none of them."
@@ -33,6 +34,7 @@ FORM = Check(
         "reference cohort it is the form of the recordings it was measured on; only the synthetic "
         "set can be brought to it."
     ),
+    decides=False,
     words={Verdict.INCONCLUSIVE: "differs"},
 )
 
@@ -48,10 +50,10 @@ REFERENCE = Check(
         "A cohort is one sample of one population (`ecgeval info reference:NAME` says "
         "which); agreement with it is not agreement with yours."
     ),
+    decides=False,
 )
 
 CHECKS = (RECORDS, FORM, REFERENCE)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

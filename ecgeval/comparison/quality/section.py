@@ -5,82 +5,78 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ecgeval.comparison.pair import Pair
+from ecgeval.comparison.quality.checks import FORM, RECORDS, REFERENCE, STATISTICS
+from ecgeval.comparison.quality.tables import outcomes_table
 from ecgeval.references import Aligned
-from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
+from ecgeval.results import Estimate, Finding, Results, Section, Verdict
 from ecgeval.stats.intervals import newcombe
 from ecgeval.stats.sample import effective_n
 
-__all__ = ["FAILURE_MARGIN", "compare_quality", "without_waveforms"]
+__all__ = ["FAILURE_MARGIN", "compare"]
 
+SLUG = "quality"
 FAILURE_MARGIN = 0.03
 """Largest difference in the share of unusable records that counts as the same (3 points)."""
 
 
-def compare_quality(
-    real: pd.Series,
-    synth: pd.Series,
-    *,
-    patients_real: np.ndarray,
-    patients_synth: np.ndarray,
-    notes: tuple[str, ...] = (),
-    cohort: bool = False,
-    seed: int | None = None,
-    section: str = "quality",
-) -> Results:
+def compare(pair: Pair) -> Results:
     """Compare how many records of each set could be used, and why not.
 
     Parameters
     ----------
-    real, synth : Series of str
-        One entry a record that was found: empty where it was read, passed the quality flags and
-        was delineated, else the reason why not.
-    patients_real, patients_synth : ndarray, shape (n,)
-        Patient of each entry.
-    notes : tuple of str
-        Differences of form between the sets (rate, leads, length, rounding), one sentence each.
-    cohort : bool
-        Whether the real side is a reference cohort: measures, whose recordings are not here.
-    seed : int, optional
-    section : str
+    pair : Pair
+        Of it: `Side.found`, `notes`, `cohort`.
 
     Returns
     -------
     Results
-        Findings ``DQ-RECORDS`` (gate) and ``DQ-FORM``.
+        Findings ``DQ-RECORDS`` (decides), ``DQ-FORM`` and, with a cohort, ``DQ-REFERENCE``.
     """
-    failed = [(s != "").to_numpy() for s in (real, synth)]
+    found = pair.real.found, pair.synth.found
+    outcomes = [f["outcome"] for f in found]
+    failed = [(o != "").to_numpy() for o in outcomes]
     share = [float(f.mean()) if len(f) else 0.0 for f in failed]
-    codes = [pd.factorize(p)[0] for p in (patients_real, patients_synth)]
+    codes = [pd.factorize(f["patient"])[0] for f in found]
     effective = [effective_n(f, c) for f, c in zip(failed, codes, strict=True)]
     low, high = newcombe(share[0], effective[0], share[1], effective[1])
+    about = STATISTICS["unusable_difference"]
     estimate = Estimate(
-        id=f"{section}.unusable.difference",
+        id=f"{SLUG}.unusable.difference",
         value=100 * (share[1] - share[0]),
         ci=(100 * low, 100 * high),
-        n_real=len(real),
-        n_synth=len(synth),
+        n_real=len(failed[0]),
+        n_synth=len(failed[1]),
         patients_real=len(np.unique(codes[0])),
         patients_synth=len(np.unique(codes[1])),
-        unit="percentage points",
-        better="near_null",
-        null=0.0,
+        unit=about.unit or "",
+        better=about.better,
+        null=about.null,
         method="Newcombe interval of the difference, effective number of records by patient",
-        seed=seed,
+        seed=pair.seed,
         label="unusable records, synthetic minus real",
     )
-    margin = 100 * FAILURE_MARGIN
-    counts = [int(f.sum()) for f in failed]
-    interval = f"95 % CI {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
-    sides = "The synthetic set and the cohort" if cohort else "The sets"
-    same = f"{sides}'s recordings" if cohort else "Both sets"
-    done = (
-        "the synthetic set was brought to the form of the cohort's recordings as far as it goes, "
-        "the cohort's measures are as they were made"
-        if cohort
-        else "the sets were brought to one form first"
+    findings = [_records(outcomes, share, (low, high), estimate.id), _form(pair)]
+    if pair.cohort is not None:
+        findings.append(_reference(pair.cohort))
+    return Results(
+        sections=(Section(SLUG, "Data quality", _summary(share), pair.judged),),
+        estimates=(estimate,),
+        findings=tuple(findings),
+        tables=(outcomes_table(outcomes[0], outcomes[1], SLUG),),
     )
-    shares = f"{counts[1]} of {len(synth)} synthetic and {counts[0]} of {len(real)} real records"
-    if not sum(counts):
+
+
+def _records(
+    outcomes: list[pd.Series], share: list[float], ends: tuple[float, float], estimate: str
+) -> Finding:
+    low, high = ends
+    margin = 100 * FAILURE_MARGIN
+    n_real, n_synth = map(len, outcomes)
+    bad_real, bad_synth = (int((o != "").sum()) for o in outcomes)
+    interval = f"95 % CI {100 * low:.1f} to {100 * high:.1f} points".replace("-", "−")
+    shares = f"{bad_synth} of {n_synth} synthetic and {bad_real} of {n_real} real records"
+    if not bad_real + bad_synth:
         verdict, title = Verdict.PASS, f"Unusable: {shares}; nothing was left out"
     elif max(share) > 0.5:
         verdict = Verdict.FAIL if share[1] > 0.5 else Verdict.NOT_ASSESSABLE
@@ -92,55 +88,44 @@ def compare_quality(
     else:
         verdict = Verdict.INCONCLUSIVE
         title = f"Unusable: {shares}, too few records to call the shares the same"
-    findings = (
-        Finding(
-            code="DQ-RECORDS",
-            verdict=verdict,
-            title=f"{title} ({interval})",
-            explanation=_reasons(real, synth)
-            + " Records that cannot be used are left out of every other number, so a difference "
-            "here can hide one there.",
-            estimates=(estimate.id,),
-            rule="PASS if no record is unusable or the 95 % CI of the difference lies inside "
-            f"±{margin:g} points, FAIL if it lies outside or most synthetic records are unusable, "
-            "NOT_ASSESSABLE if most real ones are, else INCONCLUSIVE.",
-            section=section,
-        ),
-        Finding(
-            code="DQ-FORM",
-            verdict=Verdict.INCONCLUSIVE if notes else Verdict.PASS,
-            title=f"{sides} differ in {', '.join(map(_what, notes))}"
-            if notes
-            else f"{same} have the same leads, rate, length and rounding",
-            explanation=" ".join(notes),
-            rule="PASS if leads, sampling rate, length and rounding grid are the same, else "
-            f"INCONCLUSIVE: {done}, and part of a difference may come from that.",
-            section=section,
-            gate=False,
-        ),
-    )
-    return Results(
-        sections=(Section(section, "Data quality", _summary(share, counts)),),
+    return RECORDS.finding(
+        verdict,
+        f"{title} ({interval})",
+        _reasons(*outcomes) + " Records that cannot be used are left out of every other number, "
+        "so a difference here can hide one there.",
         estimates=(estimate,),
-        findings=findings,
-        tables=(_table(real, synth, section),),
+        rule="PASS if no record is unusable or the 95 % CI of the difference lies inside "
+        f"±{margin:g} points, FAIL if it lies outside or most synthetic records are unusable, "
+        "NOT_ASSESSABLE if most real ones are, else INCONCLUSIVE.",
+        section=SLUG,
     )
 
 
-def without_waveforms(both: Aligned, *, section: str = "quality") -> Results:
-    """Say what a comparison with a reference cohort cannot assess.
+def _form(pair: Pair) -> Finding:
+    sides, same, done = "The sets", "Both sets", "the sets were brought to one form first"
+    if pair.cohort is not None:
+        sides = "The synthetic set and the cohort"
+        same = f"{sides}'s recordings"
+        done = (
+            "the synthetic set was brought to the form of the cohort's recordings as far as it "
+            "goes, the cohort's measures are as they were made"
+        )
+    # A note of `harmonise` says what it is about before the word "differ".
+    what = ", ".join(note.partition(" differ")[0].lower() for note in pair.notes)
+    return FORM.finding(
+        Verdict.INCONCLUSIVE if pair.notes else Verdict.PASS,
+        f"{sides} differ in {what}"
+        if pair.notes
+        else f"{same} have the same leads, rate, length and rounding",
+        " ".join(pair.notes),
+        rule="PASS if leads, sampling rate, length and rounding grid are the same, else "
+        f"INCONCLUSIVE: {done}, and part of a difference may come from that.",
+        section=SLUG,
+    )
 
-    Parameters
-    ----------
-    both : Aligned
-        The cohort and the synthetic set, in one form.
-    section : str
 
-    Returns
-    -------
-    Results
-        One finding ``DQ-REFERENCE``, ``NOT_ASSESSABLE``, that does not gate.
-    """
+def _reference(both: Aligned) -> Finding:
+    """Say what a comparison with a reference cohort cannot assess."""
     cohort = both.sets[0]
     parts = [
         "representative beats and ECG-paper traces of real records",
@@ -151,29 +136,21 @@ def without_waveforms(both: Aligned, *, section: str = "quality") -> Results:
     ]
     if both.uncomparable:
         parts.insert(0, "P, PR, QRS, QT and JT intervals, which need all leads of the cohort")
-    finding = Finding(
-        "DQ-REFERENCE",
+    return REFERENCE.finding(
         Verdict.NOT_ASSESSABLE,
         f"The real side is a table of measures (reference:{cohort.name}, {len(cohort)} records): "
         "what needs its waveforms is not assessed",
-        explanation=f"{cohort.about['title']}. {cohort.about['selection']} Not assessed: "
+        f"{cohort.about['title']}. {cohort.about['selection']} Not assessed: "
         f"{'; '.join(parts)}. Everything computed from measures and from the outcomes of records "
         "is as with the recordings themselves, on measures rounded to 1 ms, 1 bpm, 1 degree and "
         f"0.001 mV on both sides. Source: {cohort.about['citation']} ({cohort.about['licence']}).",
         rule="NOT_ASSESSABLE wherever the real side is a reference cohort; it decides nothing.",
-        section=section,
-        gate=False,
+        section=SLUG,
     )
-    return Results(findings=(finding,))
 
 
-def _what(note: str) -> str:
-    """Return what a note of `ecgeval.preprocess.harmonise` is about: its words before "differ"."""
-    return note.partition(" differ")[0].lower()
-
-
-def _summary(share: list[float], counts: list[int]) -> str:
-    if not sum(counts):
+def _summary(share: list[float]) -> str:
+    if not any(share):
         return "Every record of both sets was read, passed the quality flags and was delineated."
     return (
         f"{100 * share[0]:.1f} % of the real and {100 * share[1]:.1f} % of the synthetic records "
@@ -189,24 +166,3 @@ def _reasons(real: pd.Series, synth: pd.Series) -> str:
             listed = ", ".join(f"{reason} {n}" for reason, n in counts.items())
             parts.append(f"Of the {name} set: {listed}.")
     return " ".join(parts) or "No record was left out."
-
-
-def _table(real: pd.Series, synth: pd.Series, section: str) -> Table:
-    reasons = sorted(set(real) | set(synth) | {""})
-    rows = [
-        {
-            "outcome": reason or "usable",
-            "real": int((real == reason).sum()),
-            "real %": 100 * float((real == reason).mean()),
-            "synthetic": int((synth == reason).sum()),
-            "synthetic %": 100 * float((synth == reason).mean()),
-        }
-        for reason in reasons
-    ]
-    return Table.of(
-        pd.DataFrame(rows),
-        f"{section}.outcomes",
-        "What became of every record found",
-        caption="Reasons are exclusive: a record is counted under the first that applied.",
-        section=section,
-    )

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Does the agreement hold within subgroups?"""

@@ -56,7 +56,6 @@ LIKE = Check(
 )
 
 CHECKS = (EQUIV, HETERO, LIKE)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Can labels be learnt from synthetic records?"""

@@ -59,7 +59,6 @@ TSTR = Check(
 )
 
 CHECKS = (TSTR,)
-
 """In the order of the report."""
 
 STATISTICS = statistics.STATISTICS | by_name(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Attacks on a synthetic set: membership, identity, criteria, indicators."""

@@ -82,7 +82,6 @@ CANARY = Check(
 )
 
 CHECKS = (MIA, LINK, WP29, INDICATORS, CANARY)
-
 """In the order of the report."""
 
 STATISTICS = by_name(
