@@ -75,5 +75,8 @@ STATISTICS = statistics.STATISTICS | by_name(
         "records by patient",
         "Newcombe, Stat Med 1998;17:873",
         "Says how many fail, not why; the table of reasons does.",
+        better="near_null",
+        null=0,
+        unit="percentage points",
     ),
 )
