@@ -124,7 +124,7 @@ def test_of_the_published_weights_only_rounding_is_left() -> None:
         single = [6000 * (m(z) - exact).abs().max() for m in (weights.model, weights.fast)]
         apart = 6000 * (weights.model(z) - weights.fast(z)).abs().max()
     assert 6000 * (exact - direct).abs().max() < 1e-8  # µV
-    assert apart < 0.02
+    assert apart < 0.05  # .018 with AVX-512, .027 with AVX2
     assert max(single) < 0.3  # what the first layers lose, alike in both
 
 

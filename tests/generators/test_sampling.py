@@ -58,7 +58,7 @@ def test_published_records_are_the_reference_records(real_data, first_published)
     difference = np.abs(ours - reference["signals"])
     assert tuple(reference["leads"]) == LEADS
     assert difference.max() <= 1
-    assert (difference > 0).mean() < 0.001
+    assert (difference > 0).mean() < 0.002  # .0007 with AVX-512, .0012 with AVX2
 
 
 def test_fast_network_is_the_published_graph() -> None:
@@ -70,7 +70,7 @@ def test_fast_network_is_the_published_graph() -> None:
         model = copy.deepcopy(weights.model).double()
         double = 6000 * (fast(model)(z[:2].double()) - model(z[:2].double())).abs().numpy()
     assert double.max() < 1e-6
-    assert np.quantile(single, 0.9999) <= 0.01
+    assert np.quantile(single, 0.9999) <= 0.02  # .016 with AVX2
     assert single.max() <= 0.05
 
 
