@@ -57,7 +57,7 @@ __all__ = [*sorted(_PUBLIC), "__version__"]
 
 if TYPE_CHECKING:
     from ecgeval.delineation import Delineation, delineate
-    from ecgeval.diff.runs.runs import compare_runs
+    from ecgeval.diff.runs import compare_runs
     from ecgeval.ecgset import EcgSet
     from ecgeval.errors import DataError, EcgevalError, UsageError
     from ecgeval.generators import generate, published

@@ -766,7 +766,7 @@ def diff(
     Exit codes: 0 no gate got worse, 1 a gate got worse, 2 bad usage, 3 a run cannot be read or the
     two have nothing in common.
     """
-    from ecgeval.diff.runs.runs import compare_runs
+    from ecgeval.diff.runs import compare_runs
     from ecgeval.report import write_report
     from ecgeval.results import Results
 

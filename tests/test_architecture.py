@@ -10,39 +10,65 @@ from ecgeval.catalogue import CHECKS
 
 PACKAGE = Path(__file__).parent.parent / "ecgeval"
 
-# A module belongs to the longest of these names that it starts with, and imports from lower levels
-# only. Siblings on one level do not import each other; inside one entry, files may, without circles.
+# A module belongs to the longest of these names that it starts with, and imports from lower
+# levels only. Siblings on one level do not import each other; files of one entry may, without
+# circles.
 LEVELS = {
-    "errors": 0, "lazy": 0, "wording": 0, "stats.arrays": 0,
-    "parallel": 1, "scratch": 1, "ecgset": 1, "results": 1,
+    "errors": 0,
+    "lazy": 0,
+    "wording": 0,
+    "stats.arrays": 0,
+    "parallel": 1,
+    "scratch": 1,
+    "ecgset": 1,
+    "results": 1,
     "checks": 2,
     "stats": 3,
     "io": 4,
     "preprocess": 5,
-    "delineation": 6, "generators": 6,
-    "measures": 7, "signal_checks": 7, "references": 7,
+    "delineation": 6,
+    "generators": 6,
+    "measures": 7,
+    "signal_checks": 7,
+    "references": 7,
     "sets": 8,
     "comparison.statistics": 9,
     # What is concluded is declared below whatever speaks of it, the report above all.
-    "comparison.classifier.checks": 10, "comparison.joint.checks": 10,
-    "comparison.manifold.checks": 10, "comparison.measures.checks": 10,
-    "comparison.plausibility.checks": 10, "comparison.quality.checks": 10,
-    "comparison.subgroups.checks": 10, "comparison.usefulness.checks": 10,
-    "diff.checks": 10, "privacy.attacks.checks": 10, "privacy.checks": 10, "sweep.checks": 10,
+    "comparison.classifier.checks": 10,
+    "comparison.joint.checks": 10,
+    "comparison.manifold.checks": 10,
+    "comparison.measures.checks": 10,
+    "comparison.plausibility.checks": 10,
+    "comparison.quality.checks": 10,
+    "comparison.subgroups.checks": 10,
+    "comparison.usefulness.checks": 10,
+    "diff.checks": 10,
+    "privacy.attacks.checks": 10,
+    "privacy.checks": 10,
+    "sweep.checks": 10,
     "paper.checks": 11,
     "catalogue": 12,
     "comparison": 13,  # what sections share: pair, margins, rows, figures
-    "comparison.classifier": 14, "comparison.joint": 14, "comparison.manifold": 14,
-    "comparison.measures": 14, "comparison.plausibility": 14, "comparison.quality": 14,
-    "comparison.subgroups": 14, "comparison.usefulness": 14,
+    "comparison.classifier": 14,
+    "comparison.joint": 14,
+    "comparison.manifold": 14,
+    "comparison.measures": 14,
+    "comparison.plausibility": 14,
+    "comparison.quality": 14,
+    "comparison.subgroups": 14,
+    "comparison.usefulness": 14,
     "comparison.sections": 15,
-    "privacy": 13, "privacy.attacks": 15, "privacy.copies": 12, "privacy.audit": 16,
+    "privacy": 13,
+    "privacy.attacks": 15,
+    "privacy.copies": 12,
+    "privacy.audit": 16,
     "diff": 13,
     "report": 17,
     "pipeline": 18,
-    "sweep": 19, "paper": 19,
+    "sweep": 19,
+    "paper": 19,
     "cli": 20,
-}  # fmt: skip
+}
 # A notebook asks an object to show itself; what draws it lies far above.
 SHOWN = {("results", "report.notebook")}
 # Heavy packages and the only places that may import them.

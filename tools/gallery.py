@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ecgeval import sets, write_report
-from ecgeval.diff.runs.runs import compare_runs
+from ecgeval.diff.runs import compare_runs
 from ecgeval.io import write_store
 from ecgeval.pipeline.config import make
 from ecgeval.pipeline.run import run

@@ -35,6 +35,7 @@ MOVED = Check(
     source="Zou & Donner, Stat Med 2008;27:1693; Benjamini & Hochberg, J R Stat Soc B 1995;57:289",
     cannot_show="Estimates without an interval are listed where they changed and never tested.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    decides=False,
 )
 
 
@@ -46,6 +47,7 @@ INPUTS = Check(
         "changed, a movement may come from any of it."
     ),
     words={Verdict.INCONCLUSIVE: "differs"},
+    decides=False,
 )
 
 

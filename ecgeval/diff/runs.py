@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecgeval.catalogue import word
+from ecgeval.diff.checks import GATES, INPUTS, MOVED
 from ecgeval.errors import DataError
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict, worst
 from ecgeval.stats.multiplicity import benjamini_hochberg
@@ -275,16 +276,16 @@ def _gates(verdicts: Pairs, sections: set[str]) -> Finding:
     if gone:
         title += f"; no longer found: {'; '.join(map(_step, gone))}"
     text = "Better: " + "; ".join(map(_step, better)) + "." if worse and better else ""
-    return Finding(
-        "DIFF-GATES",
+    return GATES.finding(
         Verdict.FAIL if worse else Verdict.PASS,
         title,
         text,
-        (),
-        "FAIL if the verdict of a gate is worse than before (PASS, NOT_ASSESSABLE, INCONCLUSIVE, "
+        estimates=(),
+        rule="FAIL if the verdict of a gate is worse than before (PASS, NOT_ASSESSABLE, "
+        "INCONCLUSIVE, "
         "FAIL, in this order), a failing gate is new, or one that was judged is gone or cannot be "
         "judged any more; else PASS.",
-        "diff",
+        section="diff",
     )
 
 
@@ -319,15 +320,13 @@ def _moved(changes: Sequence[Change], same_real: bool) -> Finding:
     if silent:
         text += f"{_count(len(silent), 'estimate')} without an interval changed; not tested."
     if not tested:
-        return Finding(
-            "DIFF-MOVED",
+        return MOVED.finding(
             Verdict.NOT_ASSESSABLE,
             "No estimate has an interval in both runs",
             text,
-            (),
-            rule,
-            "diff",
-            False,
+            estimates=(),
+            rule=rule,
+            section="diff",
         )
     counts = ", ".join(
         f"{len(found)} {word if word != 'moved' else 'neither better nor worse'}"
@@ -336,15 +335,13 @@ def _moved(changes: Sequence[Change], same_real: bool) -> Finding:
     )
     title = f"{len(moved)} of {len(tested)} estimates moved beyond their intervals"
     title += f" ({counts}); most certain: {', '.join(map(_shift, moved[:3]))}" if moved else ""
-    return Finding(
-        "DIFF-MOVED",
+    return MOVED.finding(
         Verdict.INCONCLUSIVE,
         title,
         text,
-        tuple(f"diff.{c.new.id}" for c in moved[:3]),
-        rule,
-        "diff",
-        gate=False,
+        estimates=tuple(f"diff.{c.new.id}" for c in moved[:3]),
+        rule=rule,
+        section="diff",
     )
 
 
@@ -375,15 +372,13 @@ def _inputs(old: Results, new: Results) -> Finding:
         if differing
         else "The runs had the same settings, versions and sets"
     )
-    return Finding(
-        "DIFF-INPUTS",
+    return INPUTS.finding(
         Verdict.INCONCLUSIVE if rest else Verdict.PASS,
         title,
         listed,
-        (),
-        "Describes: settings, versions, and the fingerprints of the sets.",
-        "diff",
-        gate=False,
+        estimates=(),
+        rule="Describes: settings, versions, and the fingerprints of the sets.",
+        section="diff",
     )
 
 

@@ -16,6 +16,7 @@ SETS = Check(
     statistic="NOT_ASSESSABLE for each that could not, with the reason",
     source=_STUDY,
     cannot_show="A cohort of measures in place of records leaves out what needs waveforms.",
+    decides=False,
 )
 
 MEASURES = Check(
@@ -32,6 +33,7 @@ MEASURES = Check(
         "population may differ from it as much."
     ),
     words={Verdict.PASS: "inside the margins", Verdict.INCONCLUSIVE: "not all decided"},
+    decides=False,
 )
 
 QTRR = Check(
@@ -45,6 +47,7 @@ QTRR = Check(
         "ECGs cuts at 60 and 100 bpm."
     ),
     words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
+    decides=False,
 )
 
 NORMAL = Check(
@@ -56,6 +59,7 @@ NORMAL = Check(
     cannot_show="A generator trained on normal ECGs alone should exceed a real set with any "
     "others in it.",
     words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
+    decides=False,
 )
 
 GE_12SL = Check(
@@ -68,6 +72,7 @@ GE_12SL = Check(
         "A check of this program's conventions, not of the generator. 12SL chose the training data "
         "and judged the result; it is no arbiter either."
     ),
+    decides=False,
 )
 
 PRIVACY = Check(
@@ -78,6 +83,7 @@ PRIVACY = Check(
     source=_STUDY,
     cannot_show="Comparing its output with other data sets is no audit: those patients were never "
     "in it.",
+    decides=False,
 )
 
 CHECKS = (SETS, MEASURES, QTRR, NORMAL, GE_12SL, PRIVACY)

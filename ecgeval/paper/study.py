@@ -12,13 +12,20 @@ from ecgeval.comparison.margins import load_margins
 from ecgeval.delineation import DEFAULT_METHOD
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
-from ecgeval.paper import products
 from ecgeval.paper.arms import GENERATED, Arm, Arms, find_generators, find_real
 from ecgeval.paper.article import read_article
+from ecgeval.paper.checks import SETS
+from ecgeval.paper.measures import COLUMNS, measures
+from ecgeval.paper.normal import normal
+from ecgeval.paper.privacy import privacy
+from ecgeval.paper.published import published as published_set
+from ecgeval.paper.qt_rr import qt_rr
+from ecgeval.paper.setting import STUDY, Setting
+from ecgeval.paper.strips import strips
 from ecgeval.parallel import Progress
 from ecgeval.parallel import quiet as silent
 from ecgeval.references import Reference, engine_hash
-from ecgeval.results import Finding, Results, Section, Verdict
+from ecgeval.results import Results, Section, Verdict
 
 __all__ = ["QUICK_N", "RECORDS", "paper"]
 
@@ -83,7 +90,7 @@ def paper(
     size = n or (QUICK_N if quick else RECORDS)
     if size < 20:
         raise UsageError(f"-n is {size}; a comparison needs at least 20 records")
-    filled = read_article(None if article is None else Path(article), products.COLUMNS)
+    filled = read_article(None if article is None else Path(article), COLUMNS)
     of = load_margins(margins) if margins in ("lenient", "strict") else load_margins(path=margins)
     people, missing = find_real(real, progress=progress)
     fresh, left_out = find_generators(generators, size, seed=seed, device=device, progress=progress)
@@ -93,18 +100,18 @@ def paper(
     _same_method(people, method)
     for arm in people:  # what a real set lacks is said before anything is measured
         arms.patients(arm)
-    setting = products.Setting(arms, of, seed, quick, filled)
+    setting = Setting(arms, of, seed, quick, filled)
     out = _sets(people, fresh, missing, left_out)
-    for product in (products.strips, products.measures, products.qt_rr, products.normal):
+    for product in (strips, measures, qt_rr, normal):
         out += product(setting)
     if published:
         again = networks.published(range(size), device=device, progress=progress)
-        out += products.published(setting, again)
-    out += products.privacy(setting)
+        out += published_set(setting, again)
+    out += privacy(setting)
     return out.with_manifest(
         {
             "title": "The evaluation of Thambawita et al. 2021",
-            "study": products.STUDY,
+            "study": STUDY,
             "ecgeval": __version__,
             "seed": seed,
             "n": size,
@@ -147,18 +154,16 @@ def _sets(
     gone = (*missing, *left_out)
     verdict = Verdict.NOT_ASSESSABLE if gone else Verdict.PASS
     found = [
-        Finding(
-            "PAPER-SETS",
+        SETS.finding(
             verdict,
             line,
             section="sets",
-            gate=False,
             rule="Every generator and every real set that was wanted is there.",
         )
         for line in gone or ("All sets of the evaluation are there",)
     ]
     text = (
-        f"{products.STUDY}, repeated on {listed}. The article's own real ECGs are not public; what "
+        f"{STUDY}, repeated on {listed}. The article's own real ECGs are not public; what "
         "it printed of them can be filled in (article.toml). Nothing here gates: the evaluation "
         "describes two generators against the real sets that were named."
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecgeval.catalogue import word as word_of
 from ecgeval.paper.article import template
-from ecgeval.paper.products import COLUMNS
+from ecgeval.paper.measures import COLUMNS
 from ecgeval.results import Results, Table
 from ecgeval.wording import clean, fixed, quantity, slug
 from ecgeval.wording import quantity as digits

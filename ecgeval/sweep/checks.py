@@ -36,6 +36,7 @@ BEST = Check(
         "few patients neighbours cannot be told apart, which costs little."
     ),
     words={Verdict.PASS: "holds", Verdict.FAIL: "does not hold"},
+    decides=False,
 )
 
 MEMORY = Check(
@@ -46,6 +47,7 @@ MEMORY = Check(
     source="Westfall & Young, 1993; Benjamini & Hochberg, J R Stat Soc B 1995;57:289",
     cannot_show="A quick look: it can find memory and never excludes it.",
     words={Verdict.FAIL: "found", Verdict.INCONCLUSIVE: "nothing found"},
+    decides=False,
 )
 
 DAMAGED = Check(
@@ -56,6 +58,7 @@ DAMAGED = Check(
         "of the choice."
     ),
     cannot_show="A file that loads and makes nonsense is no such file: it is scored, badly.",
+    decides=False,
 )
 
 CHECKS = (BEST, MEMORY, DAMAGED)

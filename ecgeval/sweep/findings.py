@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
+from ecgeval.sweep.checks import BEST, DAMAGED, MEMORY
 from ecgeval.sweep.scoring import Score, Scorer
 
 if TYPE_CHECKING:
@@ -127,17 +128,15 @@ def best_finding(
         "against the confirming patients."
     )
     ids = [_id(chosen.name, "energy"), *(_id(name, "confirmed") for name in confirmed)]
-    return Finding(
-        "SWEEP-BEST",
+    return BEST.finding(
         verdict,
         f"{chosen.name} is chosen; the choice {how}"
         if differences
         else f"{chosen.name} is the only checkpoint",
         text,
-        (*ids, *(_id(name, "chosen_less") for name in differences)),
-        _RULE,
-        "sweep",
-        gate=False,
+        estimates=(*ids, *(_id(name, "chosen_less") for name in differences)),
+        rule=_RULE,
+        section="sweep",
     )
 
 
@@ -153,7 +152,9 @@ def memory_finding(scores: Sequence[Score], scorer: Scorer) -> Finding:
     )
 
     def finding(verdict: Verdict, title: str, text: str = "", ids: Sequence[str] = ()) -> Finding:
-        return Finding("SWEEP-MEMORY", verdict, title, text, tuple(ids), rule, "sweep", False)
+        return MEMORY.finding(
+            verdict, title, text, estimates=tuple(ids), rule=rule, section="sweep"
+        )
 
     if scorer.memory is None:
         return finding(
@@ -194,8 +195,7 @@ def _damaged(skipped: Mapping[str, str], scored: int) -> list[Finding]:
         return []
     n = len(skipped)
     return [
-        Finding(
-            "SWEEP-DAMAGED",
+        DAMAGED.finding(
             Verdict.NOT_ASSESSABLE,
             f"{n} of {n + scored} checkpoints cannot be read and "
             f"{'was' if n == 1 else 'were'} left out: {', '.join(skipped)}",
@@ -203,7 +203,6 @@ def _damaged(skipped: Mapping[str, str], scored: int) -> list[Finding]:
             + " The choice is among the others: had these been read, it might be another.",
             rule="Listed where a file cannot be loaded; the sweep goes on with the others.",
             section="sweep",
-            gate=False,
         )
     ]
 

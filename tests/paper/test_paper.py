@@ -15,9 +15,13 @@ from ecgeval.comparison.margins import load_margins
 from ecgeval.comparison.plausibility.rules import apply_rules
 from ecgeval.errors import DataError, UsageError
 from ecgeval.generators.wavegan import WaveGANStar
-from ecgeval.paper import paper, products, read_article, shown, template, write_paper
+from ecgeval.paper import paper, read_article, shown, template, write_paper
 from ecgeval.paper.arms import Arms, find_generators, find_real, keeps_rules
 from ecgeval.paper.article import _SHARES
+from ecgeval.paper.measures import COLUMNS
+from ecgeval.paper.normal import _share
+from ecgeval.paper.published import published
+from ecgeval.paper.setting import Setting, published_figures
 from ecgeval.paper.write import _latex, _markdown
 from ecgeval.pipeline.features import features
 from ecgeval.results import Table, Verdict
@@ -105,7 +109,7 @@ def test_shares_agree_with_the_rules(sim):
     assert (kept >= (words == "pass")).all()
     assert not kept[(words == "fail").to_numpy()].any()
     patients = np.array([f"p{i}" for i in range(30)], object)
-    low, high, ci = products._share(table, patients, strict=False)
+    low, high, ci = _share(table, patients, strict=False)
     assert low <= high <= kept.mean()
     assert ci == (pytest.approx(wilson(low, 30)[0]), pytest.approx(wilson(high, 30)[1]))
 
@@ -115,8 +119,8 @@ def test_sharing_patients_widens_the_interval_of_a_share(sim):
     one = features(sim(30, seed=4)).measures
     twice = pd.concat([one, one])
     names = np.array([f"p{i}" for i in range(30)], object)
-    wide = products._share(twice, np.tile(names, 2), strict=False)[2]
-    narrow = products._share(twice, np.arange(60).astype(object), strict=False)[2]
+    wide = _share(twice, np.tile(names, 2), strict=False)[2]
+    narrow = _share(twice, np.arange(60).astype(object), strict=False)[2]
     assert wide[1] - wide[0] > narrow[1] - narrow[0]
 
 
@@ -133,12 +137,12 @@ def test_the_difference_between_two_generators_is_reported(results):
 
 
 def test_published_figures_are_those_of_the_authors_outputs():
-    study = products.published_figures()
+    study = published_figures()
     assert study["normal"] / study["generated"] == pytest.approx(0.813, abs=5e-4)
     assert study["qt_rr"]["r"] ** 2 == pytest.approx(0.394, abs=5e-4)
     (_, qt), (_, rr) = study["measures"]["qt_ms"], study["measures"]["rr_ms"]
     assert study["qt_rr"]["r"] * qt / rr == pytest.approx(study["qt_rr"]["slope"], abs=5e-4)
-    assert set(study["measures"]) <= set(products.COLUMNS)
+    assert set(study["measures"]) <= set(COLUMNS)
     assert "12SL" in study["interpreter"]
     assert study["source"]
 
@@ -146,8 +150,8 @@ def test_published_figures_are_those_of_the_authors_outputs():
 def test_the_published_set_is_near_what_another_program_measured():
     from ecgeval import generators
 
-    setting = products.Setting(Arms([], [], "ecgeval"), load_margins(), 0, True, {})
-    found = products.published(setting, generators.published(range(48)))
+    setting = Setting(Arms([], [], "ecgeval"), load_margins(), 0, True, {})
+    found = published(setting, generators.published(range(48)))
     tables = {t.id: t.frame() for t in found.tables}
     assert tables["published_records"]["difference_ms"].abs().max() < 3
     rows = tables["published"].set_index("column")
@@ -165,8 +169,8 @@ def test_the_published_set_is_near_what_another_program_measured():
 def test_too_few_published_records_say_so():
     from ecgeval import generators
 
-    setting = products.Setting(Arms([], [], "ecgeval"), load_margins(), 0, True, {})
-    (only,) = products.published(setting, generators.published(range(3))).findings
+    setting = Setting(Arms([], [], "ecgeval"), load_margins(), 0, True, {})
+    (only,) = published(setting, generators.published(range(3))).findings
     assert only.verdict is Verdict.NOT_ASSESSABLE
 
 
@@ -240,15 +244,15 @@ def test_patients_must_be_known(sim):
 
 def test_an_empty_template_fills_nothing(tmp_path):
     file = tmp_path / "article.toml"
-    file.write_text(template(products.COLUMNS), encoding="utf-8")
-    assert read_article(file, products.COLUMNS) == {}
-    assert read_article(tmp_path / "absent.toml", products.COLUMNS) == {}
-    digits = re.sub(r"#.*", "", template(products.COLUMNS))
+    file.write_text(template(COLUMNS), encoding="utf-8")
+    assert read_article(file, COLUMNS) == {}
+    assert read_article(tmp_path / "absent.toml", COLUMNS) == {}
+    digits = re.sub(r"#.*", "", template(COLUMNS))
     assert not re.search(r"= *\d", digits)  # no figure from memory
 
 
 def test_filled_slots_stand_in_the_tables(sim, tmp_path):
-    text = template(products.COLUMNS)
+    text = template(COLUMNS)
     text = text.replace('qrs_ms = { mean = "", sd = "" }', "qrs_ms = { mean = 12.5, sd = 3 }")
     text = text.replace('n_real = ""', "n_real = 17").replace('where = ""', 'where = "Table Q"')
     text = text.replace('wavegan-star = ""', "wavegan-star = 11.5")
@@ -281,7 +285,7 @@ def test_a_wrong_slot_is_named(tmp_path, text, told):
     file = tmp_path / "article.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=re.escape(told)):
-        read_article(file, products.COLUMNS)
+        read_article(file, COLUMNS)
 
 
 def test_every_generator_of_the_study_has_a_slot():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecgeval.diff.runs.runs import compare_runs, difference_interval
+from ecgeval.diff.runs import compare_runs, difference_interval
 from ecgeval.errors import DataError
 from ecgeval.results import Estimate, Finding, Results, Section, Verdict, json_schema
 from ecgeval.stats.intervals import newcombe, wilson
