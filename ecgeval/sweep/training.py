@@ -18,8 +18,8 @@ from ecgeval.parallel import Progress, quiet
 from ecgeval.pipeline import run as pipeline
 from ecgeval.pipeline.config import make
 from ecgeval.results import Figure
-from ecgeval.sweep.findings import score_curves
 from ecgeval.sweep.scoring import RECORDS, Scorer, people_unseen
+from ecgeval.sweep.tables import score_curves
 
 if TYPE_CHECKING:
     from ecgeval.generators.training import History, Settings

@@ -19,7 +19,7 @@ from ecgeval.paper import paper, read_article, shown, template, write_paper
 from ecgeval.paper.arms import Arms, find_generators, find_real, keeps_rules
 from ecgeval.paper.article import _SHARES
 from ecgeval.paper.measures import COLUMNS
-from ecgeval.paper.normal import _share
+from ecgeval.paper.normal import normal_share
 from ecgeval.paper.published import published
 from ecgeval.paper.setting import Setting, published_figures
 from ecgeval.paper.write import _latex, _markdown
@@ -109,7 +109,7 @@ def test_shares_agree_with_the_rules(sim):
     assert (kept >= (words == "pass")).all()
     assert not kept[(words == "fail").to_numpy()].any()
     patients = np.array([f"p{i}" for i in range(30)], object)
-    low, high, ci = _share(table, patients, strict=False)
+    low, high, ci = normal_share(table, patients, strict=False)
     assert low <= high <= kept.mean()
     assert ci == (pytest.approx(wilson(low, 30)[0]), pytest.approx(wilson(high, 30)[1]))
 
@@ -119,8 +119,8 @@ def test_sharing_patients_widens_the_interval_of_a_share(sim):
     one = features(sim(30, seed=4)).measures
     twice = pd.concat([one, one])
     names = np.array([f"p{i}" for i in range(30)], object)
-    wide = _share(twice, np.tile(names, 2), strict=False)[2]
-    narrow = _share(twice, np.arange(60).astype(object), strict=False)[2]
+    wide = normal_share(twice, np.tile(names, 2), strict=False)[2]
+    narrow = normal_share(twice, np.arange(60).astype(object), strict=False)[2]
     assert wide[1] - wide[0] > narrow[1] - narrow[0]
 
 
