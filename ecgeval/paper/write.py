@@ -14,7 +14,7 @@ from ecgeval.paper.article import template
 from ecgeval.paper.measures import COLUMNS
 from ecgeval.results import Results, Table
 from ecgeval.wording import clean, fixed, quantity, slug
-from ecgeval.wording import quantity as digits
+from ecgeval.wording import number as digits
 
 __all__ = ["ARTICLE", "shown", "write_paper"]
 
