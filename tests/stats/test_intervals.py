@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ecgeval.stats.intervals import newcombe, wilson
-from ecgeval.stats.sample import effective_n, split
+from ecgeval.stats.sample import effective_n
 
 
 def test_newcombe_published_example():
@@ -28,15 +28,6 @@ def test_exchanging_the_sets_flips_the_interval():
     assert newcombe(0.3, 70, 0.1, 50) == pytest.approx((-high, -low))
 
 
-def test_effective_n():
-    patient = np.repeat(np.arange(40), 3)
-    whole = np.repeat(np.arange(40) % 4 == 0, 3)
-    # All three records of a patient alike: 40 independent values (times 39/40, the variance's n-1).
-    assert effective_n(whole, patient) == pytest.approx(39)
-    assert effective_n(np.zeros(120, bool), patient) == 40
-    assert effective_n(whole, np.arange(120)) == 120
-
-
 def test_newcombe_covers_with_repeated_patients_and_by_record_it_does_not():
     rng = np.random.default_rng(2)
     by_patient, by_record = [], []
@@ -49,14 +40,3 @@ def test_newcombe_covers_with_repeated_patients_and_by_record_it_does_not():
             covered.append(low <= 0 <= high)
     assert abs(np.mean(by_patient) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)
     assert np.mean(by_record) < 0.9
-
-
-def test_split_moves_whole_patients():
-    # Patient 0: records 0 and 1, one missing; 1: record 2, missing; 2: record 3, there.
-    events = np.array([[True], [False], [True], [False]])
-    chosen = np.array([[1.0, 0], [0, 1], [0, 1]])
-    got = split(events, np.array([0, 0, 1, 2]), chosen)
-    assert got.tolist() == [[0.0, 0.0]]
-    assert split(events, np.array([0, 0, 1, 2]), chosen[[1, 0, 2]]).tolist() == [
-        [1 - 1 / 3, 1 / 3 - 1]
-    ]
