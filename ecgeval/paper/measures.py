@@ -22,6 +22,7 @@ from ecgeval.stats.univariate import Comparison, compare_columns
 __all__ = ["COLUMNS", "measures"]
 
 
+SLUG = "measures"
 COLUMNS = (
     "hr_bpm",
     "rr_ms",
@@ -48,7 +49,7 @@ def measures(setting: Setting) -> Results:
     study compared normal with normal ECGs.
     """
     head = described(
-        "measures",
+        SLUG,
         "Intervals and amplitudes",
         "Means and SDs as the study gave them; Cliff's δ and the difference of medians with their "
         "intervals, and whether the medians are equivalent. No difference found is no equivalence.",
@@ -76,21 +77,18 @@ def _measured(
 ) -> Results:
     real, synth = arms
     place = f"{real.key}.{synth.key}.{kind}"
+    against = f"{synth.title} against {real.title}"
+    which = "all records" if kind == "all" else "records that keep the rules for a normal ECG"
     columns = [c for c in COLUMNS if all(c in s.measures for s in sides)]
     samples = [Sample.of(s.measures, columns, s.patients) for s in sides]
-    which = "all records" if kind == "all" else "records that keep the rules for a normal ECG"
     if not columns or min(s.n_patients for s in samples) < MIN_PATIENTS:
-        return Results(
-            findings=(
-                MEASURES.finding(
-                    Verdict.NOT_ASSESSABLE,
-                    f"{synth.title} against {real.title}, {which}: too few to compare "
-                    f"({samples[0].n_patients} patients and {samples[1].n_patients} generated "
-                    f"records; at least {MIN_PATIENTS} needed)",
-                    section="measures",
-                ),
-            )
+        few = MEASURES.finding(
+            Verdict.NOT_ASSESSABLE,
+            f"{against}, {which}: too few to compare ({samples[0].n_patients} patients and "
+            f"{samples[1].n_patients} generated records; at least {MIN_PATIENTS} needed)",
+            section=SLUG,
         )
+        return Results(findings=(few,))
     found = compare_columns(
         samples[0],
         samples[1],
@@ -101,12 +99,14 @@ def _measured(
         jobs=setting.arms.jobs,
         progress=setting.arms.progress,
     )
+    values = [
+        [s.values[~np.isnan(s.values[:, i]), i] for s in samples] for i in range(len(columns))
+    ]
     rows, verdicts, estimates = [], {}, []
-    for i, (column, result) in enumerate(zip(columns, found, strict=True)):
-        values = [s.values[~np.isnan(s.values[:, i]), i] for s in samples]
-        row, verdicts[column] = _row(column, result, values, setting)
+    for column, result, pair in zip(columns, found, values, strict=True):
+        row, verdicts[column] = _row(column, result, pair, setting)
         rows.append(row)
-        estimates += _stats(f"paper.{place}.{column}", column, result, values, arms, setting.seed)
+        estimates += _stats(f"paper.{place}.{column}", column, result, pair, arms, setting.seed)
     source = f"n {len(sides[0]):,} ({real.source}) and {len(sides[1]):,} ({synth.source})"
     caption = (
         f"{source}; a measure's own n in the CSV. Cliff's δ positive: larger in the DeepFakes. "
@@ -114,67 +114,68 @@ def _measured(
     )
     if where := setting.article.get("where"):
         caption += f" Article: {where}."
-    same = [c for c in columns if verdicts[c] is Verdict.PASS]
-    other = [measure_info(c).label for c in columns if verdicts[c] is Verdict.FAIL]
-    title = (
-        f"{synth.title} against {real.title}, {which}: {len(same)} of {len(columns)} medians "
-        "equivalent" + (f"; not: {', '.join(other)}" if other else "")
+    same = sum(v is Verdict.PASS for v in verdicts.values())
+    other = [measure_info(c).label for c, v in verdicts.items() if v is Verdict.FAIL]
+    conclusion = MEASURES.finding(
+        worst(verdicts.values()),
+        f"{against}, {which}: {same} of {len(columns)} medians equivalent"
+        + (f"; not: {', '.join(other)}" if other else ""),
+        " ".join(notes),
+        section=SLUG,
+        estimates=[f"paper.{place}.{c}.median_diff" for c in columns],
+        rule="A median is equivalent where the 90 % interval of the difference lies inside "
+        "the declared margin, and not where it lies wholly outside; all must be.",
     )
+    table = Table.of(
+        pd.DataFrame(rows),
+        f"measures.{place}",
+        f"{against}, {which}",
+        caption=caption,
+        section=SLUG,
+    )
+    pictures = _figures(place, against, source, columns, found, values) if kind == "all" else ()
+    return Results(
+        estimates=tuple(estimates), findings=(conclusion,), tables=(table,), figures=pictures
+    )
+
+
+def _figures(
+    place: str,
+    against: str,
+    source: str,
+    columns: Sequence[str],
+    found: Sequence[Comparison],
+    values: Sequence[Sequence[Floats]],
+) -> tuple[Figure, Figure]:
+    """Return the densities of every measure, and the effects beside their floors."""
+    drawn = [
+        (column, measure_info(column), pair[0], pair[1])
+        for column, pair in zip(columns, values, strict=True)
+        if len(pair[0]) and len(pair[1])
+    ]
     effects = [
         (measure_info(c), r.stats["cliffs_delta"])
         for c, r in zip(columns, found, strict=True)
         if "cliffs_delta" in r.stats
     ]
-    drawn = [
-        (c, measure_info(c), *(s.values[~np.isnan(s.values[:, i]), i] for s in samples))
-        for i, c in enumerate(columns)
-    ]
-    drawn = [item for item in drawn if len(item[2]) and len(item[3])]
-    against = f"{synth.title} against {real.title}"
-    pictures = []
-    if kind == "all":
-        pictures = [
-            Figure(
-                f"measures.{place}",
-                "distributions",
-                f"Measures: {against}",
-                figures.distributions(drawn),
-                f"Densities on common bins. {source}.",
-                "measures",
-            ),
-            Figure(
-                f"effects.{place}",
-                "effects",
-                f"Cliff's δ: {against}",
-                figures.effects(effects),
-                "Positive: larger in the DeepFakes. Bars: 95 % CI by "
-                f"patient; grey: real against real at the same sizes. {source}.",
-                "measures",
-            ),
-        ]
-    return Results(
-        estimates=tuple(estimates),
-        findings=(
-            MEASURES.finding(
-                worst(verdicts.values()),
-                title,
-                " ".join(notes),
-                section="measures",
-                estimates=tuple(f"paper.{place}.{c}.median_diff" for c in columns),
-                rule="A median is equivalent where the 90 % interval of the difference lies inside "
-                "the declared margin, and not where it lies wholly outside; all must be.",
-            ),
+    return (
+        Figure(
+            f"measures.{place}",
+            "distributions",
+            f"Measures: {against}",
+            figures.distributions(drawn),
+            f"Densities on common bins. {source}.",
+            SLUG,
         ),
-        tables=(
-            Table.of(
-                pd.DataFrame(rows),
-                f"measures.{place}",
-                f"{against}, {which}",
-                caption=caption,
-                section="measures",
-            ),
+        Figure(
+            f"effects.{place}",
+            "effects",
+            f"Cliff's δ: {against}",
+            figures.effects(effects),
+            "Positive: larger in the DeepFakes. Bars: 95 % CI by "
+            f"patient; grey: real against real at the same sizes. {source}.",
+            SLUG,
         ),
-        figures=tuple(pictures),
     )
 
 

@@ -119,27 +119,8 @@ def _line(
     margin: float,
 ) -> Results:
     real, synth = arms
-    shown = []
-    for name, arm, side, fit, down in zip(
-        ("real", "synth"), arms, sides, (lines.real, lines.synth), (0.0, _DOWN_MS), strict=True
-    ):
-        xy = side.measures[["rr_ms", "qt_ms"]].dropna().to_numpy(float)
-        rng = child_rng(setting.seed, place, name)
-        rows = np.sort(rng.permutation(len(xy))[:_DRAWN])
-        shown.append(
-            {
-                "name": name,
-                "title": arm.title,
-                "x": xy[rows, 0],
-                "y": xy[rows, 1],
-                "n": len(xy),
-                "shift": down,
-                **{k: fit[k] for k in ("slope", "intercept", "r2")},
-            }
-        )
-    slope = lines.difference["slope"]
-    verdict = tost(slope.ci90, -margin, margin)
     against = f"{synth.title} against {real.title}"
+    slope = lines.difference["slope"]
     units = {"slope": "ms/ms", "residual_sd": "ms", "r2": ""}
     estimates = [
         estimate(
@@ -159,32 +140,54 @@ def _line(
         )
         for key in LINE
     ]
-    most = f"; at most {_DRAWN:,} dots a set are drawn, at random" if max(lines.n) > _DRAWN else ""
+    conclusion = QTRR.finding(
+        tost(slope.ci90, -margin, margin),
+        f"{against}: slopes {fixed(lines.synth['slope'], 3)} and "
+        f"{fixed(lines.real['slope'], 3)} ms/ms, difference {fixed(slope.value, 3)} "
+        f"({interval(slope.ci, 3)}); r² {lines.synth['r2']:.2f} and {lines.real['r2']:.2f}",
+        section="qt_rr",
+        estimates=(f"{place}.slope_diff",),
+        rule=f"PASS where the 90 % interval of the difference of slopes lies inside "
+        f"±{margin:g} ms/ms, FAIL where it lies wholly outside.",
+    )
     return Results(
         estimates=tuple(estimates),
-        findings=(
-            QTRR.finding(
-                verdict,
-                f"{against}: slopes {fixed(lines.synth['slope'], 3)} and "
-                f"{fixed(lines.real['slope'], 3)} ms/ms, difference {fixed(slope.value, 3)} "
-                f"({interval(slope.ci, 3)}); r² {lines.synth['r2']:.2f} and "
-                f"{lines.real['r2']:.2f}",
-                section="qt_rr",
-                estimates=(f"{place}.slope_diff",),
-                rule=f"PASS where the 90 % interval of the difference of slopes lies inside "
-                f"±{margin:g} ms/ms, FAIL where it lies wholly outside.",
-            ),
-        ),
-        figures=(
-            Figure(
-                f"qt_rr.{real.key}.{synth.key}",
-                "scatter",
-                f"QT against RR: {against}",
-                {"sets": shown, "xlabel": "RR, ms", "ylabel": "QT, ms"},
-                f"n {lines.n[0]:,} ({real.source}) and {lines.n[1]:,} ({synth.source}). Dots of "
-                f"the DeepFakes are drawn {-_DOWN_MS:g} ms lower, as in the study; lines and r² "
-                f"are of the measured values{most}.",
-                "qt_rr",
-            ),
-        ),
+        findings=(conclusion,),
+        figures=(_figure(setting, arms, sides, lines, place),),
+    )
+
+
+def _figure(
+    setting: Setting, arms: tuple[Arm, Arm], sides: tuple[Side, Side], lines: Lines, place: str
+) -> Figure:
+    """Return both sets in the plane of QT and RR, the dots of the DeepFakes lower."""
+    real, synth = arms
+    shown = []
+    for name, arm, side, fit, down in zip(
+        ("real", "synth"), arms, sides, (lines.real, lines.synth), (0.0, _DOWN_MS), strict=True
+    ):
+        xy = side.measures[["rr_ms", "qt_ms"]].dropna().to_numpy(float)
+        rng = child_rng(setting.seed, place, name)
+        rows = np.sort(rng.permutation(len(xy))[:_DRAWN])
+        shown.append(
+            {
+                "name": name,
+                "title": arm.title,
+                "x": xy[rows, 0],
+                "y": xy[rows, 1],
+                "n": len(xy),
+                "shift": down,
+                **{k: fit[k] for k in ("slope", "intercept", "r2")},
+            }
+        )
+    most = f"; at most {_DRAWN:,} dots a set are drawn, at random" if max(lines.n) > _DRAWN else ""
+    return Figure(
+        f"qt_rr.{real.key}.{synth.key}",
+        "scatter",
+        f"QT against RR: {synth.title} against {real.title}",
+        {"sets": shown, "xlabel": "RR, ms", "ylabel": "QT, ms"},
+        f"n {lines.n[0]:,} ({real.source}) and {lines.n[1]:,} ({synth.source}). Dots of "
+        f"the DeepFakes are drawn {-_DOWN_MS:g} ms lower, as in the study; lines and r² "
+        f"are of the measured values{most}.",
+        "qt_rr",
     )
