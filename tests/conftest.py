@@ -30,9 +30,9 @@ LONG = (
     "report/test_report.py",
     "privacy/test_bench.py",
     "privacy/test_critic.py",
-    "compare/test_yardstick.py",
+    "sweep/test_ranking.py",
     "test_references.py",
-    "compare/test_manifold.py",
+    "comparison/manifold/test_section.py",
 )
 
 

@@ -25,7 +25,7 @@ from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
 from ecgeval.stats.univariate import compare_columns
 
-__all__ = ["Energy", "Yardstick"]
+__all__ = ["Energy", "MeasureScorer"]
 
 
 MAX_PATIENTS = 2000
@@ -55,7 +55,7 @@ class Energy:
         return difference, (difference - high, difference - low)
 
 
-class Yardstick:
+class MeasureScorer:
     """The declared measures of some real patients, to score synthetic sets against.
 
     Parameters

@@ -50,7 +50,7 @@ class Score:
     epoch : float
         Last number in the file's name, else its place in the sweep.
     energy : Energy
-        `ecgeval.sweep.ranking.Yardstick.energy`, to the choosing patients.
+        `ecgeval.sweep.ranking.MeasureScorer.energy`, to the choosing patients.
     gates : (int, int)
         Declared medians and spreads that are equivalent, and how many there are.
     normal : Estimate
@@ -144,7 +144,7 @@ class Scorer:
             signal_real=self.feats[0].checks,
             signal_synth=feats.checks,
             seed=config.seed,
-            margins=self.yardstick.margins,
+            margins=self.measure_scorer.margins,
             quick=True,
             section="sweep",
         ).estimate("sweep.normal.pass_diff")
@@ -155,8 +155,8 @@ class Scorer:
         return Score(
             path,
             _epoch(path, place),
-            self.yardstick.energy(feats.measures),
-            self.yardstick.gates(feats.measures),
+            self.measure_scorer.energy(feats.measures),
+            self.measure_scorer.gates(feats.measures),
             normal,
             look,
             usable,
@@ -171,27 +171,27 @@ class Scorer:
 
     def energy(self, path: Path, patients: EcgSet, seed: int) -> Energy:
         """Return a checkpoint's distance to other patients, from other noise."""
-        from ecgeval.sweep.ranking import Yardstick
+        from ecgeval.sweep.ranking import MeasureScorer
 
         fresh = self.fresh(path, seed)
         real, synth = one_form(patients, fresh, leads=self.worker.config.leads)
         config = self.worker.config
         who = real.patients(assume_independent=config.assume_independent)
-        yardstick = Yardstick(
-            self._features(real).measures, who, self.yardstick.margins, config.seed + 1
+        confirming = MeasureScorer(
+            self._features(real).measures, who, self.measure_scorer.margins, config.seed + 1
         )
-        return yardstick.energy(self._features(synth).measures)
+        return confirming.energy(self._features(synth).measures)
 
     def _prepare(self, real: tuple[EcgSet, ...]) -> None:
         """Compute what all checkpoints are compared with; again only for another form."""
         from ecgeval.privacy.quick import Memory
-        from ecgeval.sweep.ranking import Yardstick
+        from ecgeval.sweep.ranking import MeasureScorer
 
         config = self.worker.config
         self.form = real
         self.feats = [self._features(ecgs) for ecgs in real]
         self.patients = [s.patients(assume_independent=config.assume_independent) for s in real]
-        self.yardstick = Yardstick(
+        self.measure_scorer = MeasureScorer(
             self.feats[0].measures, self.patients[0], _margins(config), config.seed
         )
         self.memory: Memory | None = None
