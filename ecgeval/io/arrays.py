@@ -50,25 +50,69 @@ def open_array(path: Path, leads: Sequence[str] | None) -> Stack:
     UsageError
         If the array's axes or leads cannot be told.
     """
+    array, about = _load(path)
+    if array.dtype.kind not in "iuf":
+        raise Reject(UNREADABLE, f"{path.name} holds {array.dtype} values; expected numbers")
+    if array.size == 0:
+        raise Reject(UNREADABLE, f"{path.name}: array of shape {array.shape} holds no samples")
+    named = _names(about.get("leads"), path)
+    signals, single = _orient(array, path, len(named or leads or ()) or None)
+    channels = signals.shape[1]
+    notes = []
+    if named is None and leads is not None and len(leads) == channels:
+        named = tuple(leads)
+    elif named is None:
+        named = default_leads(channels)
+        if named is None:
+            raise UsageError(
+                f"{path}: {channels} leads without names; name them with --leads, in the order of "
+                "the array"
+            )
+        notes.append(f"no lead names in the file, taken as {' '.join(named)}")
+    if len(named) != channels:
+        raise DataError(f"{path}: {len(named)} lead names for {channels} leads")
+    texts = {
+        key: [str(x) for x in np.asarray(about[key]).tolist()]
+        for key in ("ids", "patient_ids")
+        if about.get(key) is not None
+    }
+    for key, values in texts.items():
+        if len(values) != len(signals):
+            name = key if key == "ids" else "patient_id"
+            raise DataError(f"{path}: {len(values)} {name} for {len(signals)} records")
+    return Stack(
+        signals,
+        named,
+        float(np.ravel(about["fs"])[0]) if about.get("fs") is not None else None,
+        _unit(about.get("unit"), path),
+        single,
+        texts.get("ids"),
+        {"patient_id": texts["patient_ids"]} if "patient_ids" in texts else {},
+        notes,
+    )
+
+
+def _load(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the array of a file, and what stands beside it."""
     about: dict[str, Any] = {}
     try:
         if path.suffix.lower() == ".npz":
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                held = {name: archive[name] for name in archive.files}
-            large = [name for name in held if held[name].ndim > 1]
-            name = "signals" if "signals" in held else large[0] if len(large) == 1 else None
+                about = {name: archive[name] for name in archive.files}
+            large = [name for name in about if about[name].ndim > 1]
+            name = "signals" if "signals" in about else large[0] if len(large) == 1 else None
             if name is None:
                 raise Reject(
                     UNREADABLE,
-                    f"{path.name} holds {', '.join(held) or 'nothing'}; expected an array named "
+                    f"{path.name} holds {', '.join(about) or 'nothing'}; expected an array named "
                     "'signals'",
                 )
-            array, about = held.pop(name), held
-        else:
-            array = np.lib.format.open_memmap(path, mode="r")
-            sidecar = path.with_suffix(".json")
-            if sidecar.is_file():
-                about = json.loads(sidecar.read_text(encoding="utf-8"))
+            return about.pop(name), about
+        array = np.lib.format.open_memmap(path, mode="r")
+        sidecar = path.with_suffix(".json")
+        if sidecar.is_file():
+            about = json.loads(sidecar.read_text(encoding="utf-8"))
+        return array, about
     except Reject:
         raise
     except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them meet
@@ -79,44 +123,6 @@ def open_array(path: Path, leads: Sequence[str] | None) -> Stack:
                 "(float32 or int16)"
             )
         raise Reject(UNREADABLE, f"{path.name}: {text}") from error
-    if array.dtype.kind not in "iuf":
-        raise Reject(UNREADABLE, f"{path.name} holds {array.dtype} values; expected numbers")
-    if array.size == 0:
-        raise Reject(UNREADABLE, f"{path.name}: array of shape {array.shape} holds no samples")
-
-    named = _names(about.get("leads"), path)
-    signals, single = _orient(array, path, len(named or leads or ()) or None)
-    channels = signals.shape[1]
-    notes = []
-    if named is None:
-        if leads is not None and len(leads) == channels:
-            named = tuple(leads)
-        else:
-            named = default_leads(channels)
-            if named is None:
-                raise UsageError(
-                    f"{path}: {channels} leads without names; name them with --leads, in the "
-                    "order of the array"
-                )
-            notes.append(f"no lead names in the file, taken as {' '.join(named)}")
-    if len(named) != channels:
-        raise DataError(f"{path}: {len(named)} lead names for {channels} leads")
-    ids = about.get("ids")
-    labels = {"patient_id": about["patient_ids"]} if about.get("patient_ids") is not None else {}
-    labels = {k: [str(x) for x in np.asarray(v).tolist()] for k, v in labels.items()}
-    for key, value in [("ids", ids), *labels.items()]:
-        if value is not None and len(value) != len(signals):
-            raise DataError(f"{path}: {len(value)} {key} for {len(signals)} records")
-    return Stack(
-        signals,
-        named,
-        float(np.ravel(about["fs"])[0]) if about.get("fs") is not None else None,
-        _unit(about.get("unit"), path),
-        single,
-        None if ids is None else [str(x) for x in np.asarray(ids).tolist()],
-        labels,
-        notes,
-    )
 
 
 def _names(value: Any, path: Path) -> tuple[str, ...] | None:

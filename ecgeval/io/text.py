@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -76,51 +78,25 @@ def csv_item(
     UsageError
         If the rate is unknown.
     """
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            head = [line for line in islice(file, _HEAD_LINES) if line.strip()]
-            rows = len(head) + sum(bool(line.strip()) for line in file)
-    except OSError as error:
-        raise Reject(UNREADABLE, f"{path.name}: {error.strerror or error}") from error
-    if len(head) < 3:
-        raise Reject(UNREADABLE, f"{path.name} has {len(head)} lines; expected one a sample")
-    # A comma beside semicolons or tabs is a decimal comma.
-    separator = next((s for s in ";\t" if s in head[2]), ",")
-    decimal = "," if separator != "," and "," in head[2] else "."
-    cells = [[cell.strip().strip("\"'") for cell in line.split(separator)] for line in head]
-    if len({len(line) for line in cells[:3]}) > 1:
-        raise Reject(UNREADABLE, f"{path.name}: the first three lines differ in columns")
-    names = cells[0]
-    named = not all(_is_number(cell, decimal) for cell in names if cell)
-    second = {cell.lower() for cell in cells[1]}
-    units = {m[1].lower() for name in names if named and (m := _BRACKETS.search(name))}
-    skip = int(named)
-    if named and second & _UNITS:  # a line of units below the names, as PhysioNet exports
-        units, skip = second & _UNITS, 2
-    unit = "uV" if units and units <= _MICRO else "mV" if "mv" in units else None
-
+    table = _Layout.of(path)
     time: int | None = None
-    use = list(range(len(names)))
-    if named:
-        time = next((i for i, name in enumerate(names) if _TIME.match(name)), None)
-        use = [i for i, name in enumerate(names) if i != time and not _COUNT.match(name)]
-        channels = tuple(names[i] for i in use)
+    use = list(range(len(table.names)))
+    if table.named:
+        time = next((i for i, name in enumerate(table.names) if _TIME.match(name)), None)
+        use = [i for i, name in enumerate(table.names) if i != time and not _COUNT.match(name)]
+        channels = tuple(table.names[i] for i in use)
         found = tuple(standard_lead(name) for name in channels)
     else:
-        usual = tuple(leads) if leads and len(leads) == len(names) else default_leads(len(names))
+        n = len(table.names)
+        usual = tuple(leads) if leads and len(leads) == n else default_leads(n)
         if usual is None:
             raise Reject(
                 BAD_HEADER,
-                f"{path.name}: {len(names)} columns without names; put lead names in the first "
-                "line, or name them with --leads",
+                f"{path.name}: {n} columns without names; put lead names in the first line, or "
+                "name them with --leads",
             )
         channels = found = usual
-
-    fs = (
-        _rate([line[time] for line in cells[skip:]], decimal, names[time])
-        if time is not None
-        else None
-    )
+    fs = None if time is None else _rate(table.column(time), table.decimal, table.names[time])
     if fs and native_fs and abs(fs / native_fs - 1) > 0.01:
         raise Reject(
             BAD_HEADER,
@@ -131,40 +107,89 @@ def csv_item(
         raise UsageError(
             f"{path}: no sampling rate in the file; give it with --native-fs (native_fs=), in Hz"
         )
-
-    def load() -> tuple[np.ndarray, float]:
-        import pandas as pd
-
-        try:
-            cells = pd.read_csv(
-                path,
-                sep=separator,
-                decimal=decimal,
-                header=None,
-                skiprows=skip,
-                encoding="utf-8-sig",
-                encoding_errors="replace",
-                skipinitialspace=True,
-            )
-        except (OSError, ValueError) as error:
-            raise Reject(UNREADABLE, f"{path.name}: {str(error).strip()}") from error
-        table = cells.iloc[:, use]
-        for name, column in zip(channels, table.columns, strict=True):
-            values = table[column]
-            if values.dtype.kind not in "iuf":
-                bad = (pd.to_numeric(values, errors="coerce").isna() & values.notna()).to_numpy()
-                row = int(bad.argmax())
-                raise Reject(
-                    UNREADABLE,
-                    f"{path.name}: {str(values.iloc[row])[:30]!r} in line {row + skip + 1}, column "
-                    f"{name!r}, is no number",
-                )
-        return np.ascontiguousarray(table.to_numpy().T), SCALE[unit] if unit else 1.0
-
-    item = Item(record_id, path, fs, channels, found, rows - skip, load, unit)
-    if not named and leads is None:
+    load = partial(_load_csv, path, table, use, channels)
+    item = Item(record_id, path, fs, channels, found, table.rows - table.skip, load, table.unit)
+    if not table.named and leads is None:
         item.note(f"no lead names in the file, taken as {' '.join(channels)}")
     return item
+
+
+class _Layout(NamedTuple):
+    """How a CSV is laid out, as its first lines tell."""
+
+    cells: list[list[str]]
+    rows: int
+    separator: str
+    decimal: str
+    named: bool
+    skip: int
+    unit: str | None
+
+    @property
+    def names(self) -> list[str]:
+        return self.cells[0]
+
+    def column(self, index: int) -> list[str]:
+        """Return the first values of a column."""
+        return [line[index] for line in self.cells[self.skip :]]
+
+    @classmethod
+    def of(cls, path: Path) -> _Layout:
+        try:
+            with open(path, encoding="utf-8-sig", errors="replace") as file:
+                head = [line for line in islice(file, _HEAD_LINES) if line.strip()]
+                rows = len(head) + sum(bool(line.strip()) for line in file)
+        except OSError as error:
+            raise Reject(UNREADABLE, f"{path.name}: {error.strerror or error}") from error
+        if len(head) < 3:
+            raise Reject(UNREADABLE, f"{path.name} has {len(head)} lines; expected one a sample")
+        # A comma beside semicolons or tabs is a decimal comma.
+        separator = next((s for s in ";\t" if s in head[2]), ",")
+        decimal = "," if separator != "," and "," in head[2] else "."
+        cells = [[cell.strip().strip("\"'") for cell in line.split(separator)] for line in head]
+        if len({len(line) for line in cells[:3]}) > 1:
+            raise Reject(UNREADABLE, f"{path.name}: the first three lines differ in columns")
+        named = not all(_is_number(cell, decimal) for cell in cells[0] if cell)
+        second = {cell.lower() for cell in cells[1]}
+        units = {m[1].lower() for name in cells[0] if named and (m := _BRACKETS.search(name))}
+        skip = int(named)
+        if named and second & _UNITS:  # a line of units below the names, as PhysioNet exports
+            units, skip = second & _UNITS, 2
+        unit = "uV" if units and units <= _MICRO else "mV" if "mv" in units else None
+        return cls(cells, rows, separator, decimal, named, skip, unit)
+
+
+def _load_csv(
+    path: Path, layout: _Layout, use: Sequence[int], channels: Sequence[str]
+) -> tuple[np.ndarray, float]:
+    """Return the samples, shape (leads, samples), and the factor to mV."""
+    import pandas as pd
+
+    try:
+        cells = pd.read_csv(
+            path,
+            sep=layout.separator,
+            decimal=layout.decimal,
+            header=None,
+            skiprows=layout.skip,
+            encoding="utf-8-sig",
+            encoding_errors="replace",
+            skipinitialspace=True,
+        )
+    except (OSError, ValueError) as error:
+        raise Reject(UNREADABLE, f"{path.name}: {str(error).strip()}") from error
+    table = cells.iloc[:, list(use)]
+    for name, column in zip(channels, table.columns, strict=True):
+        values = table[column]
+        if values.dtype.kind not in "iuf":
+            bad = (pd.to_numeric(values, errors="coerce").isna() & values.notna()).to_numpy()
+            row = int(bad.argmax())
+            raise Reject(
+                UNREADABLE,
+                f"{path.name}: {str(values.iloc[row])[:30]!r} in line {row + layout.skip + 1}, "
+                f"column {name!r}, is no number",
+            )
+    return np.ascontiguousarray(table.to_numpy().T), SCALE[layout.unit] if layout.unit else 1.0
 
 
 def _is_number(cell: str, decimal: str) -> bool:
