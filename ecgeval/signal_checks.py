@@ -31,7 +31,7 @@ __all__ = [
     "INDEPENDENT",
     "LIMB",
     "RULE_COLUMNS",
-    "Check",
+    "SignalCheck",
     "covariances",
     "signal_checks",
     "signal_columns",
@@ -69,7 +69,7 @@ _BLOCK = 8  # records at a time: they stay in the cache
 
 
 @dataclass(frozen=True)
-class Check:
+class SignalCheck:
     """What a column of `signal_checks` means.
 
     Parameters
@@ -94,15 +94,15 @@ _RMS = "root mean square over the record"
 _SPECTRUM = "of the mean spectrum of the independent leads"
 _FAR = "leads that do not belong to one heart at one instant"
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, SignalCheck] = {
     c.name: c
     for c in (
-        Check("einthoven_rms_uv", "µV", "II − I − III", f"{_RMS}", "algebra", _FAR),
-        Check("augmented_rms_uv", "µV", "aVR + aVL + aVF", f"{_RMS}", "algebra", _FAR),
-        Check("avr_rms_uv", "µV", "aVR + (I + II) / 2", f"{_RMS}", "algebra", _FAR),
-        Check("avl_rms_uv", "µV", "aVL − (I − III) / 2", f"{_RMS}", "algebra", _FAR),
-        Check("avf_rms_uv", "µV", "aVF − (II + III) / 2", f"{_RMS}", "algebra", _FAR),
-        Check(
+        SignalCheck("einthoven_rms_uv", "µV", "II − I − III", f"{_RMS}", "algebra", _FAR),
+        SignalCheck("augmented_rms_uv", "µV", "aVR + aVL + aVF", f"{_RMS}", "algebra", _FAR),
+        SignalCheck("avr_rms_uv", "µV", "aVR + (I + II) / 2", f"{_RMS}", "algebra", _FAR),
+        SignalCheck("avl_rms_uv", "µV", "aVL − (I − III) / 2", f"{_RMS}", "algebra", _FAR),
+        SignalCheck("avf_rms_uv", "µV", "aVF − (II + III) / 2", f"{_RMS}", "algebra", _FAR),
+        SignalCheck(
             "algebra_p999_uv",
             "µV",
             "lead algebra residual",
@@ -111,7 +111,7 @@ CHECKS: dict[str, Check] = {
             "algebra",
             _FAR,
         ),
-        Check(
+        SignalCheck(
             "algebra_over_pct",
             "%",
             "lead algebra broken",
@@ -120,7 +120,7 @@ CHECKS: dict[str, Check] = {
             "algebra",
             _FAR,
         ),
-        Check(
+        SignalCheck(
             "algebra_ratio_pct",
             "%",
             "lead algebra residual against the leads",
@@ -128,7 +128,7 @@ CHECKS: dict[str, Check] = {
             "algebra",
             _FAR,
         ),
-        Check(
+        SignalCheck(
             "dipolarity_pct",
             "%",
             "dipolarity",
@@ -138,7 +138,7 @@ CHECKS: dict[str, Check] = {
             "the leads share one dipole more closely than in people: local detail is missing",
             "the leads look less like one heart seen from eight sides",
         ),
-        Check(
+        SignalCheck(
             "limb_residual_uv",
             "µV",
             "limb from chest residual",
@@ -148,7 +148,7 @@ CHECKS: dict[str, Check] = {
             "limb and chest leads hang together less than in people",
             "limb leads follow from the chest leads more than in people",
         ),
-        Check(
+        SignalCheck(
             "limb_r2",
             "",
             "limb from chest, R²",
@@ -157,7 +157,7 @@ CHECKS: dict[str, Check] = {
             "limb leads follow from the chest leads more than in people",
             "limb and chest leads hang together less than in people",
         ),
-        Check(
+        SignalCheck(
             "chest_r2",
             "",
             "chest from limb, R²",
@@ -166,7 +166,7 @@ CHECKS: dict[str, Check] = {
             "chest leads follow from the limb leads more than in people",
             "limb and chest leads hang together less than in people",
         ),
-        Check(
+        SignalCheck(
             "rpeak_spread_ms",
             "ms",
             "spread of R over leads",
@@ -175,7 +175,7 @@ CHECKS: dict[str, Check] = {
             "the leads are less in step",
             "R falls on one instant in all leads more than in people",
         ),
-        Check(
+        SignalCheck(
             "qrs_on_spread_ms",
             "ms",
             "spread of QRS onset",
@@ -184,7 +184,7 @@ CHECKS: dict[str, Check] = {
             "the leads are less in step",
             "the QRS begins at one instant in all leads",
         ),
-        Check(
+        SignalCheck(
             "beat_corr",
             "",
             "likeness of beats",
@@ -194,7 +194,7 @@ CHECKS: dict[str, Check] = {
             "beats repeat each other as if copied",
             "beats of one record differ in shape",
         ),
-        Check(
+        SignalCheck(
             "noise_uv",
             "µV",
             "power from 40 to 150 Hz",
@@ -203,7 +203,7 @@ CHECKS: dict[str, Check] = {
             "more noise, or a steeper QRS",
             "too clean: less muscle noise than electrodes give, or a blunted QRS",
         ),
-        Check(
+        SignalCheck(
             "slope_1_32",
             "",
             "spectral slope 1–32 Hz",
@@ -212,7 +212,7 @@ CHECKS: dict[str, Check] = {
             "too much fine detail against slow waves",
             "too smooth",
         ),
-        Check(
+        SignalCheck(
             "slope_40_150",
             "",
             "spectral slope 40–150 Hz",
@@ -221,7 +221,7 @@ CHECKS: dict[str, Check] = {
             "a flat noise floor, as of white noise",
             "high frequencies fall off, as after a low-pass",
         ),
-        Check(
+        SignalCheck(
             "mains50_db",
             "dB",
             "50 Hz line",
@@ -230,7 +230,7 @@ CHECKS: dict[str, Check] = {
             "more mains interference",
             "mains interference is missing, or was notched out",
         ),
-        Check(
+        SignalCheck(
             "mains60_db",
             "dB",
             "60 Hz line",
@@ -239,7 +239,7 @@ CHECKS: dict[str, Check] = {
             "more mains interference",
             "mains interference is missing, or was notched out",
         ),
-        Check(
+        SignalCheck(
             "comb_db",
             "dB",
             "upsampling comb",
@@ -249,7 +249,7 @@ CHECKS: dict[str, Check] = {
             "lines at fs/2^k: the fingerprint of a transposed convolution",
             "notches at fs/2^k, as samples leave that were repeated and then smoothed",
         ),
-        Check(
+        SignalCheck(
             "nyquist_db",
             "dB",
             "half the sampling rate",
@@ -258,7 +258,7 @@ CHECKS: dict[str, Check] = {
             "samples alternate: the fingerprint of a transposed convolution of stride 2",
             "less power at half the rate; far below 0 dB, a last layer that repeats each sample",
         ),
-        Check(
+        SignalCheck(
             "edge_rms_db",
             "dB",
             "louder at the ends",
@@ -268,7 +268,7 @@ CHECKS: dict[str, Check] = {
             "records flare up at their ends",
             "records fade at their ends",
         ),
-        Check(
+        SignalCheck(
             "edge_slope_db",
             "dB",
             "steeper at the ends",
@@ -277,7 +277,7 @@ CHECKS: dict[str, Check] = {
             "records flare up at their ends",
             "records fade at their ends",
         ),
-        Check(
+        SignalCheck(
             "clip_pct",
             "%",
             "samples at the extremes",
@@ -286,7 +286,7 @@ CHECKS: dict[str, Check] = {
             "clipped peaks, or a coarser rounding grid",
             "a finer rounding grid",
         ),
-        Check(
+        SignalCheck(
             "flat_pct",
             "%",
             "flat segments",
@@ -296,7 +296,7 @@ CHECKS: dict[str, Check] = {
             "stretches of trace stand still",
             "the trace never stands still",
         ),
-        Check(
+        SignalCheck(
             "zero_pct",
             "%",
             "exact zeros",
@@ -305,7 +305,7 @@ CHECKS: dict[str, Check] = {
             "padding, a mask, or a coarser rounding grid",
             "a finer rounding grid",
         ),
-        Check(
+        SignalCheck(
             "rr_impossible_pct",
             "%",
             "impossible RR intervals",
@@ -314,7 +314,7 @@ CHECKS: dict[str, Check] = {
             "beats follow each other faster or slower than a heart can",
             "fewer pauses and short intervals",
         ),
-        Check(
+        SignalCheck(
             "ksqi",
             "",
             "kurtosis (kSQI)",
@@ -323,7 +323,7 @@ CHECKS: dict[str, Check] = {
             "too clean: spikes on an empty line",
             "noisier, or QRS complexes that do not stand out",
         ),
-        Check(
+        SignalCheck(
             "psqi",
             "",
             "QRS band (pSQI)",
@@ -332,7 +332,7 @@ CHECKS: dict[str, Check] = {
             "too smooth: the QRS lacks its steep parts, or noise is missing",
             "muscle noise, or a notched QRS",
         ),
-        Check(
+        SignalCheck(
             "bassqi",
             "",
             "baseline (basSQI)",
@@ -341,7 +341,7 @@ CHECKS: dict[str, Check] = {
             "too clean: the baseline does not wander",
             "the baseline wanders more",
         ),
-        Check(
+        SignalCheck(
             "p_beats_pct",
             "%",
             "beats with a P wave",
@@ -351,7 +351,7 @@ CHECKS: dict[str, Check] = {
             "P waves repeat each other more than in people",
             "P waves differ from beat to beat, or noise hides them",
         ),
-        Check(
+        SignalCheck(
             "pr_sd_ms",
             "ms",
             "SD of PR",
@@ -360,7 +360,7 @@ CHECKS: dict[str, Check] = {
             "the P wave moves about before the QRS, or texture hides where it is",
             "the P wave keeps its place more strictly than in people",
         ),
-        Check(
+        SignalCheck(
             "q_dur_ms",
             "ms",
             "longest Q wave",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ecgeval.checks import Check
 from ecgeval.comparison.margins import Margins
 from ecgeval.comparison.rows import Common, Row
 from ecgeval.results import Finding, Verdict, worst
@@ -181,7 +182,7 @@ def _unassessed(row: Row | None) -> str:
 
 
 def intersection(
-    code: str,
+    check: Check,
     what: str,
     parts: Sequence[tuple[str, Verdict, str, float]],
     stats: Sequence[str],
@@ -210,14 +211,14 @@ def intersection(
             title += f"; likewise {counts[verdict] - 1} more of {n} {things}"
     title = title[0].upper() + title[1:]
     tally = ", ".join(f"{count} {v}" for v, count in counts.items() if count)
-    return common.finding(
-        code,
+    return check.finding(
         verdict,
         title,
-        explanation=f"{tally}. " + "; ".join(part[2] for part in ranked) + ".",
-        estimates=tuple(
+        f"{tally}. " + "; ".join(part[2] for part in ranked) + ".",
+        section=common.section,
+        estimates=[
             f"{common.section}.{part[0]}.{stat}" for part, stat in zip(parts, stats, strict=False)
-        ),
+        ],
         rule=rule + " (Schuirmann 1987; intersection-union, Berger and Hsu 1996.)",
     )
 

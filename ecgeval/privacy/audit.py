@@ -12,6 +12,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.privacy.attacks.attack import attack, attackable
+from ecgeval.privacy.checks import NOT_TESTED, RESIDUAL
 from ecgeval.privacy.evidence import Delineated, collect
 from ecgeval.privacy.findings import estimates, findings
 from ecgeval.privacy.halves import same_record
@@ -165,6 +166,6 @@ def _scores(
 def _with(found: Results, attacked: Results) -> Results:
     """Return both: what failed first, what was not tested last."""
     every = [*found.findings, *attacked.findings]
-    order = {"PRIV-RESIDUAL": 2, "PRIV-NOT-TESTED": 2}
+    order = {RESIDUAL.code: 2, NOT_TESTED.code: 2}
     every.sort(key=lambda f: 0 if f.gate and f.verdict == Verdict.FAIL else order.get(f.code, 1))
     return replace(found + attacked, findings=tuple(every))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
+from ecgeval.privacy.checks import POWER, RECALL, SIZE
 from ecgeval.privacy.copies.detectors import DETECTORS, Detector, Signals
 from ecgeval.privacy.copies.disguises import TRANSFORMS, promised
 from ecgeval.privacy.copies.matching import pairwise
@@ -26,9 +27,9 @@ PLANTED = 200
 LEVEL = 0.05
 CHANCE = 0.977
 """Chance with which a test of size `LEVEL` keeps to the number of rejections that passes."""
-POWER = 0.9
+LEAST_POWER = 0.9
 POWER_COPIES = 20
-"""With this many copied patients the exchangeability test must reject in `POWER` of the runs."""
+"""Copied patients with which the exchangeability test must reject in `LEAST_POWER` of the runs."""
 SIDE = 1000
 """Most records of a set that the repeated tests draw from."""
 PERMUTATIONS = 999
@@ -424,8 +425,7 @@ def _recall_finding(rows: list[tuple], section: str) -> Finding:
         "INCONCLUSIVE, for a weak search fails no release"
     )
     if not asked or not asked[0][2]:
-        return Finding(
-            "BENCH-RECALL",
+        return RECALL.finding(
             Verdict.NOT_ASSESSABLE,
             "no training record could be planted",
             "",
@@ -435,16 +435,15 @@ def _recall_finding(rows: list[tuple], section: str) -> Finding:
     missed = [x for x in asked if x[1] / x[2] < x[3]]
     named = ", ".join(f"{label} {hits}/{n} (of {share:.0%})" for label, hits, n, share in missed)
     verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
-    return Finding(
-        "BENCH-RECALL",
+    return RECALL.finding(
         verdict,
         f"too few planted copies found: {named}"
         if missed
         else f"planted copies of all {len(asked)} required kinds found as often as required",
         f"{plural(asked[0][2], 'training record')} planted under each disguise.",
-        tuple(f"{section}.recall.any.{t.id}" for t in TRANSFORMS if t.accept is not None),
-        rule,
-        section,
+        estimates=tuple(f"{section}.recall.any.{t.id}" for t in TRANSFORMS if t.accept is not None),
+        rule=rule,
+        section=section,
     )
 
 
@@ -455,15 +454,13 @@ def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
     )
     power_rule = (
         f"runs with {POWER_COPIES} patients copied and p <= {LEVEL:g}: PASS if at least "
-        f"{POWER:.0%}, else INCONCLUSIVE, for a weak test fails no release"
+        f"{LEAST_POWER:.0%}, else INCONCLUSIVE, for a weak test fails no release"
     )
     if 0 not in p:
-        for code, rule in (("BENCH-SIZE", size_rule), ("BENCH-POWER", power_rule)):
-            yield Finding(
-                code,
+        for check, rule in ((SIZE, size_rule), (POWER, power_rule)):
+            yield check.finding(
                 Verdict.NOT_ASSESSABLE,
                 "the exchangeability test needs a holdout drawn like the training set",
-                "",
                 rule=rule,
                 section=section,
             )
@@ -472,28 +469,26 @@ def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
 
     share = float((p[0] <= LEVEL).mean())
     most = binom.ppf(CHANCE, len(p[0]), LEVEL) / len(p[0])
-    yield Finding(
-        "BENCH-SIZE",
+    yield SIZE.finding(
         Verdict.PASS if share <= most else Verdict.FAIL,
         f"with nothing planted {share:.1%} of {len(p[0])} runs reject at {LEVEL:.0%}",
         "",
-        (f"{section}.size",),
-        size_rule,
-        section,
+        estimates=(f"{section}.size",),
+        rule=size_rule,
+        section=section,
     )
     shares = ", ".join(f"{c}: {(x <= LEVEL).mean():.0%}" for c, x in p.items() if c)
     if POWER_COPIES not in p:
         verdict, title = Verdict.NOT_ASSESSABLE, f"fewer than {POWER_COPIES} patients to copy"
     else:
         hits, n = int((p[POWER_COPIES] <= LEVEL).sum()), len(p[POWER_COPIES])
-        verdict = Verdict.PASS if hits >= POWER * n else Verdict.INCONCLUSIVE
+        verdict = Verdict.PASS if hits >= LEAST_POWER * n else Verdict.INCONCLUSIVE
         title = f"with {POWER_COPIES} patients copied {hits / n:.0%} of {n} runs reject"
-    yield Finding(
-        "BENCH-POWER",
+    yield POWER.finding(
         verdict,
         title,
         f"Runs that reject, by patients copied: {shares}.",
-        tuple(f"{section}.power.{c}" for c in p if c),
-        power_rule,
-        section,
+        estimates=tuple(f"{section}.power.{c}" for c in p if c),
+        rule=power_rule,
+        section=section,
     )

@@ -93,6 +93,7 @@ DUPLICATES = Check(
         "comparison and are set aside."
     ),
     words={Verdict.FAIL: "found"},
+    decides=False,
 )
 
 RESIDUAL = Check(
@@ -104,12 +105,14 @@ RESIDUAL = Check(
     ),
     source="WP29 Opinion 05/2014 (WP 216); EDPB Opinion 28/2024",
     cannot_show="No number stands behind it.",
+    decides=False,
 )
 
 NOT_TESTED = Check(
     code="PRIV-NOT-TESTED",
     title="attacks that were not run",
     asks="What this audit did not try. Absence of a test is not evidence of absence.",
+    decides=False,
 )
 
 SCOPE = Check(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgeval.privacy.checks import COPIES, DUPLICATES, EXCHANGE, NOT_TESTED, RESIDUAL, SCOPE
 from ecgeval.privacy.comparable import P_ALIKE, PERMUTATIONS
 from ecgeval.privacy.copies.disguises import TRANSFORMS
 from ecgeval.privacy.copies.rule import ALPHA
@@ -28,7 +29,7 @@ WITH_BEATS = (  # attacks that need representative beats
     "linkage to the same patient",
     "attribute inference",
 )
-NOT_TESTED = (
+NEVER_RUN = (
     "time-reversed copies, and copies re-timed by more than 10 %",
     "shadow models, and inversion of the generator",
     "the generator's weights",
@@ -212,8 +213,7 @@ def findings(v: View) -> Iterator[Finding]:
     conclusions = [_copies(v), _exchange(v)]
     failed = [f for f in conclusions if f.verdict == Verdict.FAIL]
     yield from failed
-    yield Finding(
-        "PRIV-SCOPE",
+    yield SCOPE.finding(
         Verdict.INCONCLUSIVE,
         ("" if failed else "no copying was found, but ")
         + "copy search and exchangeability can fail a release; they never clear one",
@@ -225,8 +225,7 @@ def findings(v: View) -> Iterator[Finding]:
     )
     yield from (f for f in conclusions if f not in failed)
     yield _duplicates(v)
-    yield Finding(
-        "PRIV-RESIDUAL",
+    yield RESIDUAL.finding(
         Verdict.NOT_ASSESSABLE,
         "what risk remains is for the controller of the data to judge",
         "This audit bounds leakage from below: it can show a leak and exclude none. Attacks get "
@@ -235,19 +234,16 @@ def findings(v: View) -> Iterator[Finding]:
         "with differential privacy gives a bound from above.",
         rule="written whatever the data",
         section=v.section,
-        gate=False,
     )
-    omitted = NOT_TESTED if "beat" in v.e.synth.signals else (*WITH_BEATS, *NOT_TESTED)
+    omitted = NEVER_RUN if "beat" in v.e.synth.signals else (*WITH_BEATS, *NEVER_RUN)
     if v.critic_asked:
         omitted = (*omitted[:-1], f"{omitted[-1]} beyond its critic's scores")
-    yield Finding(
-        "PRIV-NOT-TESTED",
+    yield NOT_TESTED.finding(
         Verdict.NOT_ASSESSABLE,
         f"{plural(len(omitted), 'attack')} were not tried",
         "Not run: " + "; ".join(omitted) + ".",
         rule="listed whatever the data",
         section=v.section,
-        gate=False,
     )
 
 
@@ -337,14 +333,13 @@ def _copies(v: View) -> Finding:
         text += (
             f" {why}: other training patients stood in for it, which is a lower grade of evidence."
         )
-    return Finding(
-        "PRIV-COPIES",
+    return COPIES.finding(
         verdict,
         title,
         text,
-        (v.id("copies", "count"), v.id("copies", "upper")),
-        rule,
-        v.section,
+        estimates=(v.id("copies", "count"), v.id("copies", "upper")),
+        rule=rule,
+        section=v.section,
     )
 
 
@@ -358,8 +353,7 @@ def _exchange(v: View) -> Finding:
     )
     if not v.comparable:
         assert e.alike is not None
-        return Finding(
-            "PRIV-EXCHANGE",
+        return EXCHANGE.finding(
             Verdict.NOT_ASSESSABLE,
             f"the holdout is not drawn like the training set "
             f"({p_text(e.alike.p, 1 / (PERMUTATIONS + 1))}, "
@@ -367,7 +361,7 @@ def _exchange(v: View) -> Finding:
             "Training and holdout patients differ by themselves, so a synthetic set that is closer "
             "to one of them says nothing about memory. Give a holdout of the same source, allotted "
             "at random before training: split by patient, not by date, site, age or diagnosis.",
-            (v.id("comparable", "energy"),),
+            estimates=(v.id("comparable", "energy"),),
             rule=rule,
             section=v.section,
         )
@@ -380,8 +374,7 @@ def _exchange(v: View) -> Finding:
             if e.holdout is None
             else f"with fewer than {LEAST_PATIENTS} usable patients on either side"
         )
-        return Finding(
-            "PRIV-EXCHANGE",
+        return EXCHANGE.finding(
             Verdict.NOT_ASSESSABLE,
             f"leakage short of copying cannot be assessed {why}",
             "Next time set 20 to 50 % of the patients aside at random before training, and "
@@ -435,7 +428,9 @@ def _exchange(v: View) -> Finding:
     ids = [v.id("exchange", "auc")]
     if ("D2", "top20") in x.statistics:
         ids.append(v.id("exchange", "topq20"))
-    return Finding("PRIV-EXCHANGE", verdict, title, text, tuple(ids), rule, v.section)
+    return EXCHANGE.finding(
+        verdict, title, text, estimates=tuple(ids), rule=rule, section=v.section
+    )
 
 
 def _duplicates(v: View) -> Finding:
@@ -449,13 +444,11 @@ def _duplicates(v: View) -> Finding:
             f" {plural(e.removed, 'record')} left the holdout, with the patients they belong to: "
             "the patient or a recording is in the training set too."
         )
-    return Finding(
-        "PRIV-DUPLICATES",
+    return DUPLICATES.finding(
         Verdict.FAIL if parts else Verdict.PASS,
         "; ".join(parts) or "no recording and no patient occurs twice in the real sets",
         text,
-        (v.id("duplicates", "records"),),
-        "FAIL: any recording twice, or any patient in train and holdout",
-        v.section,
-        gate=False,
+        estimates=(v.id("duplicates", "records"),),
+        rule="FAIL: any recording twice, or any patient in train and holdout",
+        section=v.section,
     )

@@ -45,6 +45,7 @@ RELATIONS = Check(
         "Permutation of patients, 0.05 / the number of slopes and scatters, and outside real "
         "against real."
     ),
+    decides=False,
 )
 
 CORR = Check(
@@ -55,6 +56,7 @@ CORR = Check(
         "in every single measure and differ here. Describes; decides nothing."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    decides=False,
 )
 
 PROGRESSION = Check(
@@ -65,6 +67,7 @@ PROGRESSION = Check(
         "decides nothing."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    decides=False,
 )
 
 RHYTHM = Check(
@@ -75,6 +78,7 @@ RHYTHM = Check(
         "positive serial correlation. Describes; decides nothing."
     ),
     statistic="Kolmogorov-Smirnov D of the serial correlation.",
+    decides=False,
 )
 
 KERNEL = Check(
@@ -85,6 +89,7 @@ KERNEL = Check(
         "below 0 the sets hold near-copies of each other."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    decides=False,
 )
 
 TRUNCATION = Check(
@@ -109,6 +114,7 @@ TRUNCATION = Check(
         "end hard too."
     ),
     words={Verdict.INCONCLUSIVE: "nothing found"},
+    decides=False,
 )
 
 CHECKS = (QTRR, RELATIONS, CORR, PROGRESSION, RHYTHM, KERNEL, TRUNCATION)

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgeval.comparison.joint.checks import (
+    CORR,
+    KERNEL,
+    PROGRESSION,
+    QTRR,
+    RELATIONS,
+    RHYTHM,
+    TRUNCATION,
+)
 from ecgeval.comparison.joint.correlation import Correlations
-from ecgeval.comparison.joint.part import CHEST, LEVEL, RELATIONS, Part, statistics
+from ecgeval.comparison.joint.part import CHEST, FITTED, LEVEL, Part, statistics
 from ecgeval.comparison.joint.relations import Curves, Lines
 from ecgeval.comparison.joint.truncation import Edge
 from ecgeval.measures import measure_info
@@ -44,7 +53,7 @@ def qt_rr_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         "outside, else INCONCLUSIVE. r² decides nothing. (Schuirmann 1987.)"
     )
     ids = tuple(
-        part.name(r.name, statistic) for r in RELATIONS[:2] for _, statistic, _ in statistics(r)
+        part.name(r.name, statistic) for r in FITTED[:2] for _, statistic, _ in statistics(r)
     )
     lines = found["qt_rr"]
     if isinstance(lines, str):
@@ -53,16 +62,16 @@ def qt_rr_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         if gone:
             title = f"No synthetic record has a value of {gone}, so QT cannot follow RR"
         verdict = Verdict.FAIL if gone else Verdict.NOT_ASSESSABLE
-        return part.common.finding("JOINT-QTRR", verdict, title, estimates=ids, rule=rule)
+        return QTRR.finding(verdict, title, estimates=ids, rule=rule, section=part.common.section)
     slope = lines.difference["slope"]
     if math.isnan(margin) or slope.ci90 is None or not all(map(math.isfinite, slope.ci90)):
         reason = "no margin is declared" if math.isnan(margin) else "its interval is not finite"
-        return part.common.finding(
-            "JOINT-QTRR",
+        return QTRR.finding(
             Verdict.NOT_ASSESSABLE,
             f"QT against RR cannot be compared: {reason}",
             estimates=ids,
             rule=rule,
+            section=part.common.section,
         )
     verdict = tost(slope.ci90, -margin, margin)
     title = (
@@ -74,13 +83,13 @@ def qt_rr_finding(part: Part, found: dict[str, Lines | str]) -> Finding:
         Verdict.FAIL: ": outside the margin",
         Verdict.INCONCLUSIVE: ": not decided, the interval crosses the margin",
     }
-    return part.common.finding(
-        "JOINT-QTRR",
+    return QTRR.finding(
         verdict,
         title + tail.get(verdict, ""),
-        explanation=_qt_rr_text(found, margin),
+        _qt_rr_text(found, margin),
         estimates=ids,
         rule=rule,
+        section=part.common.section,
     )
 
 
@@ -125,7 +134,7 @@ def relations_finding(part: Part, found: dict[str, Lines | str], left: str = "")
 
     `left` says which records have no logarithm.
     """
-    tested = {r: found[r.name] for r in RELATIONS if not isinstance(found[r.name], str)}
+    tested = {r: found[r.name] for r in FITTED if not isinstance(found[r.name], str)}
     total = sum(len(statistics(r)[:2]) for r in tested)
     level = LEVEL / max(total, 1)
     rule = (
@@ -134,13 +143,12 @@ def relations_finding(part: Part, found: dict[str, Lines | str], left: str = "")
     )
     if not tested:
         reason = next(lines for lines in found.values() if isinstance(lines, str))
-        return part.common.finding(
-            "JOINT-RELATIONS",
+        return RELATIONS.finding(
             Verdict.NOT_ASSESSABLE,
             f"No relation between measures can be compared: {reason}",
-            explanation=left.strip(),
+            left.strip(),
             rule=rule,
-            gate=False,
+            section=part.common.section,
         )
     apart, ids = [], []
     for relation, lines in tested.items():
@@ -158,16 +166,15 @@ def relations_finding(part: Part, found: dict[str, Lines | str], left: str = "")
         title = f"{len(apart)} of {len(ids)} slopes and scatters differ: {'; '.join(apart)}"
     else:
         title = f"None of {len(ids)} slopes and scatters differs beyond real against real"
-    return part.common.finding(
-        "JOINT-RELATIONS",
+    return RELATIONS.finding(
         Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         title,
-        explanation="Less scatter means that measures follow each other more strictly than in "
+        "Less scatter means that measures follow each other more strictly than in "
         "people; a slope near 0 where the real one is not means they were drawn independently. No "
         f"difference found is no proof of likeness.{left}",
         estimates=tuple(ids),
         rule=rule,
-        gate=False,
+        section=part.common.section,
     )
 
 
@@ -208,14 +215,13 @@ def correlation_finding(
     if constant:
         explanation += f" One constant value, which goes with nothing: {', '.join(constant)}."
     explanation += " Not finding a difference is no proof that there is none."
-    return part.common.finding(
-        "JOINT-CORR",
+    return CORR.finding(
         Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         title,
-        explanation=explanation,
+        explanation,
         rule=rule,
-        gate=False,
         estimates=(part.name("correlation", "corr_rms"), part.name("correlation", "corr_max")),
+        section=part.common.section,
     )
 
 
@@ -226,12 +232,11 @@ def progression_finding(part: Part, curve: Curves | str, zone: Curves | str) -> 
     )
     if isinstance(curve, str) or isinstance(zone, str):
         reason = curve if isinstance(curve, str) else zone
-        return part.common.finding(
-            "JOINT-PROGRESSION",
+        return PROGRESSION.finding(
             Verdict.NOT_ASSESSABLE,
             f"R progression cannot be compared: {reason}",
             rule=rule,
-            gate=False,
+            section=part.common.section,
         )
     at = int(np.abs(curve.difference).argmax())
     p = [curve.distance.p or 1.0, zone.distance.p or 1.0]
@@ -248,18 +253,17 @@ def progression_finding(part: Part, curve: Curves | str, zone: Curves | str) -> 
     )
     order = (height, place) if p[0] <= p[1] else (place, height)
     title = f"R progression {'differs' if apart else 'does not clearly differ'}: {'; '.join(order)}"
-    return part.common.finding(
-        "JOINT-PROGRESSION",
+    return PROGRESSION.finding(
         Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         title,
-        explanation="R normally grows from V1 to V4 or V5 and overtakes S between V2 and V5. The "
+        "R normally grows from V1 to V4 or V5 and overtakes S between V2 and V5. The "
         "gap is the lead where the means differ most.",
         estimates=(
             part.name("progression", "max_mean_diff"),
             part.name("transition", "total_variation"),
         ),
         rule=rule,
-        gate=False,
+        section=part.common.section,
     )
 
 
@@ -268,14 +272,13 @@ def rhythm_finding(
 ) -> Finding:
     ids = (part.name("rhythm", "serial_median_diff"), part.name("rhythm", "serial_ks"))
     if isinstance(result, str):
-        return part.common.finding(
-            "JOINT-RHYTHM",
+        return RHYTHM.finding(
             Verdict.NOT_ASSESSABLE,
             f"RR dynamics cannot be compared: {result}",
-            explanation=left.strip(),
+            left.strip(),
             estimates=ids,
             rule=rule,
-            gate=False,
+            section=part.common.section,
         )
     ks = result.stats["ks"]
     apart = result.p is not None and result.p < LEVEL and ks.value > ks.floor[1]
@@ -288,17 +291,16 @@ def rhythm_finding(
     )
     if not apart:
         title = title.replace("varies alike", "does not clearly vary differently")
-    return part.common.finding(
-        "JOINT-RHYTHM",
+    return RHYTHM.finding(
         Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
         title,
-        explanation="Breathing makes neighbouring RR intervals alike: the serial correlation is "
+        "Breathing makes neighbouring RR intervals alike: the serial correlation is "
         "well above 0 in most people at rest. Near 0 the intervals were drawn independently, below "
         "0 they alternate. How much RR varies (SD, RMSSD) is among the single measures. Ten "
         f"seconds hold two or three breaths: too few to measure breathing itself.{left}",
         estimates=ids,
         rule=rule,
-        gate=False,
+        section=part.common.section,
     )
 
 
@@ -310,13 +312,12 @@ def kernel_finding(part: Part, found: KernelTest | str) -> Finding:
         "against real and below every permutation. Never a PASS."
     )
     if isinstance(found, str):
-        return part.common.finding(
-            "JOINT-KERNEL",
+        return KERNEL.finding(
             Verdict.NOT_ASSESSABLE,
             f"The measures cannot be compared together: {found}",
             estimates=ids,
             rule=rule,
-            gate=False,
+            section=part.common.section,
         )
     energy, mmd = found.energy, found.mmd
     assert energy.p is not None
@@ -342,14 +343,13 @@ def kernel_finding(part: Part, found: KernelTest | str) -> Finding:
         )
     else:
         title = f"All measures at once {'differ' if apart else 'do not clearly differ'}: {text}"
-    return part.common.finding(
-        "JOINT-KERNEL",
+    return KERNEL.finding(
         Verdict.FAIL if apart or near else Verdict.INCONCLUSIVE,
         title,
-        explanation=explanation,
+        explanation,
         estimates=ids,
         rule=rule,
-        gate=False,
+        section=part.common.section,
     )
 
 
@@ -380,22 +380,20 @@ def truncation_finding(
         "1, both in units of their body: a shift or a narrower spread alone leaves that ratio."
     )
     if not tested:
-        return part.common.finding(
-            "JOINT-TRUNCATION",
+        return TRUNCATION.finding(
             Verdict.NOT_ASSESSABLE,
             f"Truncation cannot be looked for: {reason}",
             rule=rule,
-            gate=False,
+            section=part.common.section,
         )
     if not cut:
-        return part.common.finding(
-            "JOINT-TRUNCATION",
+        return TRUNCATION.finding(
             Verdict.INCONCLUSIVE,
             f"No hard edge seen at either end of {tested} measures",
-            rule=rule,
-            gate=False,
-            explanation='A filter on one of them ("normal only") would leave one. A soft or a '
+            'A filter on one of them ("normal only") would leave one. A soft or a '
             "small cut need not be seen.",
+            rule=rule,
+            section=part.common.section,
         )
     parts = []
     for column, edge, (real, synth) in cut:
@@ -422,11 +420,10 @@ def truncation_finding(
         title += f"; likewise {len(cut) - 1} more"
     if len(cut) > 2:
         title = title.replace("a filter", "a filter, or a few hearts repeated")
-    return part.common.finding(
-        "JOINT-TRUNCATION",
+    return TRUNCATION.finding(
         Verdict.FAIL,
         title,
-        explanation="; ".join(parts) + ". A hard edge of one distribution where the other has a "
+        "; ".join(parts) + ". A hard edge of one distribution where the other has a "
         'tail is what a filter leaves ("normal ECG" asks for 60 to 100 bpm); a generator that '
         "only learned a narrower distribution tails off: selection is the likeliest explanation, "
         "not a proven one. A generator whose output is bounded, one trained on a filtered set, "
@@ -441,7 +438,7 @@ def truncation_finding(
             for kind in ("beyond", "tail")
         ),
         rule=rule,
-        gate=False,
+        section=part.common.section,
     )
 
 

@@ -19,7 +19,7 @@ from ecgeval.stats.kernels import Statistic
 from ecgeval.stats.sample import Effort, Sample
 from ecgeval.wording import listed
 
-__all__ = ["CHEST", "LEVEL", "QT_RR", "RELATIONS", "Part", "Relation", "fisher_z", "statistics"]
+__all__ = ["CHEST", "FITTED", "LEVEL", "QT_RR", "Part", "Relation", "fisher_z", "statistics"]
 
 
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
@@ -39,7 +39,7 @@ class Relation:
 
 
 QT_RR = Relation("qt_rr", "rr_ms", "qt_ms", "QT on RR", "ms/ms")
-RELATIONS = (
+FITTED = (
     QT_RR,
     Relation("qt_rr_loglog", "rr_ms", "qt_ms", "ln QT on ln RR", "", (True, True)),
     Relation("pr_hr", "hr_bpm", "pr_ms", "PR on heart rate", "ms/bpm"),

@@ -15,17 +15,9 @@ from numpy.typing import ArrayLike
 
 from ecgeval.comparison.joint import findings as conclude
 from ecgeval.comparison.joint import tables as draw
-from ecgeval.comparison.joint.checks import STATISTICS
+from ecgeval.comparison.joint.checks import CORR, STATISTICS
 from ecgeval.comparison.joint.correlation import Correlations, compare_correlations
-from ecgeval.comparison.joint.part import (
-    CHEST,
-    LEVEL,
-    RELATIONS,
-    Part,
-    Relation,
-    fisher_z,
-    statistics,
-)
+from ecgeval.comparison.joint.part import CHEST, FITTED, LEVEL, Part, Relation, fisher_z, statistics
 from ecgeval.comparison.joint.relations import (
     Curves,
     Lines,
@@ -130,9 +122,9 @@ def _sizes(found: Lines | Curves | KernelTest | str) -> Sizes | None:
 
 
 def _relations(part: Part) -> Results:
-    """Return slopes, residual SDs and r squared of `RELATIONS`; JOINT-QTRR, JOINT-RELATIONS."""
-    found: dict[str, Lines | str] = {r.name: _lines(part, r) for r in RELATIONS}
-    estimates = [e for r in RELATIONS for e in _line_estimates(part, r, found[r.name])]
+    """Return slopes, residual SDs and r squared of `FITTED`; JOINT-QTRR, JOINT-RELATIONS."""
+    found: dict[str, Lines | str] = {r.name: _lines(part, r) for r in FITTED}
+    estimates = [e for r in FITTED for e in _line_estimates(part, r, found[r.name])]
     plane = _qt_rr_plane(part)
     estimates.append(
         part.estimate(
@@ -176,7 +168,7 @@ def _left_out(part: Part) -> str:
     RR that do not vary at all are what a generator of one repeated beat makes.
     """
     told = []
-    both = [(r.x, r.log[0]) for r in RELATIONS] + [(r.y, r.log[1]) for r in RELATIONS]
+    both = [(r.x, r.log[0]) for r in FITTED] + [(r.y, r.log[1]) for r in FITTED]
     for column in dict.fromkeys(column for column, logged in both if logged):
         picked = part.pick([column])
         if isinstance(picked, str):
@@ -251,12 +243,11 @@ def _correlations(part: Part) -> Results:
             "(at least 2 needed)"
         )
         stats = {"corr_rms": reason, "corr_max": reason}
-        finding = part.common.finding(
-            "JOINT-CORR",
+        finding = CORR.finding(
             Verdict.NOT_ASSESSABLE,
             f"Correlations cannot be compared: {reason}",
             rule=rule,
-            gate=False,
+            section=part.common.section,
         )
         return Results(estimates=_distances(part, stats, 0), findings=(finding,))
     picked = part.pick(columns)

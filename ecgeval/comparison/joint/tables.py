@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecgeval.comparison.figures import scatter
 from ecgeval.comparison.joint.correlation import Correlations
-from ecgeval.comparison.joint.part import CHEST, RELATIONS, Part, statistics
+from ecgeval.comparison.joint.part import CHEST, FITTED, Part, statistics
 from ecgeval.comparison.joint.relations import Curves, Lines
 from ecgeval.measures import measure_info
 from ecgeval.parallel import child_rng
@@ -54,7 +54,7 @@ SHOWN = (
 
 def lines_table(part: Part, found: dict[str, Lines | str]) -> tuple[Table, ...]:
     rows = []
-    for relation in RELATIONS:
+    for relation in FITTED:
         lines = found[relation.name]
         for key, _, unit in statistics(relation):
             row: dict[str, Any] = {

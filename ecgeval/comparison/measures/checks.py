@@ -58,6 +58,7 @@ KS = Check(
     cannot_show="Few differences in a small sample mean little; many in a large one may be "
     "trivial.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    decides=False,
 )
 
 EMPTY = Check(
@@ -76,6 +77,7 @@ C2ST = Check(
     statistic="Patients kept whole in the split; half-permutation p.",
     source="Lopez-Paz & Oquab, ICLR 2017; Kim et al., Ann Stat 2021;49:411",
     cannot_show="Descriptive. An AUC far below 0.5 is an alarm: duplicates straddle the split.",
+    decides=False,
 )
 
 SPREAD = Check(

@@ -18,6 +18,17 @@ from ecgeval.comparison.declared import (
     spread_verdict,
 )
 from ecgeval.comparison.margins import Margins
+from ecgeval.comparison.measures.checks import (
+    C2ST,
+    C2ST_LEAK,
+    COPIES,
+    EMPTY,
+    EQUIV,
+    KS,
+    MISSING,
+    SHAPE,
+    SPREAD,
+)
 from ecgeval.comparison.measures.largest import PRACTICAL, largest, too_small
 from ecgeval.comparison.rows import Common, Row
 from ecgeval.measures import measure_info
@@ -46,7 +57,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
 
     return [
         intersection(
-            "FID-EQUIV",
+            EQUIV,
             "median",
             [named((c, *location_verdict(by_column.get(c), margins))) for c in margins.primary],
             [by_column[c].location for c in margins.primary if c in by_column],
@@ -57,7 +68,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"{_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
-            "FID-SPREAD",
+            SPREAD,
             "standard deviation",
             [
                 named((c, *spread_verdict(by_column.get(c), margins)))
@@ -72,7 +83,7 @@ def equivalence(rows: Sequence[Row], common: Common) -> list[Finding]:
             f"are inside, FAIL if one lies wholly outside {_CHANCE}, else INCONCLUSIVE.",
         ),
         intersection(
-            "FID-SHAPE",
+            SHAPE,
             "shape",
             [named(part[:4]) for part in shapes],
             [part[4] for part in shapes],
@@ -110,7 +121,7 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
         )
     out.append(
         intersection(
-            "FID-MISSING",
+            MISSING,
             "share of missing values",
             parts,
             ["missing_diff"] * len(parts),
@@ -130,40 +141,40 @@ def missing(rows: Sequence[Row], absent: Mapping[str, str], common: Common) -> l
         if empty:
             which_measures = listed([row.info.label for row in empty])
             out.append(
-                common.finding(
-                    "FID-EMPTY",
+                EMPTY.finding(
                     Verdict.FAIL,
                     f"No {which} record has a value of {which_measures}, while {other} records do",
-                    explanation="Either the waves are not there, or the signals are not what the "
+                    "Either the waves are not there, or the signals are not what the "
                     "delineation expects (unit, rate, leads). Look at a few records first.",
                     estimates=tuple(f"{common.section}.{row.column}.missing_diff" for row in empty),
                     rule="A measure without any value in one set only is a failure.",
+                    section=common.section,
                 )
             )
     neither = [row for row in rows if row.missing.synth == row.missing.real == 1]
     if neither:
         out.append(
-            common.finding(
-                "FID-EMPTY",
+            EMPTY.finding(
                 Verdict.NOT_ASSESSABLE,
                 f"No record of either set has a value of {listed([r.info.label for r in neither])}",
-                explanation="The delineation that was used may not give these measures.",
+                "The delineation that was used may not give these measures.",
                 rule="A measure without any value in both sets cannot be compared.",
-                gate=any(row.column in common.margins.primary for row in neither),
+                section=common.section,
+                decides=any(row.column in common.margins.primary for row in neither),
             )
         )
     for which in ("synthetic", "real"):
         gone = [c for c, lacking in absent.items() if lacking == which]
         if gone:
             out.append(
-                common.finding(
-                    "FID-EMPTY",
+                EMPTY.finding(
                     Verdict.NOT_ASSESSABLE,
                     f"The {which} table has no column for "
                     f"{listed([measure_info(c).label for c in gone])}",
-                    explanation="Columns of one table only are not compared.",
+                    "Columns of one table only are not compared.",
                     rule="A measure needs a column in both tables.",
-                    gate=any(c in common.margins.primary for c in gone),
+                    section=common.section,
+                    decides=any(c in common.margins.primary for c in gone),
                 )
             )
     return out
@@ -185,15 +196,15 @@ def copies(common: Common) -> list[Finding]:
     if not copied:
         return []
     return [
-        common.finding(
-            "FID-COPIES",
+        COPIES.finding(
             Verdict.FAIL,
             f"{copied:,} synthetic records equal a real record in every measure",
-            explanation="Records that were generated do not agree with a real one in every digit "
+            "Records that were generated do not agree with a real one in every digit "
             f"of {rows[0].shape[1]} measures: these are copies, or both sets hold the same files. "
             "All other agreement of the two sets then says nothing. Run `ecgeval audit`.",
             rule=f"FAIL if one synthetic row equals a real row in all measures (at least "
             f"{MIN_IDENTICAL} different values, in single precision).",
+            section=common.section,
         )
     ]
 
@@ -206,13 +217,12 @@ def classifier(
     run = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if not run:
         return [
-            common.finding(
-                "FID-C2ST",
+            C2ST.finding(
                 Verdict.NOT_ASSESSABLE,
                 f"The classifier two-sample test was not run: {next(iter(tests.values()))}",
-                gate=False,
                 estimates=tuple(ids.values()),
                 rule="Descriptive: it decides nothing.",
+                section=common.section,
             )
         ]
     level = 0.05 / len(run)
@@ -222,36 +232,35 @@ def classifier(
     given = f"What gives the fakes away most: {listed([row.info.label for row in top])}. "
     others = "; ".join(f"{k} {t.auc:.2f} ({p_text(t.p, t.p_least)})" for k, t in run.items())
     out = [
-        common.finding(
-            "FID-C2ST",
+        C2ST.finding(
             Verdict.FAIL if apart else Verdict.INCONCLUSIVE,
             f"A classifier ({kind}) on the measures "
             + ("tells the sets apart: " if apart else "does not clearly tell the sets apart: ")
             + f"AUC {test.auc:.2f} (95 % CI {test.ci[0]:.2f} to {test.ci[1]:.2f}; real against "
             f"real {test.floor[0]:.2f} to {test.floor[1]:.2f})",
-            explanation=(given if apart and top else "") + f"AUC of each: {others}. Not telling "
+            (given if apart and top else "") + f"AUC of each: {others}. Not telling "
             "the sets apart is no proof of likeness: another classifier may."
             + off_centre(test.floor),
             estimates=tuple(ids.values()),
             rule=f"Descriptive, no gate: told apart if p < 0.05 / {len(run)} classifiers and the "
             "95 % CI lies above the real-against-real floor; never a PASS.",
-            gate=False,
+            section=common.section,
         )
     ]
     kind, test = min(run.items(), key=lambda item: item[1].auc)
     if test.p_below <= LEAK_P and test.auc < test.floor[0]:
         out.append(
-            common.finding(
-                "FID-C2ST-LEAK",
+            C2ST_LEAK.finding(
                 Verdict.FAIL,
                 f"A classifier ({kind}) does far worse than chance, AUC {test.auc:.2f}: synthetic "
                 "records are near-copies of real ones",
-                explanation="An AUC below 0.5 arises where a held-out record has its near-twin, "
+                "An AUC below 0.5 arises where a held-out record has its near-twin, "
                 "with the other label, among the training records. Run `ecgeval audit`.",
                 estimates=(ids[kind],),
                 rule="FAIL if an AUC is below its real-against-real floor and the permutation p of "
                 f"an AUC this low is at most {LEAK_P:g}; "
                 f"here {p_text(test.p_below, test.p_least)}.",
+                section=common.section,
             )
         )
     return out
@@ -270,12 +279,11 @@ def differences(
     """Return FID-KS: how many measures differ, and by how much in units a person can judge."""
     tested = [row for row in rows if row.column in adjusted]
     if not tested:
-        return common.finding(
-            "FID-KS",
+        return KS.finding(
             Verdict.NOT_ASSESSABLE,
             "No measure has enough values to be compared",
-            gate=False,
             rule="Descriptive: it decides nothing.",
+            section=common.section,
         )
     found = {row.column for row in tested if adjusted[row.column] <= FDR}
     strict = benjamini_yekutieli([row.result.p or 1 for row in tested])
@@ -320,11 +328,10 @@ def differences(
             f"that this number of draws can give ({max(r.result.p_least for r in open_):.2g}) and "
             "still too large after correction" + (": run without --quick." if quick else ".")
         )
-    return common.finding(
-        "FID-KS",
+    return KS.finding(
         Verdict.INCONCLUSIVE,
         title,
-        explanation=text,
+        text,
         estimates=tuple(
             f"{common.section}.{row.column}.{name}"
             for row in shown
@@ -332,7 +339,7 @@ def differences(
         ),
         rule="Descriptive, no gate: Kolmogorov-Smirnov (Watson U2 for angles), Benjamini-Hochberg "
         "q = 0.05 over measures. Significance is never a verdict.",
-        gate=False,
+        section=common.section,
     )
 
 

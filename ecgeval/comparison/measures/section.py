@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from ecgeval.comparison.margins import Margins, load_margins
 from ecgeval.comparison.measures import findings
-from ecgeval.comparison.measures.checks import STATISTICS
+from ecgeval.comparison.measures.checks import EQUIV, STATISTICS
 from ecgeval.comparison.measures.tables import figures_of, power_table, tables
 from ecgeval.comparison.planning import planned_power
 from ecgeval.comparison.rows import Common, Missing, Row, sample_of, shared_columns
@@ -184,8 +184,7 @@ def _summary(real: Sample, synth: Sample, quick: bool) -> str:
 
 def _nothing(section: str, real: Sample, synth: Sample) -> Finding:
     which = "real" if len(real.patient) == 0 else "synthetic"
-    return Finding(
-        "FID-EQUIV",
+    return EQUIV.finding(
         Verdict.NOT_ASSESSABLE,
         f"There is nothing to compare: the {which} set is empty",
         section=section,

@@ -40,6 +40,7 @@ ALGEBRA = Check(
     source="Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. 15",
     cannot_show="Descriptive. Real exports break them where leads were filtered one by one.",
     words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
+    decides=False,
 )
 
 LEADS = Check(
@@ -54,6 +55,7 @@ LEADS = Check(
     "15",
     cannot_show="Descriptive. Electrode placement and body build move these too.",
     words={Verdict.INCONCLUSIVE: "nothing out of range"},
+    decides=False,
 )
 
 SIGNAL = Check(
@@ -71,6 +73,7 @@ SIGNAL = Check(
         "generator does: see DQ-FORM."
     ),
     words={Verdict.INCONCLUSIVE: "nothing out of range"},
+    decides=False,
 )
 
 INTERPRETER = Check(
@@ -84,6 +87,7 @@ INTERPRETER = Check(
     source="Cohen, Educ Psychol Meas 1960;20:37",
     cannot_show="Descriptive; the rules are not validated against any commercial interpreter.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    decides=False,
 )
 
 CHECKS = (NORMAL, ALGEBRA, LEADS, SIGNAL, INTERPRETER)

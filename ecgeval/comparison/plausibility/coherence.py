@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgeval.comparison.plausibility.checks import STATISTICS
+from ecgeval.checks import Check
+from ecgeval.comparison.plausibility.checks import ALGEBRA, LEADS, SIGNAL, STATISTICS
 from ecgeval.comparison.rows import Common
 from ecgeval.ecgset import DERIVABLE
 from ecgeval.parallel import Progress, child_rng
@@ -22,7 +22,7 @@ from ecgeval.signal_checks import (
     FITTED,
     INDEPENDENT,
     LIMB,
-    Check,
+    SignalCheck,
     covariances,
 )
 from ecgeval.stats.arrays import Bools, Floats
@@ -49,17 +49,12 @@ class Setting(Common):
 
     effort: Effort
 
-    def finding(
-        self, code: str, verdict: Verdict, title: str, *, gate: bool = False, **rest: Any
-    ) -> Finding:
-        return super().finding(code, verdict, title, gate=gate, **rest)
-
 
 @dataclass(frozen=True)
 class _Checked:
     """One check in both sets."""
 
-    check: Check
+    check: SignalCheck
     result: Comparison
     real: Floats
     synth: Floats
@@ -106,16 +101,16 @@ def compare_signals(
     if checks[0] is None or checks[1] is None:
         return Results(
             findings=tuple(
-                common.finding(
-                    code,
+                check.finding(
                     Verdict.NOT_ASSESSABLE,
                     f"{what} were not checked: waveforms of both sets are needed",
+                    section=common.section,
                     rule="Needs signal checks of both sets.",
                 )
-                for code, what in (
-                    ("PLAUS-ALGEBRA", "Sums of leads"),
-                    ("PLAUS-LEADS", "Leads"),
-                    ("PLAUS-SIGNAL", "Signals"),
+                for check, what in (
+                    (ALGEBRA, "Sums of leads"),
+                    (LEADS, "Leads"),
+                    (SIGNAL, "Signals"),
                 )
             )
         )
@@ -161,15 +156,12 @@ def compare_signals(
             algebra,
             _largest(
                 common,
-                "PLAUS-LEADS",
+                LEADS,
                 [r for r in rows if r.check.group == "leads"],
                 "how the leads of a record belong together",
             ),
             _largest(
-                common,
-                "PLAUS-SIGNAL",
-                [r for r in rows if r.check.group == "signal"],
-                "the signal itself",
+                common, SIGNAL, [r for r in rows if r.check.group == "signal"], "the signal itself"
             ),
         ),
         tables=(_signal_table(common, rows), *algebra_table),
@@ -289,14 +281,14 @@ def _algebra(
         method=f"not computed: {reason}",
     )
     if reason:
-        finding = common.finding(
-            "PLAUS-ALGEBRA",
+        finding = ALGEBRA.finding(
             Verdict.NOT_ASSESSABLE,
             f"Lead algebra (II − I = III and the like): {reason}",
-            explanation="Sums that hold by construction say nothing of the generator; how leads "
+            "Sums that hold by construction say nothing of the generator; how leads "
             "belong together is then seen from the eight independent ones.",
             rule=rule,
             estimates=(id,),
+            section=common.section,
         )
         return finding, estimate, ()
     limit = max(EXACT_UV, float(np.quantile(far[0][known[0]], 0.99)))
@@ -323,16 +315,16 @@ def _algebra(
         method="share of records, S - R; CI Newcombe, on records over the design effect of "
         "patients",
     )
-    finding = common.finding(
-        "PLAUS-ALGEBRA",
+    finding = ALGEBRA.finding(
         tost(narrow, -np.inf, margin),
         f"Lead algebra is broken in {100 * share[1]:.1f} % of the synthetic and "
         f"{100 * share[0]:.1f} % of the real records (residual, 99.9th percentile: median "
         f"{medians[1]:.1f} and {medians[0]:.1f} µV)",
-        explanation="II − I = III and four more sums hold at every instant in any heart. Where "
+        "II − I = III and four more sums hold at every instant in any heart. Where "
         "they do not, leads were generated, filtered or averaged apart from each other.",
         rule=rule,
         estimates=(id,),
+        section=common.section,
     )
     rows = [
         {
@@ -407,7 +399,7 @@ def _check_estimates(common: Setting, row: _Checked) -> list[Estimate]:
     return out
 
 
-def _largest(common: Setting, code: str, rows: Sequence[_Checked], what: str) -> Finding:
+def _largest(common: Setting, check: Check, rows: Sequence[_Checked], what: str) -> Finding:
     """Return the finding that names the largest differences in words."""
     rule = (
         f"Descriptive, no gate: FAIL if at least {100 * _OUTSIDE:.0f} % of the synthetic records "
@@ -419,11 +411,11 @@ def _largest(common: Setting, code: str, rows: Sequence[_Checked], what: str) ->
     told = [row for row in rows if row.result.stats]
     absent = [row.check.label for row in rows if len(row.real) and not len(row.synth)]
     if not told and not absent:
-        return common.finding(
-            code,
+        return check.finding(
             Verdict.NOT_ASSESSABLE,
             f"Nothing is known of {what}",
             explanation=rows[0].result.too_few if rows else "",
+            section=common.section,
             rule=rule,
         )
     clear = sorted((row for row in told if row.clear), key=lambda row: -abs(row.delta))
@@ -448,11 +440,11 @@ def _largest(common: Setting, code: str, rows: Sequence[_Checked], what: str) ->
     rest = [row for row in clear if row is not first or absent][:4]
     if rest:
         text += "Also: " + "; ".join(map(str, rest)) + "."
-    return common.finding(
-        code,
+    return check.finding(
         Verdict.FAIL if strange or absent else Verdict.INCONCLUSIVE,
         title,
         explanation=text,
+        section=common.section,
         rule=rule,
         estimates=tuple(
             f"{common.section}.{row.check.name}.cliffs_delta"

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ecgeval.comparison.margins import Margins, load_margins
-from ecgeval.comparison.plausibility.checks import STATISTICS
+from ecgeval.comparison.plausibility.checks import INTERPRETER, NORMAL, STATISTICS
 from ecgeval.comparison.plausibility.coherence import Setting, compare_signals, percent
 from ecgeval.comparison.plausibility.interpreter import Agreement, join_interpreter
 from ecgeval.comparison.plausibility.rules import (
@@ -131,12 +131,11 @@ def compare_plausibility(
     out = Results(sections=(_head(common, checks),))
     if not len(real) or not len(synth):
         which = "synthetic" if len(real) else "real"
-        nothing = common.finding(
-            "PLAUS-NORMAL",
+        nothing = NORMAL.finding(
             Verdict.NOT_ASSESSABLE,
             f"There is nothing to compare: the {which} set is empty",
-            gate=True,
             rule="Needs records in both sets.",
+            section=common.section,
         )
         return out + Results(findings=(nothing,))
     progress("plausibility: rules", 0, 1)
@@ -479,13 +478,12 @@ def _normal(
     ids = tuple(f"{common.section}.normal.{n}" for n in ("pass_diff", "pass_diff_alternative"))
     strict, other = shares[True][-1], shares[False][-1]
     if strict.too_few:
-        return common.finding(
-            "PLAUS-NORMAL",
+        return NORMAL.finding(
             Verdict.NOT_ASSESSABLE,
             f"The shares that keep all rules for a normal ECG cannot be compared: {strict.too_few}",
-            gate=True,
             rule=rule,
             estimates=ids,
+            section=common.section,
         )
     verdicts = [
         Verdict.NOT_ASSESSABLE if s.real[1] <= margin else tost(s.ci90, -margin, margin)
@@ -518,14 +516,8 @@ def _normal(
         "Rules leave out what they cannot measure in both sets; a record that lacks a value keeps "
         "no rule that needs it. Not a diagnosis: see the table for each limit and its source."
     )
-    return common.finding(
-        "PLAUS-NORMAL",
-        worst(verdicts),
-        title,
-        gate=True,
-        explanation=text,
-        rule=rule,
-        estimates=ids,
+    return NORMAL.finding(
+        worst(verdicts), title, text, rule=rule, estimates=ids, section=common.section
     )
 
 
@@ -706,15 +698,15 @@ def _interpreter(
     kappa = "κ not defined" if a.kappa is None else f"κ {quantity(a.kappa)}"
     if a.ci:
         kappa += f" (95 % CI {between(a.ci)})"
-    finding = common.finding(
-        "PLAUS-INTERPRETER",
+    finding = INTERPRETER.finding(
         Verdict.INCONCLUSIVE if a.n else Verdict.NOT_ASSESSABLE,
         f"Rules and interpreter agree on {agree:,} of {a.n:,} {which} records, {kappa}",
-        explanation="Alternative limits; the table has both. The rules call a record normal if it "
+        "Alternative limits; the table has both. The rules call a record normal if it "
         "keeps every one of them, an interpreter by its own criteria: they need not agree, but "
         "their agreement should be alike in both sets.",
         rule="Descriptive, no gate: agreement with another interpreter is no proof of either.",
         estimates=tuple(e.id for e in estimates),
+        section=common.section,
     )
     shown = Table.of(
         pd.DataFrame(rows),

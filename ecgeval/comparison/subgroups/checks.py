@@ -26,6 +26,7 @@ EQUIV = Check(
         "such label."
     ),
     words={Verdict.PASS: "inside the margins", Verdict.INCONCLUSIVE: "nothing decided"},
+    decides=False,
 )
 
 HETERO = Check(
@@ -39,6 +40,7 @@ HETERO = Check(
     source="Cochran, Biometrics 1954;10:101; Benjamini & Hochberg, J R Stat Soc B 1995;57:289",
     cannot_show="Finding none is no proof of none.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    decides=False,
 )
 
 LIKE = Check(
@@ -53,6 +55,7 @@ LIKE = Check(
     cannot_show="Groups differ in more than their label: likeness to women may be one to small "
     "hearts.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    decides=False,
 )
 
 CHECKS = (EQUIV, HETERO, LIKE)

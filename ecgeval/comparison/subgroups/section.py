@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecgeval.comparison.declared import FDR, intersection, location_verdict
 from ecgeval.comparison.margins import Margins, load_margins
 from ecgeval.comparison.rows import Common, Missing, Row, median_iqr, shares
-from ecgeval.comparison.subgroups.checks import STATISTICS
+from ecgeval.comparison.subgroups.checks import EQUIV, HETERO, LIKE, STATISTICS
 from ecgeval.errors import UsageError
 from ecgeval.io.labels import MOST_YEARS
 from ecgeval.measures import measure_info
@@ -206,12 +206,11 @@ def compare_subgroups(
 
 
 def _not(label: str, why: str, common: Common) -> Finding:
-    return common.finding(
-        "SUB-EQUIV",
+    return EQUIV.finding(
         Verdict.NOT_ASSESSABLE,
         f"By {label}: not compared, {why}",
-        gate=False,
         rule="Descriptive: it decides nothing.",
+        section=common.section,
     )
 
 
@@ -313,7 +312,7 @@ def _compared(
         for row in g.rows
     ]
     equal = intersection(
-        "SUB-EQUIV",
+        EQUIV,
         "median",
         parts,
         [row.location for g in groups for row in g.rows],
@@ -324,9 +323,7 @@ def _compared(
         f"{common.margins.source}; at least {MIN_PATIENTS} patients of a group in either set. "
         "Descriptive: it decides nothing.",
     )
-    equal = replace(
-        equal, gate=False, title=f"By {label}: {equal.title}", explanation=equal.explanation + left
-    )
+    equal = replace(equal, title=f"By {label}: {equal.title}", explanation=equal.explanation + left)
     found = sum(q <= FDR for q in adjusted.values())
     varied = _varied(label, unlike, f"{found} of {len(tested)}", common)
     table = [_table_row(g, row, common) for g in groups for row in g.rows]
@@ -460,12 +457,11 @@ def _varied(label: str, unlike: list[Estimate], differ: str, common: Common) -> 
         "Benjamini-Hochberg q = 0.05 over measures. Significance is never a verdict."
     )
     if not known:
-        return common.finding(
-            "SUB-HETERO",
+        return HETERO.finding(
             Verdict.NOT_ASSESSABLE,
             f"By {label}: fewer than two groups have enough patients to be set against each other",
-            gate=False,
             rule=rule,
+            section=common.section,
         )
     found = sorted(
         (e for e in known if (e.p_adjusted or 1) <= FDR), key=lambda e: e.p_adjusted or 1
@@ -475,17 +471,16 @@ def _varied(label: str, unlike: list[Estimate], differ: str, common: Common) -> 
     )
     if found:
         title += f" ({listed([e.label.rsplit(f' by {label}')[0] for e in found])})"
-    return common.finding(
-        "SUB-HETERO",
+    return HETERO.finding(
         Verdict.INCONCLUSIVE,
         title,
-        gate=False,
-        rule=rule,
-        estimates=tuple(e.id for e in found or known),
-        explanation=f"Distributions differ in {differ} pairs of group and measure at a false "
+        f"Distributions differ in {differ} pairs of group and measure at a false "
         "discovery rate of 5 %. Groups are smaller than the whole: finding no dependence shows "
         "little, and finding a difference in one group alone does not show that the others are "
         "free of it; read the intervals beside each other.",
+        rule=rule,
+        estimates=tuple(e.id for e in found or known),
+        section=common.section,
     )
 
 
@@ -595,17 +590,16 @@ def _likeness(
         estimates=tuple(estimates),
         findings=(
             _not(label, missing, common),
-            common.finding(
-                "SUB-LIKE",
+            LIKE.finding(
                 Verdict.INCONCLUSIVE,
                 f"{title} ({p_text(p, 1 / (len(nulls) + 1))})",
-                gate=False,
-                estimates=tuple(e.id for e in estimates),
-                explanation=f"Mean absolute Cliff's δ over the declared measures, by group: "
+                f"Mean absolute Cliff's δ over the declared measures, by group: "
                 f"{ranked}. It says whom the synthetic ECGs resemble, not that they are right for "
                 f"anyone.{left}",
+                estimates=tuple(e.id for e in estimates),
                 rule="Descriptive, no gate: range over groups of the mean |δ| against that of "
                 "groups made by shuffling patients.",
+                section=common.section,
             ),
         ),
     )

@@ -56,6 +56,7 @@ TSTR = Check(
         "proposal. A linear classifier on measures stands for all that might be trained."
     ),
     words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
+    decides=False,
 )
 
 CHECKS = (TSTR,)

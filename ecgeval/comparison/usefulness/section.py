@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgeval.comparison.usefulness.checks import STATISTICS
+from ecgeval.comparison.usefulness.checks import STATISTICS, TSTR
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet
@@ -500,13 +500,11 @@ def _not_assessable(stem: str, name: str, why: str, section: str, seed: int) -> 
     estimate = _estimate(
         id, None, None, None, (), seed, f"{name}, {_DESIGNS['tstr']}: AUC", f"not computed: {why}"
     )
-    finding = Finding(
-        "USE-TSTR",
+    finding = TSTR.finding(
         Verdict.NOT_ASSESSABLE,
         f"Whether {name!r} can be learnt is not known: {why}",
         estimates=(id,),
         section=section,
-        gate=False,
         rule=f"Needs two values of the label with {MIN_PATIENTS} patients each in both sets.",
     )
     table = {
@@ -568,16 +566,14 @@ def _finding(
         )
     elif verdict == Verdict.PASS:
         text += " Copies of real records would score well too: read this beside the audit."
-    return Finding(
-        "USE-TSTR",
+    return TSTR.finding(
         verdict,
         title + numbers,
-        explanation=text,
+        text,
         estimates=(loss.id, tstr.id, trtr.id, trts.id),
         rule="Descriptive, no gate: PASS if the 95 % CI of the difference in AUC and its floor lie "
         f"above −{USEFUL_MARGIN:g} (a proposal), FAIL if the CI lies below it, else INCONCLUSIVE; "
         "NOT_ASSESSABLE if the CI after training on real reaches 0.5. Never PASS where the CI lies "
         "above 0 and the difference above its floor: copies would do that.",
         section=section,
-        gate=False,
     )

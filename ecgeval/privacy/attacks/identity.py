@@ -21,6 +21,7 @@ import numpy as np
 from ecgeval.delineation import delineate
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
+from ecgeval.privacy.attacks.checks import LINK, WP29
 from ecgeval.privacy.attacks.indicators import Share, share_test
 from ecgeval.privacy.attacks.membership import (
     Rounds,
@@ -515,14 +516,12 @@ def linkage(
         )
         return Results(
             findings=tuple(
-                Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
-                for code, what, rule in (
-                    ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
-                    (
-                        "PRIV-WP29",
-                        "the audit of singling out, linkability and inference",
-                        _WP29_RULE,
-                    ),
+                check.finding(
+                    Verdict.NOT_ASSESSABLE, f"{what} {why}", text, section=section, rule=rule
+                )
+                for check, what, rule in (
+                    (LINK, "linkage to another ECG", _link_rule(1)),
+                    (WP29, "the audit of singling out, linkability and inference", _WP29_RULE),
                 )
             )
         )
@@ -725,8 +724,7 @@ def _link_finding(
     found: Sequence[_Link], share: Share | None, section: str, permutations: int
 ) -> Finding:
     if not found or share is None:
-        return Finding(
-            "PRIV-LINK",
+        return LINK.finding(
             Verdict.NOT_ASSESSABLE,
             "linkage to another ECG of a patient cannot be assessed without a second look at "
             f"{2 * FOLDS} training and {2 * FOLDS} holdout patients",
@@ -755,8 +753,7 @@ def _link_finding(
         )
     if weak and not failed:
         text += " The matcher is too weak for its failure to say anything."
-    return Finding(
-        "PRIV-LINK",
+    return LINK.finding(
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         (
             "the synthetic set recognises training patients"
@@ -765,9 +762,9 @@ def _link_finding(
         )
         + f" ({numbers})",
         text,
-        (*ids, f"{section}.link.identity_share"),
-        _link_rule(tests),
-        section,
+        estimates=(*ids, f"{section}.link.identity_share"),
+        rule=_link_rule(tests),
+        section=section,
     )
 
 
@@ -887,14 +884,13 @@ def _wp29_finding(
         " The criteria are those of Opinion 05/2014 (WP 216). Whether what remains is acceptable "
         "is for the controller to judge."
     )
-    return Finding(
-        "PRIV-WP29",
+    return WP29.finding(
         found,
         title,
         text.strip(),
-        tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran),
-        _WP29_RULE,
-        section,
+        estimates=tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran),
+        rule=_WP29_RULE,
+        section=section,
     )
 
 

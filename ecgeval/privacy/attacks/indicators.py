@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecgeval.parallel import Progress, child_rng, quiet
+from ecgeval.privacy.attacks.checks import INDICATORS
 from ecgeval.privacy.attacks.membership import project, scattered
 from ecgeval.privacy.copies.search import Euclid, search
 from ecgeval.privacy.view import there_are
@@ -24,7 +25,7 @@ from ecgeval.results import Estimate, Finding, Results, Table, Verdict
 from ecgeval.stats.distances import squares
 from ecgeval.wording import p_text
 
-__all__ = ["INDICATORS", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
+__all__ = ["CLASSICAL", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
 
 ALPHA = 0.01
 """Chance, over all indicators together, that one of them speaks of leakage without any."""
@@ -293,7 +294,7 @@ class Indicator(NamedTuple):
     sign: int
 
 
-INDICATORS = (
+CLASSICAL = (
     Indicator("dcr", "5 % quantile of distance to training over that to holdout records", dcr, -1),
     Indicator("nndr", "5 % quantile of nearest over second nearest training patient", nndr, -1),
     Indicator(
@@ -440,8 +441,7 @@ def indicators(
     if holdout is None or person_holdout is None or min(people) < LEAST_PATIENTS or len(synth) < 2:
         return Results(
             findings=(
-                Finding(
-                    "PRIV-INDICATORS",
+                INDICATORS.finding(
                     Verdict.NOT_ASSESSABLE,
                     f"the classical indicators need {LEAST_PATIENTS} training and holdout "
                     f"patients drawn "
@@ -452,7 +452,6 @@ def indicators(
                     "distance to patients the generator never saw.",
                     rule=rule,
                     section=section,
-                    gate=False,
                 ),
             )
         )
@@ -462,7 +461,7 @@ def indicators(
     is_train[code[: len(train)]] = True
     rng = child_rng(seed, section, "indicators")
     whole = _of(real, synth, code, is_train, rng, jobs, progress)
-    rest = [c for c in INDICATORS if c.id != "privacy_loss"]
+    rest = [c for c in CLASSICAL if c.id != "privacy_loss"]
     found = dict(
         zip((c.id for c in rest), permuted(whole, is_train, rest, rng, permutations), strict=True)
     )
@@ -471,7 +470,7 @@ def indicators(
         real[rows], synth[drawn], np.arange(len(rows)), is_train[code[rows]], rng, jobs, progress
     )
     side = is_train[code[rows]]
-    loss = next(c for c in INDICATORS if c.id == "privacy_loss")
+    loss = next(c for c in CLASSICAL if c.id == "privacy_loss")
     found["privacy_loss"] = permuted(equal, side, [loss], rng, permutations)[0]
     extra = {
         "authenticity_control": authenticity_of_holdout(Sided(whole, is_train[code])),
@@ -496,7 +495,7 @@ def indicators(
             method="null, floor and one-sided p: permutation of patients",
             **(smaller if c.id == "privacy_loss" else sizes),
         )
-        for c in INDICATORS
+        for c in CLASSICAL
         for o in [found[c.id]]
     ]
     estimates += [
@@ -581,13 +580,12 @@ def _limits(o: Outcome) -> tuple[float, float] | None:
 
 
 def _finding(found: dict[str, Outcome], permutations: int, section: str, rule: str) -> Finding:
-    known = [c for c in INDICATORS if np.isfinite(found[c.id].value)]
+    known = [c for c in CLASSICAL if np.isfinite(found[c.id].value)]
     least = min(known, key=lambda c: found[c.id].p)
     o = found[least.id]
     failed = o.p * len(known) < ALPHA
     numbers = f"{p_text(o.p, 1 / (permutations + 1))} of {len(known)} indicators"
-    return Finding(
-        "PRIV-INDICATORS",
+    return INDICATORS.finding(
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         f"{least.label}: {o.value:.3g}, {o.expected:.3g} expected ({numbers})"
         if failed
@@ -596,10 +594,9 @@ def _finding(found: dict[str, Outcome], permutations: int, section: str, rule: s
         "Indicators within their noise show nothing: data sets that passed such checks were found "
         "highly vulnerable to membership inference (Yao et al., arXiv 2505.01524). Out of it, on "
         "the side of the training set, they are evidence of memorisation.",
-        tuple(f"{section}.indicators.{c.id}" for c in INDICATORS),
-        rule,
-        section,
-        gate=False,
+        estimates=tuple(f"{section}.indicators.{c.id}" for c in CLASSICAL),
+        rule=rule,
+        section=section,
     )
 
 
@@ -617,7 +614,7 @@ def _table(found: dict[str, Outcome], section: str) -> Table:
                 o.p,
                 "high" if c.sign > 0 else "low",
             )
-            for c in INDICATORS
+            for c in CLASSICAL
             for o in [found[c.id]]
         ),
         "Expected, null (central 95 %) and one-sided p: patients permuted between training set "

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecgeval.parallel import child_rng, one_thread, shards
+from ecgeval.privacy.attacks.checks import MIA
 from ecgeval.privacy.canaries import epsilon_from_rates
 from ecgeval.privacy.exchangeability import Exchange, exchange_test
 from ecgeval.privacy.view import there_are
@@ -487,8 +488,7 @@ def membership(
     ):
         return Results(
             findings=(
-                Finding(
-                    "PRIV-MIA",
+                MIA.finding(
                     Verdict.NOT_ASSESSABLE,
                     f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
                     "patients drawn alike, and two synthetic records; "
@@ -693,14 +693,13 @@ def _finding(found: Inference, section: str, permutations: int) -> Finding:
         )
     ids = [f"{section}.mia.largest"]
     ids += [f"{section}.mia.{n}.tpr_at_{percent(c.level)}" for n, c in counts]
-    return Finding(
-        "PRIV-MIA",
+    return MIA.finding(
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         title,
         text,
-        tuple(ids),
-        _rule(levels(h), permutations),
-        section,
+        estimates=tuple(ids),
+        rule=_rule(levels(h), permutations),
+        section=section,
     )
 
 
