@@ -10,8 +10,8 @@ import pandas as pd
 
 from ecgeval.measures import Measure
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.classifiers import C2st
 from ecgeval.stats.effects import harrell_davis
+from ecgeval.stats.two_sample import C2st
 from ecgeval.stats.univariate import PROBABILITIES, Shift, Stat
 
 __all__ = ["SCATTER_POINTS", "distributions", "effects", "roc", "scatter", "shifts"]

@@ -1,4 +1,4 @@
-"""Distances between points, and between the distributions of one measure."""
+"""Distances between points."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import numpy as np
 
 from ecgeval.stats.arrays import Floats
 
-__all__ = ["squares"]
+__all__ = ["squared_distances"]
 
 
-def _squared_distances(a: Floats, b: Floats) -> Floats:
-    """Return |a_i - b_j|^2, shape (len(a), len(b)), by one matrix product."""
+def squared_distances(a: Floats, b: Floats) -> Floats:
+    """Return |a_i - b_j|^2, shape (len(a), len(b)), by one matrix product.
+
+    Rounding leaves about the precision of the dtype times the squared norms: in float64 copies come
+    out near 0; points that lie far from the origin are best centred first.
+    """
     square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)
     return np.maximum(square - 2 * (a @ b.T), 0)
-
-
-def squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return squared distances, shape (len(x), len(y)); float64, so copies come out near 0."""
-    return np.maximum((x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T, 0)

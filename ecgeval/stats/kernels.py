@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.distances import _squared_distances
+from ecgeval.stats.distances import squared_distances
 from ecgeval.stats.intervals import norm_interval, percentile_interval
 from ecgeval.stats.resampling import monte_carlo_p, resample_weights, subset_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample, rescale
@@ -24,7 +24,7 @@ __all__ = [
     "BANDWIDTHS",
     "MAX_PATIENTS",
     "KernelTest",
-    "Statistic",
+    "Tested",
     "aggregate_p",
     "bootstrap_moves",
     "discrepancy",
@@ -44,7 +44,7 @@ DIRECTIONS = 200
 
 
 @dataclass(frozen=True)
-class Statistic:
+class Tested:
     """One number: its 95 % interval, real-against-real floor, p and null draws, 90 % interval."""
 
     value: float
@@ -59,8 +59,8 @@ class Statistic:
 class KernelTest:
     """Energy distance and MMD (at the median bandwidth; its p is that of all bandwidths)."""
 
-    energy: Statistic
-    mmd: Statistic
+    energy: Tested
+    mmd: Tested
     blocks: int
     n: tuple[int, int]
     patients: tuple[int, int]
@@ -127,7 +127,7 @@ def patient_kernels(
     first = 0
     while first < n:
         last = max(int(np.searchsorted(start, start[first] + ROWS, side="right")) - 1, first + 1)
-        square = _squared_distances(x[start[first] : start[last]], x)
+        square = squared_distances(x[start[first] : start[last]], x)
         for k, rows in enumerate(out):
             value = np.exp(square / (-2 * bandwidths[k - 1] ** 2)) if k else -np.sqrt(square)
             if len(x) > n:
@@ -270,7 +270,7 @@ def kernel_test(
     shuffled = [rng.permutation(n)[: k * blocks] for n, k in zip(sizes, each, strict=True)]
     pooled = np.concatenate(points)
     some = pooled[np.sort(rng.choice(len(pooled), min(len(pooled), MAX_PATIENTS), replace=False))]
-    apart = np.sqrt(_squared_distances(some, some)[np.triu_indices(len(some), 1)])
+    apart = np.sqrt(squared_distances(some, some)[np.triu_indices(len(some), 1)])
     median = float(np.median(apart)) or 1.0
     items, used = [], [0, 0]
     for b in range(blocks):
@@ -300,7 +300,7 @@ def kernel_test(
     for k, at in enumerate((0, 1 + BANDWIDTHS.index(1.0))):
         value = float(permuted[at, 0])
         stats.append(
-            Statistic(
+            Tested(
                 value,
                 norm_interval(value, moved[k]),
                 percentile_interval(floor[k]),

@@ -5,17 +5,10 @@ import pytest
 from scipy.stats import norm
 
 from ecgeval.stats import classifiers as c2st
-from ecgeval.stats.classifiers import (
-    boosting,
-    classifier_test,
-    duplicate_groups,
-    nearest,
-    off_centre,
-    ridge_logistic,
-    split_groups,
-)
+from ecgeval.stats.classifiers import boosting, nearest, ridge_logistic
 from ecgeval.stats.effects import auc
 from ecgeval.stats.sample import Sample
+from ecgeval.stats.two_sample import classifier_test, duplicate_groups, off_centre, split_groups
 
 FEATURES = 15
 

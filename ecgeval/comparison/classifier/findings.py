@@ -15,7 +15,7 @@ from ecgeval.comparison.classifier.occlusion import STRETCH_S, WAVES, Falls
 from ecgeval.comparison.declared import LEAK_P
 from ecgeval.comparison.figures import roc
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
-from ecgeval.stats.classifiers import C2st, off_centre
+from ecgeval.stats.two_sample import C2st, off_centre
 from ecgeval.wording import between, p_text, quantity
 
 __all__ = ["REFITS", "Answer", "Beats", "Rounding", "nothing"]

@@ -14,8 +14,8 @@ from ecgeval.ecgset import resample
 from ecgeval.errors import UsageError
 from ecgeval.parallel import shards
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.classifiers import Pool, joined_groups
 from ecgeval.stats.sample import MIN_PATIENTS
+from ecgeval.stats.two_sample import Pool, joined_groups
 
 __all__ = ["BLOCK", "Chosen", "checked", "choose", "low_pass", "rounding_step"]
 

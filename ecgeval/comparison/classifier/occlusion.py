@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ecgeval.parallel import child_rng, map_shards
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.classifiers import Pool, split_groups, wide_ridge_weights
+from ecgeval.stats.classifiers import wide_ridge_weights
 from ecgeval.stats.intervals import percentile_interval
 from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import rescale
+from ecgeval.stats.two_sample import Pool, split_groups
 
 __all__ = ["STRETCH_S", "WAVES", "Falls", "beat_features", "occlude"]
 

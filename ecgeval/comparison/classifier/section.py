@@ -19,17 +19,12 @@ from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, child_rng, map_shards, one_thread, quiet, shards
 from ecgeval.results import Results, Section
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.classifiers import (
-    C2st,
-    bootstrap_auc,
-    permuted_auc,
-    two_sample_test,
-    wide_ridge_logistic,
-)
+from ecgeval.stats.classifiers import wide_ridge_logistic
 from ecgeval.stats.effects import auc
 from ecgeval.stats.intervals import percentile_interval
 from ecgeval.stats.resampling import monte_carlo_p
 from ecgeval.stats.sample import MIN_PATIENTS, rescale
+from ecgeval.stats.two_sample import C2st, bootstrap_auc, permuted_auc, two_sample_test
 
 __all__ = ["CUTOFFS_HZ", "compare_waveforms"]
 

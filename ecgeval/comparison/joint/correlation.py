@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import percentile_interval
-from ecgeval.stats.kernels import Statistic
+from ecgeval.stats.kernels import Tested
 from ecgeval.stats.resampling import monte_carlo_p, resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
 
@@ -34,9 +34,9 @@ class Correlations:
         Of the difference, synthetic minus real.
     p, p_adjusted : ndarray, shape (pairs,)
         Of the difference in Fisher's z; adjusted for all pairs (largest of each permutation).
-    rms : Statistic
+    rms : Tested
         Root mean square of the differences.
-    largest : Statistic
+    largest : Tested
         Largest absolute difference in Fisher's z.
     """
 
@@ -47,8 +47,8 @@ class Correlations:
     floor: Floats
     p: Floats
     p_adjusted: Floats
-    rms: Statistic
-    largest: Statistic
+    rms: Tested
+    largest: Tested
 
 
 def rank_scores(values: Floats) -> NDArray[np.float32]:
@@ -176,14 +176,14 @@ def compare_correlations(
         np.quantile(floor, [0.025, 0.975], axis=1).T,
         (1 + reached) / total,
         (1 + above) / total,
-        Statistic(
+        Tested(
             rms,
             _norm_interval(rms, _rms(moved)),
             percentile_interval(_rms(floor)),
             monte_carlo_p(_rms(b - a), rms),
             _rms(b - a),
         ),
-        Statistic(
+        Tested(
             float(size.max()),
             _norm_interval(float(size.max()), moved_z.max(axis=0)),
             percentile_interval(floor_z),

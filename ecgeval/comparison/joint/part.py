@@ -15,7 +15,7 @@ from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress
 from ecgeval.results import Estimate
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.kernels import Statistic
+from ecgeval.stats.kernels import Tested
 from ecgeval.stats.sample import Effort, Sample
 from ecgeval.wording import listed
 
@@ -104,7 +104,7 @@ class Part:
         self,
         thing: str,
         statistic: str,
-        stat: Statistic | str | None,
+        stat: Tested | str | None,
         label: str,
         method: str,
         *,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import percentile_interval
-from ecgeval.stats.kernels import Statistic
+from ecgeval.stats.kernels import Tested
 from ecgeval.stats.resampling import monte_carlo_p, resample_weights, subset_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample, rescale
 
@@ -81,7 +81,7 @@ class Lines:
 
     real: dict[str, float]
     synth: dict[str, float]
-    difference: dict[str, Statistic]
+    difference: dict[str, Tested]
     n: tuple[int, int]
     patients: tuple[int, int]
 
@@ -142,7 +142,7 @@ def compare_lines(
     for key, parts in draws.items():
         moved, null = np.concatenate(parts), np.concatenate(nulls[key])
         value = fits[1][key] - fits[0][key]
-        difference[key] = Statistic(
+        difference[key] = Tested(
             value,
             percentile_interval(moved),
             percentile_interval(scale * (one[key] - other[key])),
@@ -174,7 +174,7 @@ class Curves:
     difference: Floats
     band: Floats
     floor: Floats
-    distance: Statistic
+    distance: Tested
     n: tuple[int, int]
     patients: tuple[int, int]
 
@@ -237,7 +237,7 @@ def compare_curves(
     change = moved[1] - moved[0]
     value = float(norm(difference[:, None])[0])
     radius = float(np.quantile(norm(change), 0.95))
-    distance = Statistic(
+    distance = Tested(
         value,
         (max(value - radius, 0.0), value + radius),
         percentile_interval(norm(floor)),

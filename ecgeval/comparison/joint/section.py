@@ -33,7 +33,7 @@ from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.results import Estimate, Results, Section, Verdict
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.kernels import BANDWIDTHS, KernelTest, Statistic, kernel_test
+from ecgeval.stats.kernels import BANDWIDTHS, KernelTest, Tested, kernel_test
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample
 from ecgeval.stats.univariate import Comparison, compare_columns
 from ecgeval.wording import quantity
@@ -236,7 +236,7 @@ def _correlations(part: Part) -> Results:
         "largest difference in Fisher's z) is below 0.05 / 2 and the value lies above real against "
         "real."
     )
-    stats: dict[str, Statistic | str]
+    stats: dict[str, Tested | str]
     if len(columns) < 2:
         reason = (
             f"{len(columns)} measures with values of {MIN_PATIENTS} patients in both sets "
@@ -274,7 +274,7 @@ def _correlations(part: Part) -> Results:
     )
 
 
-def _distances(part: Part, stats: dict[str, Statistic | str], columns: int) -> tuple[Estimate, ...]:
+def _distances(part: Part, stats: dict[str, Tested | str], columns: int) -> tuple[Estimate, ...]:
     return tuple(
         part.estimate(
             "correlation",
@@ -302,7 +302,7 @@ def _pair_estimate(part: Part, columns: Sequence[str], found: Correlations, k: i
     return part.estimate(
         f"{x}-{y}",
         "spearman_diff",
-        Statistic(
+        Tested(
             value,
             (float(ci[0]), float(ci[1])),
             (float(floor[0]), float(floor[1])),
@@ -369,11 +369,11 @@ def _progression(part: Part) -> Results:
         ),
     ]
     for i, lead in enumerate(CHEST):
-        stat: Statistic | str
+        stat: Tested | str
         if isinstance(curve, str):
             stat = curve
         else:
-            stat = Statistic(
+            stat = Tested(
                 float(curve.difference[i]),
                 (float(curve.band[i, 0]), float(curve.band[i, 1])),
                 (float(curve.floor[i, 0]), float(curve.floor[i, 1])),
@@ -436,13 +436,13 @@ def _rhythm(part: Part) -> Results:
             result = result.too_few
     estimates = []
     for key, name in (("serial_median_diff", "median_diff"), ("serial_ks", "ks")):
-        stat: Statistic | str
+        stat: Tested | str
         method, sizes = "1 - RMSSD^2 / (2 SD^2) of each record; CI bootstrap of patients", None
         if isinstance(result, str):
             stat = result
         else:
             known, tested = result.stats[name], name == "ks"
-            stat = Statistic(known.value, known.ci, known.floor, result.p if tested else None)
+            stat = Tested(known.value, known.ci, known.floor, result.p if tested else None)
             sizes = ((len(values[0]), len(values[1])), result.patients)
             method += f"; p {result.p_method}" if tested else ""
         label = f"serial correlation of RR: {STATISTICS[key].title}"
@@ -503,7 +503,7 @@ def _kernels(part: Part) -> Results:
         if isinstance(found, str):
             estimates.append(part.estimate("measures", key, found, about.title, ""))
             continue
-        stat: Statistic = getattr(found, attribute)
+        stat: Tested = getattr(found, attribute)
         blocks = (
             f"; mean over {found.blocks} blocks of patients, labels permuted within each"
             if found.blocks > 1

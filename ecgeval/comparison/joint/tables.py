@@ -18,7 +18,7 @@ from ecgeval.measures import measure_info
 from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.kernels import Statistic
+from ecgeval.stats.kernels import Tested
 from ecgeval.wording import between
 
 __all__ = [
@@ -256,7 +256,7 @@ def progression_figure(part: Part, curve: Curves, zone: Curves) -> Figure:
     )
 
 
-def null_figure(part: Part, key: str, stat: Statistic, title: str) -> Figure:
+def null_figure(part: Part, key: str, stat: Tested, title: str) -> Figure:
     assert stat.null is not None
     counts, edges = np.histogram(stat.null, 30)
     return Figure(

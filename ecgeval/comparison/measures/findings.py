@@ -33,9 +33,9 @@ from ecgeval.comparison.measures.largest import PRACTICAL, largest, too_small
 from ecgeval.comparison.rows import Common, Row
 from ecgeval.measures import measure_info
 from ecgeval.results import Finding, Verdict
-from ecgeval.stats.classifiers import C2st, off_centre
 from ecgeval.stats.equivalence import tost
 from ecgeval.stats.multiplicity import benjamini_yekutieli
+from ecgeval.stats.two_sample import C2st, off_centre
 from ecgeval.wording import between, listed, p_text, quantity
 
 __all__ = ["classifier", "copies", "differences", "equivalence", "giveaways", "missing"]

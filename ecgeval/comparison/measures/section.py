@@ -19,9 +19,10 @@ from ecgeval.comparison.rows import Common, Missing, Row, sample_of, shared_colu
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, one_thread, quiet
 from ecgeval.results import Estimate, Finding, Results, Section, Verdict
-from ecgeval.stats.classifiers import FITS, C2st, classifier_test
+from ecgeval.stats.classifiers import FITS
 from ecgeval.stats.multiplicity import benjamini_hochberg
 from ecgeval.stats.sample import Effort, Sample
+from ecgeval.stats.two_sample import C2st, classifier_test
 from ecgeval.stats.univariate import CIRCULAR, DECIDING, LINEAR, compare_columns
 
 __all__ = ["compare_measures"]

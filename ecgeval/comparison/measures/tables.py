@@ -19,8 +19,8 @@ from ecgeval.comparison.planning import power_text
 from ecgeval.comparison.rows import Common, Row, median_iqr, shares, value_of
 from ecgeval.measures import Measure
 from ecgeval.results import Figure, Table
-from ecgeval.stats.classifiers import C2st
 from ecgeval.stats.multiplicity import benjamini_yekutieli
+from ecgeval.stats.two_sample import C2st
 from ecgeval.stats.univariate import CIRCULAR, LINEAR, Stat
 from ecgeval.wording import between, quantity
 

@@ -18,16 +18,11 @@ from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, map_shards, quiet
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.classifiers import (
-    Fit,
-    duplicate_groups,
-    measure_features,
-    ridge_logistic,
-    wide_ridge_logistic,
-)
+from ecgeval.stats.classifiers import Fit, ridge_logistic, wide_ridge_logistic
 from ecgeval.stats.intervals import percentile_interval
 from ecgeval.stats.resampling import level_counts, resample_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Sample, rescale
+from ecgeval.stats.two_sample import duplicate_groups, measure_features
 
 __all__ = ["USEFUL_MARGIN", "compare_usefulness"]
 

@@ -37,7 +37,7 @@ from ecgeval.privacy.attacks.membership import (
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
 from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict, worst
-from ecgeval.stats.distances import squares
+from ecgeval.stats.distances import squared_distances
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
 from ecgeval.wording import p_text, plural
 
@@ -248,7 +248,7 @@ def singled_out(x: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
     """Return which rows of `x` are alone within `radius` of some row of `centre`."""
     out = np.zeros(len(x), bool)
     for start in range(0, len(centre), 1024):
-        inside = squares(centre[start : start + 1024], x) <= radius**2
+        inside = squared_distances(centre[start : start + 1024], x) <= radius**2
         alone = inside[inside.sum(axis=1) == 1]
         out |= alone.any(axis=0)
     return out
@@ -262,7 +262,7 @@ def linked(limb: np.ndarray, chest: np.ndarray, synth: tuple[np.ndarray, np.ndar
         near.append(
             np.concatenate(
                 [
-                    np.argpartition(squares(x[i : i + 256], s), k - 1, axis=1)[:, :k]
+                    np.argpartition(squared_distances(x[i : i + 256], s), k - 1, axis=1)[:, :k]
                     for i in range(0, len(x), 256)
                 ]
             )

@@ -22,7 +22,7 @@ from ecgeval.privacy.attacks.membership import project, scattered
 from ecgeval.privacy.copies.search import Euclid, search
 from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
-from ecgeval.stats.distances import squares
+from ecgeval.stats.distances import squared_distances
 from ecgeval.wording import p_text
 
 __all__ = ["CLASSICAL", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
@@ -114,7 +114,7 @@ def neighbours(
     # the same when patients are permuted.
     cells = max(1, min(_CELLS, len(x) // (4 * _CELL)))
     centres, real_cell = kmeans2(x.astype(np.float64), cells, minit="++", seed=rng)
-    to_centre = squares(s.astype(np.float64), centres)
+    to_centre = squared_distances(s.astype(np.float64), centres)
     return Neighbours(
         distance(by_synth.similarity),
         by_synth.partner,

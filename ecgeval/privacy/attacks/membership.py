@@ -25,7 +25,7 @@ from ecgeval.privacy.canaries import epsilon_from_rates
 from ecgeval.privacy.exchangeability import Exchange, exchange_test
 from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
-from ecgeval.stats.distances import squares
+from ecgeval.stats.distances import squared_distances
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
 from ecgeval.stats.multiplicity import conformal_p
 from ecgeval.wording import p_text, plural
@@ -135,7 +135,7 @@ def nearest(
     """
     distance, row = np.empty(len(x)), np.empty(len(x), int)
     for b in _blocks(len(x), len(to)):
-        apart = squares(x[b], to)
+        apart = squared_distances(x[b], to)
         if groups is not None:
             apart[groups[0][b, None] == groups[1]] = np.inf
         row[b] = apart.argmin(axis=1)
@@ -156,7 +156,10 @@ def counting(x: np.ndarray, synth: np.ndarray, radius: float) -> np.ndarray:
     Hilprecht B, Härterich M, Bernau D. Monte Carlo and reconstruction membership inference attacks
     against generative models. PoPETs 2019;2019(4):232-249. doi:10.2478/popets-2019-0067
     """
-    near = [(squares(x[b], synth) <= radius**2).mean(axis=1) for b in _blocks(len(x), len(synth))]
+    near = [
+        (squared_distances(x[b], synth) <= radius**2).mean(axis=1)
+        for b in _blocks(len(x), len(synth))
+    ]
     return np.concatenate(near) if near else np.zeros(0)
 
 
@@ -175,7 +178,8 @@ def log_density(x: np.ndarray, data: np.ndarray) -> np.ndarray:
     width = m ** (-1 / (d + 4))
     norm = np.log(m) + d * np.log(width * np.sqrt(2 * np.pi))
     out = [
-        logsumexp(squares(x[b], data) / (-2 * width**2), axis=1) - norm for b in _blocks(len(x), m)
+        logsumexp(squared_distances(x[b], data) / (-2 * width**2), axis=1) - norm
+        for b in _blocks(len(x), m)
     ]
     return np.concatenate(out) if out else np.zeros(0)
 

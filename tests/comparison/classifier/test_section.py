@@ -20,15 +20,9 @@ from ecgeval.comparison.classifier.section import compare_waveforms
 from ecgeval.errors import UsageError
 from ecgeval.report.explain import statistic
 from ecgeval.results import Verdict
-from ecgeval.stats.classifiers import (
-    WIDE_RIDGE,
-    Pool,
-    joined_groups,
-    two_sample_test,
-    wide_ridge_logistic,
-    wide_ridge_weights,
-)
+from ecgeval.stats.classifiers import WIDE_RIDGE, wide_ridge_logistic, wide_ridge_weights
 from ecgeval.stats.effects import auc
+from ecgeval.stats.two_sample import Pool, joined_groups, two_sample_test
 
 LEADS = ("I", "II", "V2")
 FS, N, SECONDS = 100.0, 120, 4
@@ -429,7 +423,7 @@ def test_occlusion_is_replacing_and_scoring_again(real, other):
         Pool(x, each, each), label, shape, FS, ZERO, seed=0, name="t", draws=9, halves=1, within=9
     )
     from ecgeval.parallel import child_rng
-    from ecgeval.stats.classifiers import split_groups
+    from ecgeval.stats.two_sample import split_groups
 
     train = split_groups(each, label, child_rng(0, "t"))
     inside = (WAVES[4][2] <= T) & (WAVES[4][3] > T)
