@@ -17,38 +17,69 @@ from ecgeval.diff import checks as diff
 from ecgeval.paper import checks as paper
 from ecgeval.privacy import checks as privacy
 from ecgeval.privacy.attacks import checks as attacks
-from ecgeval.results import Finding, Verdict
+from ecgeval.results import Finding, Results, Verdict
 from ecgeval.sweep import checks as sweep
 
-__all__ = ["CATALOGUE", "CHECKS", "STATISTICS", "check_of", "rule_in_words", "word"]
+__all__ = [
+    "CATALOGUE",
+    "CHECKS",
+    "STATISTICS",
+    "area_of",
+    "areas_of",
+    "check_of",
+    "rule_in_words",
+    "word",
+]
 
-_OWNERS = (
-    quality,
-    measures,
-    joint,
-    classifier,
-    manifold,
-    plausibility,
-    usefulness,
-    subgroups,
-    privacy,
-    attacks,
-    sweep,
-    diff,
-    paper,
-)
+_OWNERS = {
+    "comparison": (
+        quality,
+        measures,
+        joint,
+        classifier,
+        manifold,
+        plausibility,
+        usefulness,
+        subgroups,
+    ),
+    "audit": (privacy, attacks),
+    "sweep": (sweep,),
+    "diff": (diff,),
+    "paper": (paper,),
+}
 
-CHECKS: dict[str, Check] = {check.code: check for owner in _OWNERS for check in owner.CHECKS}
+CHECKS: dict[str, Check] = {
+    check.code: check for owners in _OWNERS.values() for owner in owners for check in owner.CHECKS
+}
 """By code."""
 
 STATISTICS: dict[str, Statistic] = {
     name: statistic
-    for owner in _OWNERS
+    for owners in _OWNERS.values()
+    for owner in owners
     for name, statistic in getattr(owner, "STATISTICS", {}).items()
 }
 """By name."""
 
 CATALOGUE: dict[str, Check | Statistic] = {**STATISTICS, **CHECKS}
+
+_AREAS = {
+    check.code: area
+    for area, owners in _OWNERS.items()
+    for owner in owners
+    for check in owner.CHECKS
+}
+
+
+def area_of(results: Results, section: str) -> str:
+    """Return what a section is part of: comparison, audit, sweep, diff or paper; "" if unknown."""
+    codes = (f.code for f in results.findings if f.section == section)
+    return next((_AREAS[code] for code in codes if code in _AREAS), "")
+
+
+def areas_of(results: Results, *, gated: bool = False) -> set[str]:
+    """Return what the sections (only those that count, with `gated`) of a run are part of."""
+    return {area_of(results, s.slug) for s in results.sections if s.gate or not gated}
 
 
 def check_of(finding: Finding) -> Check:

@@ -54,6 +54,12 @@ class Check:
         What an outcome is called where it decides nothing; the usual words where left out.
     steps : mapping of Verdict to str
         What to do next after an outcome.
+    number : bool
+        Whether its sentence gives the number behind a verdict whose own sentence has none.
+    untested : bool
+        Whether it lists what was not tested.
+    equivalence : bool
+        Whether two one-sided tests decide it, whose intervals are those at 90 %.
     """
 
     code: str
@@ -66,6 +72,9 @@ class Check:
     decides: bool = True
     words: Mapping[Verdict, str] = field(default_factory=dict)
     steps: Mapping[Verdict, str] = field(default_factory=dict)
+    number: bool = False
+    untested: bool = False
+    equivalence: bool = False
 
     def finding(
         self,

@@ -65,7 +65,7 @@ def write_paper(results: Results, out: str | Path) -> dict[str, Path]:
         ``index``, ``results``, ``article``, ``estimates``, ``figure:{id}`` (SVG; PDF and CSV
         beside it) and ``table:{id}`` (CSV; Markdown and LaTeX beside it).
     """
-    from ecgeval.report.figures_ import draw as drawn
+    from ecgeval.report import figures as drawn
     from ecgeval.report.pdf import svg_to_pdf
     from ecgeval.report.sheets import to_csv
 

@@ -60,6 +60,7 @@ COPIES = Check(
         "the "
         "upper limit down.",
     },
+    number=True,
 )
 
 EXCHANGE = Check(
@@ -113,6 +114,7 @@ NOT_TESTED = Check(
     title="attacks that were not run",
     asks="What this audit did not try. Absence of a test is not evidence of absence.",
     decides=False,
+    untested=True,
 )
 
 SCOPE = Check(

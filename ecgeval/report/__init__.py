@@ -87,8 +87,8 @@ def write_report(
     for table in results.tables:
         write(f"table:{table.id}", f"tables/{slug(table.id)}.csv", to_csv(table.frame()))
     # After the data files: a package that is missing for drawing must not lose the run.
+    from ecgeval.report import figures as drawn
     from ecgeval.report.digest import pictures
-    from ecgeval.report.figures_ import draw as drawn
     from ecgeval.report.html import render_html
     from ecgeval.report.pdf import render_pdf, render_summary, svg_to_pdf
     from ecgeval.report.view import view

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ecgeval.catalogue import areas_of, check_of
 from ecgeval.results import Finding, Results, Verdict
 from ecgeval.wording import clean, role_order
 
@@ -41,7 +42,8 @@ def card(results: Results, sha256: str) -> str:
         Only gates count as support; what describes is left to the report.
     """
     sections = [s for s in results.sections if s.gate]
-    audit = any(s.slug.startswith("privacy") for s in sections)
+    areas = areas_of(results, gated=True)
+    audit = "audit" in areas
     gates = [f for f in results.findings if f.gate and f.section in {s.slug for s in sections}]
     lines = ["## Evaluation by ecgeval", ""]
     if results.manifest.get("notice"):
@@ -58,10 +60,10 @@ def card(results: Results, sha256: str) -> str:
     open_ = [f for f in gates if f.verdict not in (Verdict.PASS, Verdict.FAIL)]
     lines += _block("Not decided by this run", open_)
     never = (_NEVER if audit else ()) + (_SIMILAR if len(sections) > 1 or not audit else ())
-    if any(s.slug == "diff" for s in sections):
+    if "diff" in areas:
         never = _CHANGE
     lines += ["### Not supported, whatever the numbers", "", *(f"- {text}" for text in never), ""]
-    missing = next((f for f in results.findings if f.code == "PRIV-NOT-TESTED"), None)
+    missing = next((f for f in results.findings if check_of(f).untested), None)
     if missing is not None:
         lines += [f"Not tested: {_plain(missing.explanation.removeprefix('Not run: '))}", ""]
     version = results.manifest.get("ecgeval", "")

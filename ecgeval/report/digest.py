@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from ecgeval.catalogue import check_of
+from ecgeval.catalogue import area_of, areas_of, check_of
 from ecgeval.results import Figure, Finding, Results, Verdict
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def deciding_number(results: Results) -> str:
     gates = {s.slug for s in results.sections if s.gate}
     deciding = [f for f in results.findings if f.gate and f.section in gates]
     told = [f for f in deciding if re.search(r"\d", f.title)]
-    told.sort(key=lambda f: f.code != "PRIV-COPIES")
+    told.sort(key=lambda f: not check_of(f).number)
     return told[0].title if told else ""
 
 
@@ -60,7 +60,7 @@ def next_steps(results: Results, most: int = 5) -> list[tuple[str, str]]:
         Most steps returned.
     """
     gates = {s.slug for s in results.sections if s.gate}
-    audit = any(slug.startswith("privacy") for slug in gates)
+    areas = areas_of(results, gated=True)
     found: dict[str, list[str]] = {}
     for verdict in (_FAIL, _MISSING, _OPEN):
         for f in results.findings:
@@ -68,9 +68,9 @@ def next_steps(results: Results, most: int = 5) -> list[tuple[str, str]]:
                 codes = found.setdefault(_step(f), [])
                 codes += [] if f.code in codes else [f.code]
     steps = [(", ".join(codes), step) for step, codes in found.items()][:most]
-    if results.verdict == Verdict.PASS and "diff" not in gates:
+    if results.verdict == Verdict.PASS and "diff" not in areas:
         steps.append(("", _PASSED))
-    return [*steps, ("", _PASSED_AUDIT)] if audit and len(steps) < most else steps
+    return [*steps, ("", _PASSED_AUDIT)] if "audit" in areas and len(steps) < most else steps
 
 
 def _step(finding: Finding) -> str:
@@ -123,7 +123,7 @@ def pictures(
     for kind in _TELLING:
         # Of null distributions, those of an audit: of a comparison they only repeat its p.
         for figure in (f for f in drawn if f.kind == kind):
-            if kind == "null" and not figure.section.startswith("privacy"):
+            if kind == "null" and area_of(results, figure.section) != "audit":
                 continue
             cells = [0]
             if kind == "distributions":
@@ -132,7 +132,7 @@ def pictures(
                 cells = sorted((k for k, place in enumerate(at) if place >= 0), key=at.__getitem__)
             small += [Picture(figure, k) for k in (cells or [0])[:2]]
             break
-    alone = all(p.figure.section.startswith("privacy") for p in small)
+    alone = all(area_of(results, p.figure.section) == "audit" for p in small)
     return small[: PICTURES - alone], _sheets(drawn, drawings)
 
 

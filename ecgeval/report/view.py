@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ecgeval.catalogue import CHECKS, rule_in_words, word
+from ecgeval.catalogue import CHECKS, area_of, areas_of, check_of, rule_in_words, word
 from ecgeval.measures import measure_info
 from ecgeval.report.digest import deciding_number, next_steps
 from ecgeval.report.explain import Explained, explained, statistic
@@ -126,13 +126,14 @@ def view(results: Results, sha256: str) -> dict[str, Any]:
             }
         )
     glossary = _glossary(results)
-    audit = any(s.slug.startswith("privacy") for s in results.sections)
-    alone = audit and "fidelity" not in known
+    areas = areas_of(results)
+    audit = "audit" in areas
+    alone = audit and "comparison" not in areas
     title = "Privacy audit of synthetic ECGs" if alone else "Synthetic ECGs against real ECGs"
-    title = "What changed between two runs" if "diff" in known else title
+    title = "What changed between two runs" if "diff" in areas else title
     decides = not results.sections or any(s.gate for s in results.sections)
     headline = results.headline().partition(": ")[2] if decides else _NOTHING_DECIDES
-    equivalence = any(f.code in ("FID-EQUIV", "FID-SPREAD") for f in results.findings)
+    equivalence = any(check_of(f).equivalence for f in results.findings)
     return {
         "title": clean(manifest.get("title") or title),
         "notice": clean(manifest.get("notice") or ""),
@@ -163,10 +164,10 @@ _NOTHING_DECIDES = "this report describes, section by section; nothing in it pas
 def _meaning(results: Results) -> str:
     """Return what the verdict says; an audit has no margins that an interval could cross."""
     gates = {s.slug for s in results.sections if s.gate}
-    if "diff" in gates:
+    if "diff" in areas_of(results, gated=True):
         return _CHANGE if results.verdict == Verdict.PASS else ""
     leaks = {
-        f.section.startswith("privacy")
+        area_of(results, f.section) == "audit"
         for f in results.findings
         if f.gate and f.section in gates and f.verdict == results.verdict
     }
@@ -177,7 +178,7 @@ def _meaning(results: Results) -> str:
 
 def _reading(results: Results) -> str:
     """Return how to read the numbers of this run."""
-    if any(s.slug == "diff" for s in results.sections):
+    if "diff" in areas_of(results):
         return "Differences are new less old, with intervals that take the runs as independent."
     floor = (
         "Every effect size stands beside its noise floor: the same statistic on real against real "

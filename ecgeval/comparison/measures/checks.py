@@ -31,6 +31,7 @@ EQUIV = Check(
         Verdict.INCONCLUSIVE: "Add real patients: more synthetic records alone narrow an interval "
         "little. tables/fidelity.power.csv says how many.",
     },
+    equivalence=True,
 )
 
 MISSING = Check(
@@ -100,6 +101,7 @@ SPREAD = Check(
         Verdict.FAIL: "Look for mode collapse and for a selection of the synthetic records: "
         "compare with unfiltered output of the generator."
     },
+    equivalence=True,
 )
 
 SHAPE = Check(
