@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -25,20 +23,6 @@ from ecgeval.stats.sample import MIN_PATIENTS
 from ecgeval.stats.univariate import DECIDING
 
 __all__ = ["planned_power", "power_text"]
-
-
-# ---- what one record contributes to a statistic (its influence) -------------------------------
-
-
-def _parts(influence: Floats, patient: NDArray[np.intp]) -> tuple[float, float]:
-    """Return the variance of one record's contribution, and the design effect of the patients."""
-    n = len(influence)
-    sums = np.bincount(patient, influence)
-    people = int((np.bincount(patient) > 0).sum())
-    variance = float((influence**2).mean())
-    if variance == 0:
-        return 0.0, 1.0
-    return variance, float((sums**2).sum() / (n * variance) * people / (people - 1))
 
 
 def planned_power(
@@ -75,11 +59,9 @@ def planned_power(
     code = np.unique(np.asarray(patients_real, dtype=object).astype(str), return_inverse=True)[1]
     rows = []
     for column in margins.primary:
-        values = (
-            real[column].to_numpy(float, na_value=np.nan)
-            if column in real
-            else np.full(len(real), np.nan)
-        )
+        values = np.full(len(real), np.nan)
+        if column in real:
+            values = real[column].to_numpy(float, na_value=np.nan)
         have = np.flatnonzero(np.isfinite(values))
         have = have[np.argsort(values[have], kind="stable")]
         rows += _rows(column, values[have], code[have], n_synth, margins)
@@ -89,50 +71,75 @@ def planned_power(
 def _rows(
     column: str, x: Floats, patient: NDArray[np.intp], n_synth: int, margins: Margins
 ) -> list[dict[str, object]]:
+    """Return the rows of one measure; `x` is sorted and without missing values."""
+    info = measure_info(column)
+    people = len(np.unique(patient))
+    enough = people >= MIN_PATIENTS and np.ptp(x) > 0
+    influences = _influences(x, info.circular) if enough else {}
+    rows = []
+    for statistic, (margin, unit) in _limits(column, x, margins).items():
+        power = at_most = needed = None
+        if enough:
+            parts = [_parts(influence, patient) for influence in influences[statistic]]
+            variance, effect = max(parts, key=lambda part: part[0] * (part[1] + 1))
+            var_real, var_synth = variance * effect / len(x), variance / max(n_synth, 1)
+            power = power_equivalence(math.sqrt(var_real + var_synth), margin)
+            at_most = power_equivalence(math.sqrt(var_real), margin)
+            needed = n_for_power(variance, margin, design_effect=effect)
+        rows.append(
+            {
+                "column": column,
+                "measure": info.label,
+                "statistic": statistic,
+                "margin": margin,
+                "unit": unit,
+                "power": power,
+                "at_most": at_most,
+                "needed": needed,
+                "records": len(x),
+                "patients": people,
+            }
+        )
+    return rows
+
+
+def _limits(column: str, x: Floats, margins: Margins) -> dict[str, tuple[float, str]]:
+    """Return the margin and unit of each statistic."""
     info = measure_info(column)
     median = 0.0 if info.circular or not len(x) else float(np.median(x))
-    margin, wide = margins.of(column, median), margins.shape("quantiles", column, median)
+    margin, wide = margins.of(column, median), margins.of(column, median, "quantiles")
     assert margin is not None  # load_margins saw to it
     assert wide is not None
+    if info.circular:
+        return {"direction": (margin, info.unit)}
     ratio = min(math.log(margins.sd_ratio[1]), -math.log(margins.sd_ratio[0]))
-    kinds: list[tuple[str, float, str, list[Callable[[], Floats]]]] = (
-        [("direction", margin, info.unit, [lambda: _direction_influence(x)])]
-        if info.circular
-        else [
-            ("median", margin, info.unit, [lambda: _quantile_influence(x, 0.5)]),
-            ("SD ratio", ratio, "ln", [lambda: _log_sd_influence(x)]),
-            (
-                "percentiles",
-                wide,
-                info.unit,
-                [partial(_quantile_influence, x, p) for p in DECIDING.values()],
-            ),
-        ]
-    )
-    people = len(np.unique(patient))
-    rows = []
-    for statistic, limit, unit, influences in kinds:
-        row: dict[str, object] = {
-            "column": column,
-            "measure": info.label,
-            "statistic": statistic,
-            "margin": limit,
-            "unit": unit,
-            "power": None,
-            "at_most": None,
-            "needed": None,
-            "records": len(x),
-            "patients": people,
-        }
-        if people >= MIN_PATIENTS and np.ptp(x) > 0:
-            parts = [_parts(influence(), patient) for influence in influences]
-            variance, effect = max(parts, key=lambda part: part[0] * (part[1] + 1))
-            real, synth = variance * effect / len(x), variance / max(n_synth, 1)
-            row["power"] = power_equivalence(math.sqrt(real + synth), limit)
-            row["at_most"] = power_equivalence(math.sqrt(real), limit)
-            row["needed"] = n_for_power(variance, limit, design_effect=effect)
-        rows.append(row)
-    return rows
+    return {
+        "median": (margin, info.unit),
+        "SD ratio": (ratio, "ln"),
+        "percentiles": (wide, info.unit),
+    }
+
+
+def _influences(x: Floats, circular: bool) -> dict[str, list[Floats]]:
+    """Return what each value contributes to each statistic; the percentiles are four."""
+    if circular:
+        return {"direction": [_direction_influence(x)]}
+    return {
+        "median": [_quantile_influence(x, 0.5)],
+        "SD ratio": [_log_sd_influence(x)],
+        "percentiles": [_quantile_influence(x, p) for p in DECIDING.values()],
+    }
+
+
+def _parts(influence: Floats, patient: NDArray[np.intp]) -> tuple[float, float]:
+    """Return the variance of one record's contribution, and the design effect of the patients."""
+    n = len(influence)
+    sums = np.bincount(patient, influence)
+    people = int((np.bincount(patient) > 0).sum())
+    variance = float((influence**2).mean())
+    if variance == 0:
+        return 0.0, 1.0
+    return variance, float((sums**2).sum() / (n * variance) * people / (people - 1))
 
 
 def power_text(plan: pd.DataFrame) -> str:
