@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -74,17 +76,16 @@ def _rows(
     """Return the rows of one measure; `x` is sorted and without missing values."""
     info = measure_info(column)
     people = len(np.unique(patient))
-    enough = people >= MIN_PATIENTS and np.ptp(x) > 0
-    influences = _influences(x, info.circular) if enough else {}
+    median = 0.0 if info.circular or not len(x) else float(np.median(x))
     rows = []
-    for statistic, (margin, unit) in _limits(column, x, margins).items():
+    for statistic, margin, unit, influences in _statistics(column, median, margins):
         power = at_most = needed = None
-        if enough:
-            parts = [_parts(influence, patient) for influence in influences[statistic]]
+        if people >= MIN_PATIENTS and np.ptp(x) > 0:
+            parts = [_parts(influence(x), patient) for influence in influences]
             variance, effect = max(parts, key=lambda part: part[0] * (part[1] + 1))
-            var_real, var_synth = variance * effect / len(x), variance / max(n_synth, 1)
-            power = power_equivalence(math.sqrt(var_real + var_synth), margin)
-            at_most = power_equivalence(math.sqrt(var_real), margin)
+            real, synth = variance * effect / len(x), variance / max(n_synth, 1)
+            power = power_equivalence(math.sqrt(real + synth), margin)
+            at_most = power_equivalence(math.sqrt(real), margin)
             needed = n_for_power(variance, margin, design_effect=effect)
         rows.append(
             {
@@ -103,32 +104,23 @@ def _rows(
     return rows
 
 
-def _limits(column: str, x: Floats, margins: Margins) -> dict[str, tuple[float, str]]:
-    """Return the margin and unit of each statistic."""
+def _statistics(
+    column: str, median: float, margins: Margins
+) -> list[tuple[str, float, str, list[Callable[[Floats], Floats]]]]:
+    """Return name, margin, unit and influences of what is tested; the percentiles have four."""
     info = measure_info(column)
-    median = 0.0 if info.circular or not len(x) else float(np.median(x))
     margin, wide = margins.of(column, median), margins.of(column, median, "quantiles")
     assert margin is not None  # load_margins saw to it
     assert wide is not None
     if info.circular:
-        return {"direction": (margin, info.unit)}
+        return [("direction", margin, info.unit, [_direction_influence])]
     ratio = min(math.log(margins.sd_ratio[1]), -math.log(margins.sd_ratio[0]))
-    return {
-        "median": (margin, info.unit),
-        "SD ratio": (ratio, "ln"),
-        "percentiles": (wide, info.unit),
-    }
-
-
-def _influences(x: Floats, circular: bool) -> dict[str, list[Floats]]:
-    """Return what each value contributes to each statistic; the percentiles are four."""
-    if circular:
-        return {"direction": [_direction_influence(x)]}
-    return {
-        "median": [_quantile_influence(x, 0.5)],
-        "SD ratio": [_log_sd_influence(x)],
-        "percentiles": [_quantile_influence(x, p) for p in DECIDING.values()],
-    }
+    quantiles = [partial(_quantile_influence, p=p) for p in DECIDING.values()]
+    return [
+        ("median", margin, info.unit, [partial(_quantile_influence, p=0.5)]),
+        ("SD ratio", ratio, "ln", [_log_sd_influence]),
+        ("percentiles", wide, info.unit, [*quantiles]),
+    ]
 
 
 def _parts(influence: Floats, patient: NDArray[np.intp]) -> tuple[float, float]:

@@ -28,6 +28,7 @@ __all__ = [
     "Common",
     "Missing",
     "Row",
+    "centre",
     "compare_rows",
     "median_iqr",
     "relative_margins",
@@ -248,12 +249,19 @@ def relative_margins(rows: Iterable[Row]) -> str:
     return f"; sizes of their own except {', '.join(found)}" if found else ""
 
 
+def centre(values: Floats, info: Measure) -> float:
+    """Return the median by Harrell and Davis, of angles the mean direction."""
+    if info.circular:
+        return float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean())))
+    return harrell_davis(values)
+
+
 def median_iqr(values: Floats, info: Measure) -> str:
     """Return "median [quartiles]" by Harrell and Davis, of angles the mean direction."""
     if not len(values):
         return "–"
     if info.circular:
-        return quantity(float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean()))), "deg")
+        return quantity(centre(values, info), "deg")
     low, middle, high = (
         quantity(q, info.unit).removesuffix(f" {info.unit}")
         for q in (harrell_davis(values, p) for p in (0.25, 0.5, 0.75))

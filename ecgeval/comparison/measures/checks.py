@@ -6,20 +6,7 @@ from ecgeval.checks import Check
 from ecgeval.comparison import statistics
 from ecgeval.results import Verdict
 
-__all__ = [
-    "C2ST",
-    "C2ST_LEAK",
-    "CHECKS",
-    "COPIES",
-    "EMPTY",
-    "EQUIV",
-    "KS",
-    "MISSING",
-    "SHAPE",
-    "SLUG",
-    "SPREAD",
-    "STATISTICS",
-]
+__all__ = ["CHECKS", "SLUG", "STATISTICS"]
 
 SLUG = "fidelity"
 """Of the section: first part of every id, and of the names of random streams."""

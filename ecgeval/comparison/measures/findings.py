@@ -133,52 +133,54 @@ def missing(rows: Sequence[Row], margins: Margins) -> Finding:
 
 def empty(rows: Sequence[Row], absent: Mapping[str, str], margins: Margins) -> list[Finding]:
     """Return FID-EMPTY for what a set has no value of at all, or no column."""
-    out = []
-    gone = {
-        ("synthetic", "real"): [r for r in rows if r.missing.synth == 1 > r.missing.real],
-        ("real", "synthetic"): [r for r in rows if r.missing.real == 1 > r.missing.synth],
+    shares = [(row.column, row.missing.real, row.missing.synth) for row in rows]
+    only = {
+        ("synthetic", "real"): [column for column, real, synth in shares if synth == 1 > real],
+        ("real", "synthetic"): [column for column, real, synth in shares if real == 1 > synth],
     }
-    for (which, other), found in gone.items():
-        if found:
-            out.append(
-                EMPTY.finding(
-                    Verdict.FAIL,
-                    f"No {which} record has a value of {listed([r.info.label for r in found])}, "
-                    f"while {other} records do",
-                    "Either the waves are not there, or the signals are not what the "
-                    "delineation expects (unit, rate, leads). Look at a few records first.",
-                    estimates=[f"{SLUG}.{row.column}.missing_diff" for row in found],
-                    rule="A measure without any value in one set only is a failure.",
-                    section=SLUG,
-                )
-            )
-    neither = [row for row in rows if row.missing.synth == row.missing.real == 1]
-    if neither:
-        out.append(
-            EMPTY.finding(
-                Verdict.NOT_ASSESSABLE,
-                f"No record of either set has a value of {listed([r.info.label for r in neither])}",
-                "The delineation that was used may not give these measures.",
-                rule="A measure without any value in both sets cannot be compared.",
-                section=SLUG,
-                decides=any(row.column in margins.primary for row in neither),
-            )
+    cases = [
+        (
+            Verdict.FAIL,
+            columns,
+            f"No {which} record has a value of {{}}, while {other} records do",
+            "Either the waves are not there, or the signals are not what the delineation expects "
+            "(unit, rate, leads). Look at a few records first.",
+            "A measure without any value in one set only is a failure.",
         )
-    for which in ("synthetic", "real"):
-        columns = [column for column, lacking in absent.items() if lacking == which]
-        if columns:
-            out.append(
-                EMPTY.finding(
-                    Verdict.NOT_ASSESSABLE,
-                    f"The {which} table has no column for "
-                    f"{listed([measure_info(column).label for column in columns])}",
-                    "Columns of one table only are not compared.",
-                    rule="A measure needs a column in both tables.",
-                    section=SLUG,
-                    decides=any(column in margins.primary for column in columns),
-                )
-            )
-    return out
+        for (which, other), columns in only.items()
+    ]
+    cases.append(
+        (
+            Verdict.NOT_ASSESSABLE,
+            [column for column, real, synth in shares if real == synth == 1],
+            "No record of either set has a value of {}",
+            "The delineation that was used may not give these measures.",
+            "A measure without any value in both sets cannot be compared.",
+        )
+    )
+    cases += [
+        (
+            Verdict.NOT_ASSESSABLE,
+            [column for column, lacking in absent.items() if lacking == which],
+            f"The {which} table has no column for {{}}",
+            "Columns of one table only are not compared.",
+            "A measure needs a column in both tables.",
+        )
+        for which in ("synthetic", "real")
+    ]
+    return [
+        EMPTY.finding(
+            verdict,
+            title.format(listed([measure_info(column).label for column in columns])),
+            explanation,
+            estimates=[f"{SLUG}.{c}.missing_diff" for c in columns if verdict == Verdict.FAIL],
+            rule=rule,
+            section=SLUG,
+            decides=verdict == Verdict.FAIL or any(c in margins.primary for c in columns),
+        )
+        for verdict, columns, title, explanation, rule in cases
+        if columns
+    ]
 
 
 # ---- copies, and what gives the synthetic set away -------------------------------------------

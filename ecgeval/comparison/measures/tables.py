@@ -254,52 +254,43 @@ def figures(rows: Sequence[Row], tests: Mapping[str, C2st | str]) -> list[Figure
     deltas = [(row.info, delta) for row in rows if (delta := row.result.stats.get("cliffs_delta"))]
     shifts = [(row.info, row.result.shift) for row in declared if row.result.shift is not None]
     curves = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
-    out = []
-    if declared:
-        out.append(
-            _figure(
-                "distributions",
-                "distributions",
-                "Declared measures, real and synthetic",
-                data_of.distributions([(r.column, r.info, r.real, r.synth) for r in declared]),
-                "Density of either set on common bins; the outermost bins hold the rest.",
-            )
-        )
-    if deltas:
-        out.append(
-            _figure(
-                "effects",
-                "effects",
-                "Cliff's delta of every measure",
-                data_of.effects(deltas),
-                "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
-                "against real at the same sizes.",
-            )
-        )
-    if shifts:
-        out.append(
-            _figure(
-                "shift",
-                "curves",
-                "Shift function of the declared measures",
-                data_of.shifts(shifts),
-                "Synthetic minus real quantile, at each share of the records. Band: 95 % "
-                "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
-                "of real against real lie at these sizes.",
-            )
-        )
-    if curves:
-        out.append(
-            _figure(
-                "roc",
-                "roc",
-                "Classifier two-sample test, held-out patients",
-                data_of.roc(curves),
-                "On the diagonal the sets cannot be told apart.",
-            )
-        )
-    return out
-
-
-def _figure(name: str, kind: str, title: str, data: dict[str, Any], caption: str) -> Figure:
-    return Figure(f"{SLUG}.{name}", kind, title, data, caption, SLUG)
+    drawn: list[tuple[str, str, str, dict[str, Any] | None, str]] = [
+        (
+            "distributions",
+            "distributions",
+            "Declared measures, real and synthetic",
+            data_of.distributions([(r.column, r.info, r.real, r.synth) for r in declared])
+            if declared
+            else None,
+            "Density of either set on common bins; the outermost bins hold the rest.",
+        ),
+        (
+            "effects",
+            "effects",
+            "Cliff's delta of every measure",
+            data_of.effects(deltas) if deltas else None,
+            "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
+            "against real at the same sizes.",
+        ),
+        (
+            "shift",
+            "curves",
+            "Shift function of the declared measures",
+            data_of.shifts(shifts) if shifts else None,
+            "Synthetic minus real quantile, at each share of the records. Band: 95 % "
+            "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
+            "of real against real lie at these sizes.",
+        ),
+        (
+            "roc",
+            "roc",
+            "Classifier two-sample test, held-out patients",
+            data_of.roc(curves) if curves else None,
+            "On the diagonal the sets cannot be told apart.",
+        ),
+    ]
+    return [
+        Figure(f"{SLUG}.{name}", kind, title, data, caption, SLUG)
+        for name, kind, title, data, caption in drawn
+        if data
+    ]
