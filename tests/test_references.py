@@ -15,7 +15,8 @@ import pytest
 import ecgeval
 from ecgeval import references, sets
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.comparison.measures.section import compare_measures
+from ecgeval.comparison.measures.section import compare as compare_measures
+from ecgeval.comparison.pair import Pair, Side
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import DataError, UsageError
 from ecgeval.io import named, write_store
@@ -403,13 +404,11 @@ SOME = [
 def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
     """Measured again and rounded alike, every row of the cohort is found: nothing moved."""
     _, again = _beside(cohort, recordings[0])
-    got = compare_measures(
-        cohort.measures[SOME],
-        again.measures[SOME],
-        quick=True,
-        patients_real=cohort.patients(),
-        patients_synth=recordings[1],
+    sides = (
+        Side(cohort.measures[SOME], cohort.patients()),
+        Side(again.measures[SOME], recordings[1]),
     )
+    got = compare_measures(Pair(*sides, quick=True))
     copies = finding(got, "FID-COPIES")
     assert copies.verdict == Verdict.FAIL
     assert copies.title.startswith("238 synthetic records equal a real record")
@@ -417,12 +416,14 @@ def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
 
 def test_it_agrees_with_the_recordings_themselves(cohort, recordings, fakes):
     _, synth = _beside(cohort, made := features(fakes))
-    given = {"quick": True, "patients_synth": np.arange(len(fakes))}
-    one = compare_measures(
-        cohort.measures[SOME], synth.measures[SOME], patients_real=cohort.patients(), **given
-    )
-    two = compare_measures(
-        recordings[0].measures[SOME], made.measures[SOME], patients_real=recordings[1], **given
+    one, two = (
+        compare_measures(
+            Pair(Side(real[SOME], people), Side(fake[SOME], np.arange(len(fakes))), quick=True)
+        )
+        for real, people, fake in (
+            (cohort.measures, cohort.patients(), synth.measures),
+            (recordings[0].measures, recordings[1], made.measures),
+        )
     )
     assert {f.code: f.verdict for f in one.findings} == {f.code: f.verdict for f in two.findings}
     for e in one.estimates:

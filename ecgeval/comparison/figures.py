@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgeval.measures import Measure
+from ecgeval.comparison.rows import centre
+from ecgeval.measures import Measure, measure_info
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.effects import harrell_davis
 from ecgeval.stats.two_sample import C2st
 from ecgeval.stats.univariate import PROBABILITIES, Shift, Stat
 
@@ -45,8 +45,8 @@ def distributions(rows: Sequence[tuple[str, Measure, Floats, Floats]]) -> dict[s
                 "edges": edges,
                 "real": counted[0],
                 "synth": counted[1],
-                "median_real": _centre(real, info),
-                "median_synth": _centre(synth, info),
+                "median_real": centre(real, info),
+                "median_synth": centre(synth, info),
                 "n_real": len(real),
                 "n_synth": len(synth),
             }
@@ -70,12 +70,6 @@ def _edges(real: Floats, synth: Floats, info: Measure) -> Floats:
         width = step * np.ceil(width / step)
         low -= step / 2
     return low + width * np.arange(int(np.ceil((high - low) / width)) + 1)
-
-
-def _centre(values: Floats, info: Measure) -> float:
-    if info.circular:
-        return float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean())))
-    return harrell_davis(values)  # as in the difference that decides
 
 
 def effects(rows: Sequence[tuple[Measure, Stat]]) -> dict[str, Any]:
@@ -183,8 +177,6 @@ def scatter(
                 "residual_sd": np.sqrt((residual**2).sum() / (n - 2)),
             }
         )
-    from ecgeval.measures import measure_info
-
     labels = [f"{measure_info(c).label} ({measure_info(c).unit})" for c in (x, y)]
     return {"xlabel": labels[0], "ylabel": labels[1], "sets": sets}
 

@@ -23,6 +23,10 @@ SHAPES = ("quantiles", "wasserstein")
 _LEAD = re.compile("_(" + "|".join(STANDARD_LEADS) + ")_")
 
 
+def _any_lead(column: str) -> str:
+    return _LEAD.sub("_{lead}_", column)
+
+
 @dataclass(frozen=True)
 class Margins:
     """The margins of one level, read from a margins file.
@@ -60,33 +64,33 @@ class Margins:
     joint: Mapping[str, float] = field(default_factory=dict)
     plausibility: float = 0.03
 
-    def of(self, column: str, real_median: float) -> float | None:
-        """Return the margin of a column's median, None where none is declared."""
-        found = self.measures.get(column) or self.measures.get(_LEAD.sub("_{lead}_", column))
-        if found is None:
+    def of(self, column: str, real_median: float, kind: str = "") -> float | None:
+        """Return the margin of a column's median, None where none is declared.
+
+        With `kind` that of its "quantiles" or of its "wasserstein" distance.
+        """
+        if (own := self._own(column, kind)) is not None:
+            return own
+        if (found := self._declared(column)) is None:
             return None
         absolute, share = found
-        return max(absolute, share * abs(real_median)) if share else absolute
+        return max(absolute, share * abs(real_median)) * self.factors.get(kind, 1)
 
     def share(self, column: str, real_median: float, kind: str = "") -> float:
-        """Return which share of the real median a margin is; 0 where it is a size of its own.
-
-        Of the median's margin, or that of a `kind` of shape.
-        """
-        names = (column, _LEAD.sub("_{lead}_", column))
-        absolute, share = next((m for n in names if (m := self.measures.get(n))), (0.0, 0.0))
-        own = any((name, kind) in self.shapes for name in names)
+        """Return which share of the real median `of` is; 0 where it is a size of its own."""
+        absolute, share = self._declared(column) or (0.0, 0.0)
+        own = self._own(column, kind) is not None
         if own or not share * abs(real_median) > absolute:
             return 0.0
         return share * self.factors.get(kind, 1)
 
-    def shape(self, kind: str, column: str, real_median: float) -> float | None:
-        """Return the margin of a column's "quantiles" or "wasserstein", None where none is."""
-        for name in (column, _LEAD.sub("_{lead}_", column)):
-            if (name, kind) in self.shapes:
-                return self.shapes[name, kind]
-        margin = self.of(column, real_median)
-        return None if margin is None else margin * self.factors.get(kind, 1)
+    def _declared(self, column: str) -> tuple[float, float] | None:
+        """Return the margin and share of a column, or of any lead's."""
+        return self.measures.get(column) or self.measures.get(_any_lead(column))
+
+    def _own(self, column: str, kind: str) -> float | None:
+        """Return the margin that a kind of a column, or of any lead's, has of its own."""
+        return self.shapes.get((column, kind), self.shapes.get((_any_lead(column), kind)))
 
 
 def load_margins(level: str = "lenient", path: str | Path | None = None) -> Margins:
@@ -150,7 +154,7 @@ def _checked(body: Mapping[str, Any], level: str, source: str) -> Margins:
         )
     for column in primary:
         _known(column, source)
-        if column not in measures and _LEAD.sub("_{lead}_", column) not in measures:
+        if column not in measures and _any_lead(column) not in measures:
             raise UsageError(f"{source}: primary measure {column!r} has no margin in [measures]")
     ratio = _table(body, "sd_ratio", source).get(level)
     if not (isinstance(ratio, list) and len(ratio) == 2 and 0 < ratio[0] < 1 < ratio[1]):

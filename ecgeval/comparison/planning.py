@@ -27,20 +27,6 @@ from ecgeval.stats.univariate import DECIDING
 __all__ = ["planned_power", "power_text"]
 
 
-# ---- what one record contributes to a statistic (its influence) -------------------------------
-
-
-def _parts(influence: Floats, patient: NDArray[np.intp]) -> tuple[float, float]:
-    """Return the variance of one record's contribution, and the design effect of the patients."""
-    n = len(influence)
-    sums = np.bincount(patient, influence)
-    people = int((np.bincount(patient) > 0).sum())
-    variance = float((influence**2).mean())
-    if variance == 0:
-        return 0.0, 1.0
-    return variance, float((sums**2).sum() / (n * variance) * people / (people - 1))
-
-
 def planned_power(
     real: pd.DataFrame, n_synth: int, margins: Margins, *, patients_real: ArrayLike
 ) -> pd.DataFrame:
@@ -75,11 +61,9 @@ def planned_power(
     code = np.unique(np.asarray(patients_real, dtype=object).astype(str), return_inverse=True)[1]
     rows = []
     for column in margins.primary:
-        values = (
-            real[column].to_numpy(float, na_value=np.nan)
-            if column in real
-            else np.full(len(real), np.nan)
-        )
+        values = np.full(len(real), np.nan)
+        if column in real:
+            values = real[column].to_numpy(float, na_value=np.nan)
         have = np.flatnonzero(np.isfinite(values))
         have = have[np.argsort(values[have], kind="stable")]
         rows += _rows(column, values[have], code[have], n_synth, margins)
@@ -89,50 +73,65 @@ def planned_power(
 def _rows(
     column: str, x: Floats, patient: NDArray[np.intp], n_synth: int, margins: Margins
 ) -> list[dict[str, object]]:
+    """Return the rows of one measure; `x` is sorted and without missing values."""
     info = measure_info(column)
-    median = 0.0 if info.circular or not len(x) else float(np.median(x))
-    margin, wide = margins.of(column, median), margins.shape("quantiles", column, median)
-    assert margin is not None  # load_margins saw to it
-    assert wide is not None
-    ratio = min(math.log(margins.sd_ratio[1]), -math.log(margins.sd_ratio[0]))
-    kinds: list[tuple[str, float, str, list[Callable[[], Floats]]]] = (
-        [("direction", margin, info.unit, [lambda: _direction_influence(x)])]
-        if info.circular
-        else [
-            ("median", margin, info.unit, [lambda: _quantile_influence(x, 0.5)]),
-            ("SD ratio", ratio, "ln", [lambda: _log_sd_influence(x)]),
-            (
-                "percentiles",
-                wide,
-                info.unit,
-                [partial(_quantile_influence, x, p) for p in DECIDING.values()],
-            ),
-        ]
-    )
     people = len(np.unique(patient))
+    median = 0.0 if info.circular or not len(x) else float(np.median(x))
     rows = []
-    for statistic, limit, unit, influences in kinds:
-        row: dict[str, object] = {
-            "column": column,
-            "measure": info.label,
-            "statistic": statistic,
-            "margin": limit,
-            "unit": unit,
-            "power": None,
-            "at_most": None,
-            "needed": None,
-            "records": len(x),
-            "patients": people,
-        }
+    for statistic, margin, unit, influences in _statistics(column, median, margins):
+        power = at_most = needed = None
         if people >= MIN_PATIENTS and np.ptp(x) > 0:
-            parts = [_parts(influence(), patient) for influence in influences]
+            parts = [_parts(influence(x), patient) for influence in influences]
             variance, effect = max(parts, key=lambda part: part[0] * (part[1] + 1))
             real, synth = variance * effect / len(x), variance / max(n_synth, 1)
-            row["power"] = power_equivalence(math.sqrt(real + synth), limit)
-            row["at_most"] = power_equivalence(math.sqrt(real), limit)
-            row["needed"] = n_for_power(variance, limit, design_effect=effect)
-        rows.append(row)
+            power = power_equivalence(math.sqrt(real + synth), margin)
+            at_most = power_equivalence(math.sqrt(real), margin)
+            needed = n_for_power(variance, margin, design_effect=effect)
+        rows.append(
+            {
+                "column": column,
+                "measure": info.label,
+                "statistic": statistic,
+                "margin": margin,
+                "unit": unit,
+                "power": power,
+                "at_most": at_most,
+                "needed": needed,
+                "records": len(x),
+                "patients": people,
+            }
+        )
     return rows
+
+
+def _statistics(
+    column: str, median: float, margins: Margins
+) -> list[tuple[str, float, str, list[Callable[[Floats], Floats]]]]:
+    """Return name, margin, unit and influences of what is tested; the percentiles have four."""
+    info = measure_info(column)
+    margin, wide = margins.of(column, median), margins.of(column, median, "quantiles")
+    assert margin is not None  # load_margins saw to it
+    assert wide is not None
+    if info.circular:
+        return [("direction", margin, info.unit, [_direction_influence])]
+    ratio = min(math.log(margins.sd_ratio[1]), -math.log(margins.sd_ratio[0]))
+    quantiles = [partial(_quantile_influence, p=p) for p in DECIDING.values()]
+    return [
+        ("median", margin, info.unit, [partial(_quantile_influence, p=0.5)]),
+        ("SD ratio", ratio, "ln", [_log_sd_influence]),
+        ("percentiles", wide, info.unit, [*quantiles]),
+    ]
+
+
+def _parts(influence: Floats, patient: NDArray[np.intp]) -> tuple[float, float]:
+    """Return the variance of one record's contribution, and the design effect of the patients."""
+    n = len(influence)
+    sums = np.bincount(patient, influence)
+    people = int((np.bincount(patient) > 0).sum())
+    variance = float((influence**2).mean())
+    if variance == 0:
+        return 0.0, 1.0
+    return variance, float((sums**2).sum() / (n * variance) * people / (people - 1))
 
 
 def power_text(plan: pd.DataFrame) -> str:

@@ -1,28 +1,40 @@
-"""What is known of one measure, and how it is written down."""
+"""Row: one measure of two sets, with what was computed of it and how it is written."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ecgeval.comparison.margins import Margins
 from ecgeval.errors import UsageError
 from ecgeval.measures import Measure, measure_info
+from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.results import Finding, Verdict
+from ecgeval.stats.arrays import Floats
 from ecgeval.stats.effects import harrell_davis
 from ecgeval.stats.intervals import newcombe, percentile_interval
 from ecgeval.stats.resampling import subset_weights
-from ecgeval.stats.sample import Sample, effective_n, rescale, split
-from ecgeval.stats.univariate import DECIDING, Comparison
+from ecgeval.stats.sample import Effort, Sample, effective_n, rescale, split
+from ecgeval.stats.univariate import DECIDING, Comparison, compare_columns
 from ecgeval.wording import quantity
 
-__all__ = ["Common", "Missing", "Row", "median_iqr", "sample_of", "shared_columns", "value_of"]
+__all__ = [
+    "Common",
+    "Missing",
+    "Row",
+    "centre",
+    "compare_rows",
+    "median_iqr",
+    "relative_margins",
+    "sample_of",
+    "shared_columns",
+]
 
 
 @dataclass(frozen=True)
@@ -55,52 +67,122 @@ class Missing:
         return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
-    """All that is known of one column."""
+    """One measure of two sets.
+
+    Parameters
+    ----------
+    column : str
+    info : Measure
+    result : Comparison
+    missing : Missing
+    real, synth : ndarray, shape (n,)
+        The values of either set; a missing value is left out.
+    margins : Margins
+    """
 
     column: str
     info: Measure
     result: Comparison
     missing: Missing
-    real: NDArray[np.float64]
-    synth: NDArray[np.float64]
+    real: Floats
+    synth: Floats
+    margins: Margins
 
     @property
     def location(self) -> str:
+        """The statistic that is the difference in location."""
         return "circ_mean_diff" if self.info.circular else "median_diff"
 
     @property
     def distance(self) -> str:
+        """The statistic that is the distance of the distributions."""
         return "circ_wasserstein" if self.info.circular else "wasserstein"
 
-    @property
+    @cached_property
+    def margin(self) -> float | None:
+        """The margin of the difference in location, None where none is declared."""
+        return self.margins.of(self.column, self._real_median)
+
+    def margin_of(self, statistic: str) -> float:
+        """Return the margin of a statistic of a declared measure: location, quantile, distance."""
+        margin = self.margins.of(self.column, self._real_median, self._kind(statistic))
+        assert margin is not None  # load_margins saw to it
+        return margin
+
+    def relative_margin(self, statistic: str = "") -> str:
+        """Return "10 % of the real median" where a margin is that, else an empty string."""
+        share = self.margins.share(self.column, self._real_median, self._kind(statistic))
+        return f"{100 * share:g} % of the real median" if share else ""
+
+    def margin_text(self, statistic: str = "") -> str:
+        """Return a margin as it is written, with what it is a share of."""
+        relative = self.relative_margin(statistic)
+        written = quantity(self.margin_of(statistic), self.info.unit)
+        return f"{written} = {relative}" if relative else written
+
+    @cached_property
     def _real_median(self) -> float:
         known = len(self.real) and not self.info.circular
         return float(np.median(self.real)) if known else 0.0
 
-    def margin(self, margins: Margins) -> float | None:
-        """Return the margin of the difference in location, None where none is declared."""
-        return margins.of(self.column, self._real_median)
+    def _kind(self, statistic: str) -> str:
+        """Return under which name the margin of a statistic is declared; none for the location."""
+        if statistic in DECIDING:
+            return "quantiles"
+        return "wasserstein" if statistic == self.distance else ""
 
-    def shape_margin(self, name: str, margins: Margins) -> float | None:
-        """Return the margin of a quantile (`DECIDING`) or of the distance, None where none is."""
-        kind = "quantiles" if name in DECIDING else "wasserstein"
-        return margins.shape(kind, self.column, self._real_median)
 
-    def basis(self, margins: Margins, name: str = "") -> str:
-        """Return "10 % of the real median" where a margin is that, else an empty string.
+def compare_rows(
+    samples: tuple[Sample, Sample],
+    columns: Sequence[str],
+    margins: Margins,
+    *,
+    seed: int,
+    name: str,
+    effort: Effort,
+    shift: bool = False,
+    jobs: int = 1,
+    progress: Progress = quiet,
+) -> list[Row]:
+    """Compare two sets measure by measure.
 
-        Of the difference in location, or of a quantile or the distance (`name`).
-        """
-        kind = ("quantiles" if name in DECIDING else "wasserstein") if name else ""
-        share = margins.share(self.column, self._real_median, kind)
-        return f"{100 * share:g} % of the real median" if share else ""
-
-    def limit(self, margin: float, margins: Margins, name: str = "") -> str:
-        """Return a margin as it is written, with what it is a share of (`basis`)."""
-        basis = self.basis(margins, name)
-        return quantity(margin, self.info.unit) + (f" = {basis}" if basis else "")
+    Parameters
+    ----------
+    samples : (Sample, Sample)
+        The real and the synthetic set. One without records gives rows without statistics.
+    columns : sequence of str
+        Their measures, in order.
+    margins : Margins
+    seed : int
+    name : str
+        Names the random streams.
+    effort : Effort
+    shift : bool
+        Compute the shift function of the declared measures, and their percentiles with it.
+    jobs : int
+    progress : callable
+    """
+    infos = [measure_info(column) for column in columns]
+    results = compare_columns(
+        *samples,
+        [info.circular for info in infos],
+        seed=seed,
+        name=name,
+        effort=effort,
+        shift=[shift and column in margins.primary for column in columns],
+        jobs=jobs,
+        progress=progress,
+    )
+    absences = [Missing(np.nan, np.nan, (0, 0), (0, 0), None)] * len(columns)
+    if all(len(sample.patient) for sample in samples):
+        absences = Missing.of(*samples, effort.floor, child_rng(seed, name, "missing"))
+    rows = []
+    for i, (column, info) in enumerate(zip(columns, infos, strict=True)):
+        real, synth = (v[~np.isnan(v)] for v in (sample.values[:, i] for sample in samples))
+        rows.append(Row(column, info, results[i], absences[i], real, synth, margins))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -116,11 +198,6 @@ class Common:
         self, code: str, verdict: Verdict, title: str, *, gate: bool = True, **rest: Any
     ) -> Finding:
         return Finding(code, verdict, title, section=self.section, gate=gate, **rest)
-
-
-def value_of(row: Row, name: str) -> float | None:
-    stat = row.result.stats.get(name)
-    return float(stat.value) if stat is not None and math.isfinite(stat.value) else None
 
 
 def shared_columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
@@ -166,18 +243,25 @@ def sample_of(table: pd.DataFrame, columns: list[str], patients: ArrayLike, whic
     return Sample.of(table, columns, ids)
 
 
-def shares(rows: Iterable[Row | None], margins: Margins) -> str:
+def relative_margins(rows: Iterable[Row]) -> str:
     """Return which margins are a share of the real median, for a caption; empty if none is."""
-    found = [f"{row.info.label} ({basis})" for row in rows if row and (basis := row.basis(margins))]
+    found = [f"{row.info.label} ({share})" for row in rows if (share := row.relative_margin())]
     return f"; sizes of their own except {', '.join(found)}" if found else ""
 
 
-def median_iqr(values: NDArray[np.float64], info: Measure) -> str:
+def centre(values: Floats, info: Measure) -> float:
+    """Return the median by Harrell and Davis, of angles the mean direction."""
+    if info.circular:
+        return float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean())))
+    return harrell_davis(values)
+
+
+def median_iqr(values: Floats, info: Measure) -> str:
     """Return "median [quartiles]" by Harrell and Davis, of angles the mean direction."""
     if not len(values):
         return "–"
     if info.circular:
-        return quantity(float(np.rad2deg(np.angle(np.exp(1j * np.deg2rad(values)).mean()))), "deg")
+        return quantity(centre(values, info), "deg")
     low, middle, high = (
         quantity(q, info.unit).removesuffix(f" {info.unit}")
         for q in (harrell_davis(values, p) for p in (0.25, 0.5, 0.75))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecgeval.comparison.measures.section import compare_measures
+from ecgeval.comparison.measures import section as measures
 from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.quality import section as quality
 from ecgeval.results import Results
@@ -25,12 +25,6 @@ def _usual(pair: Pair) -> dict[str, Any]:
         "quick": pair.quick,
         "progress": pair.progress,
     }
-
-
-def _fidelity(pair: Pair) -> Results:
-    return compare_measures(
-        pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
-    )
 
 
 def _joint(pair: Pair) -> Results:
@@ -163,7 +157,7 @@ def _subgroups(pair: Pair) -> Results:
 
 SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "quality": quality.compare,
-    "fidelity": _fidelity,
+    "fidelity": measures.compare,
     "joint": _joint,
     "plausibility": _plausibility,
     "classifier": _classifier,

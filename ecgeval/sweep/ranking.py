@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgeval.comparison.declared import location_verdict, spread_verdict
+from ecgeval.comparison.declared import decide_location, decide_spread
 from ecgeval.comparison.margins import Margins
-from ecgeval.comparison.rows import Missing, Row
+from ecgeval.comparison.rows import compare_rows
 from ecgeval.measures import measure_info
 from ecgeval.parallel import child_rng
 from ecgeval.results import Verdict
@@ -23,7 +23,6 @@ from ecgeval.stats.intervals import norm_interval, percentile_interval
 from ecgeval.stats.kernels import CLIP, bootstrap_moves, discrepancy, patient_kernels
 from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
-from ecgeval.stats.univariate import compare_columns
 
 __all__ = ["Energy", "MeasureScorer"]
 
@@ -125,18 +124,12 @@ class MeasureScorer:
         The tests are those of FID-EQUIV and FID-SPREAD (`ecgeval explain FID-EQUIV`).
         """
         both = self.real, Sample.of(synth, self.columns, np.arange(len(synth)))
-        done = compare_columns(
-            *both, list(self.circular), seed=self.seed, name="yardstick", effort=_EFFORT
+        rows = compare_rows(
+            both, self.columns, self.margins, seed=self.seed, name="yardstick", effort=_EFFORT
         )
-        missing = Missing.of(*both, 1, child_rng(self.seed, "yardstick", "missing"))
-        verdicts = []
-        for i, column in enumerate(self.columns):
-            values = [s.values[~np.isnan(s.values[:, i]), i] for s in both]
-            row = Row(column, measure_info(column), done[i], missing[i], *values)
-            verdicts.append(location_verdict(row, self.margins)[0])
-            if not row.info.circular:
-                verdicts.append(spread_verdict(row, self.margins)[0])
-        return sum(v == Verdict.PASS for v in verdicts), len(verdicts)
+        decisions = [decide_location(row) for row in rows]
+        decisions += [decide_spread(row) for row in rows if not row.info.circular]
+        return sum(d.verdict == Verdict.PASS for d in decisions), len(decisions)
 
     def _coordinates(self, values: Floats) -> Floats:
         radians = np.deg2rad(values[:, self.circular])

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgeval.comparison.measures.section import compare_measures
+from ecgeval.comparison.measures import section
+from ecgeval.comparison.pair import Pair, Side
 from ecgeval.results import Verdict
 
 N = 500
@@ -66,11 +67,9 @@ def noise(honest):
     return out
 
 
-def compare(synth):
-    real = people(N, 0)
-    return compare_measures(
-        real, synth, patients_real=real.index, patients_synth=synth.index, quick=True
-    )
+def compare(synth, real=None):
+    real = people(N, 0) if real is None else real
+    return section.compare(Pair(Side(real, real.index), Side(synth, synth.index), quick=True))
 
 
 HONEST = people(N, 1)
@@ -180,10 +179,7 @@ def test_exact_copies_score_best_and_never_pass():
 @pytest.mark.parametrize("n", [40, 100, 1000])
 def test_the_same_null_at_any_size_lies_in_its_floor(n):
     """A score that depends on n (0.315, 0.090, 0.011 elsewhere) must carry its floor."""
-    real, synth = people(n, 2), people(n, 3)
-    got = compare_measures(
-        real, synth, patients_real=real.index, patients_synth=synth.index, quick=True
-    )
+    got = compare(people(n, 3), real=people(n, 2))
     inside = [
         e.floor[0] <= e.value <= e.floor[1] * 1.25
         for e in got.estimates

@@ -35,9 +35,9 @@ def test_own_margins_override_and_keep_the_rest(tmp_path):
 def test_margins_of_quantiles_and_distance(tmp_path):
     """Those of the median, times a factor, unless a measure has its own in its unit."""
     default = load_margins()
-    assert default.shape("quantiles", "qrs_ms", 90) == default.of("qrs_ms", 90) == 6
-    assert default.shape("wasserstein", "r_amp_V5_mv", 2.0) == pytest.approx(0.2)
-    assert default.shape("quantiles", "rmssd_ms", 30) is None
+    assert default.of("qrs_ms", 90, "quantiles") == default.of("qrs_ms", 90) == 6
+    assert default.of("r_amp_V5_mv", 2.0, "wasserstein") == pytest.approx(0.2)
+    assert default.of("rmssd_ms", 30, "quantiles") is None
     path = tmp_path / "mine.toml"
     path.write_text(
         "[quantiles]\nstrict = 1\nlenient = 2\n[measures]\n"
@@ -45,9 +45,9 @@ def test_margins_of_quantiles_and_distance(tmp_path):
         '"r_amp_{lead}_mv" = { strict = 1, lenient = 1, quantiles = { strict = 1, lenient = 3 } }\n'
     )
     own = load_margins("lenient", path)
-    assert own.shape("quantiles", "qrs_ms", 90) == 12
-    assert own.shape("wasserstein", "qrs_ms", 90) == 4
-    assert own.shape("quantiles", "r_amp_V5_mv", 1) == 3
+    assert own.of("qrs_ms", 90, "quantiles") == 12
+    assert own.of("qrs_ms", 90, "wasserstein") == 4
+    assert own.of("r_amp_V5_mv", 1, "quantiles") == 3
     assert own.of("qrs_ms", 90) == 6
 
 

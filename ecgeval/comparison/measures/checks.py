@@ -6,8 +6,10 @@ from ecgeval.checks import Check
 from ecgeval.comparison import statistics
 from ecgeval.results import Verdict
 
-__all__ = ["CHECKS", "STATISTICS"]
+__all__ = ["CHECKS", "SLUG", "STATISTICS"]
 
+SLUG = "fidelity"
+"""Of the section: first part of every id, and of the names of random streams."""
 
 EQUIV = Check(
     code="FID-EQUIV",
@@ -25,6 +27,7 @@ EQUIV = Check(
         "The margins are a proposal for a cardiologist to confirm. Equal medians do not make "
         "equal distributions."
     ),
+    limit="a margin for each measure ([measures] of comparison/margins.toml, or of a file given)",
     steps={
         Verdict.FAIL: "Look at the measures outside their margins: a unit, a gain, a filter or "
         "a selection of records first, the generator then. Repeat the run with what was mended.",
@@ -41,6 +44,7 @@ MISSING = Check(
     statistic="Newcombe interval of the difference against a margin in percentage points.",
     source="Newcombe, Stat Med 1998;17:873",
     cannot_show="Shares the blind spots of the delineation method used for both sets.",
+    limit="1 percentage point strict, 3 lenient (missing_pp in comparison/margins.toml)",
     steps={
         Verdict.FAIL: "Look at synthetic records without the wave in question: it is absent, "
         "or of a form that delineation does not know."
@@ -58,8 +62,8 @@ KS = Check(
     source="Benjamini & Hochberg, J R Stat Soc B 1995;57:289",
     cannot_show="Few differences in a small sample mean little; many in a large one may be "
     "trivial.",
-    words={Verdict.INCONCLUSIVE: "describes"},
     decides=False,
+    words={Verdict.INCONCLUSIVE: "describes"},
 )
 
 EMPTY = Check(
@@ -69,6 +73,7 @@ EMPTY = Check(
         "A measure that is missing in every record of a set: nothing can be compared, and "
         "nothing may pass."
     ),
+    limit="no value at all in one set only",
 )
 
 C2ST = Check(
@@ -97,6 +102,8 @@ SPREAD = Check(
         "Evol 2015;6:143"
     ),
     cannot_show="Sensitive to outliers; the margin is a proposal.",
+    limit="SD ratio 0.90 to 1.11 strict, 0.80 to 1.25 lenient (sd_ratio in "
+    "comparison/margins.toml)",
     steps={
         Verdict.FAIL: "Look for mode collapse and for a selection of the synthetic records: "
         "compare with unfiltered output of the generator."
@@ -123,6 +130,8 @@ SHAPE = Check(
     ),
     cannot_show="Needs more records than the medians do: table of power. The margins are a "
     "proposal.",
+    limit="the margin of the median, times 1 (quantiles and wasserstein in "
+    "comparison/margins.toml)",
     steps={
         Verdict.FAIL: "Look at the tails of the distributions that differ: extreme records are "
         "missing, or there are too many."
@@ -137,6 +146,7 @@ C2ST_LEAK = Check(
         "the split."
     ),
     cannot_show="An alarm for copies; the audit says which.",
+    limit="p at most 0.001 (LEAK_P in comparison/declared.py), and an AUC below its floor",
 )
 
 COPIES = Check(
@@ -144,6 +154,8 @@ COPIES = Check(
     title="records equal in every measure",
     asks="Synthetic records whose measures equal a real record's in every digit.",
     cannot_show="Finds exact copies only; the audit searches for altered ones.",
+    limit="one record, of at least 10 different values (MIN_IDENTICAL in "
+    "comparison/measures/findings.py)",
 )
 
 CHECKS = (EQUIV, MISSING, KS, EMPTY, C2ST, SPREAD, SHAPE, C2ST_LEAK, COPIES)

@@ -1,30 +1,34 @@
-"""Tables and figure data of a comparison."""
+"""Tables and figure data of a comparison of measures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ecgeval.comparison import figures
-from ecgeval.comparison.declared import location_verdict, shape_verdict, shift, side, spread_verdict
+from ecgeval.comparison import figures as data_of
+from ecgeval.comparison.declared import (
+    decide_location,
+    decide_shape,
+    decide_spread,
+    difference_text,
+    within_margin,
+)
 from ecgeval.comparison.margins import Margins
-from ecgeval.comparison.measures.findings import giveaways
-from ecgeval.comparison.measures.largest import PRACTICAL, largest
+from ecgeval.comparison.measures.checks import SLUG
+from ecgeval.comparison.measures.practical_size import PRACTICAL, giveaways, largest
 from ecgeval.comparison.planning import power_text
-from ecgeval.comparison.rows import Common, Row, median_iqr, shares, value_of
+from ecgeval.comparison.rows import Row, median_iqr, relative_margins
 from ecgeval.measures import Measure
 from ecgeval.results import Figure, Table
-from ecgeval.stats.multiplicity import benjamini_yekutieli
+from ecgeval.stats.arrays import Floats
 from ecgeval.stats.two_sample import C2st
-from ecgeval.stats.univariate import CIRCULAR, LINEAR, Stat
+from ecgeval.stats.univariate import CIRCULAR, LINEAR
 from ecgeval.wording import between, quantity
 
-__all__ = ["figures_of", "power_table", "tables"]
+__all__ = ["figures", "power_table", "tables"]
 
 LARGEST = 10
 
@@ -44,146 +48,179 @@ _HEADINGS = {
 def tables(
     rows: Sequence[Row],
     adjusted: Mapping[str, float],
+    any_dependence: Mapping[str, float],
     tests: Mapping[str, C2st | str],
-    common: Common,
+    margins: Margins,
 ) -> list[Table]:
-    section = common.section
+    """Return the tables that have rows.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    adjusted, any_dependence : mapping of str to float
+        p-values by column, adjusted as Benjamini and Hochberg, and Benjamini and Yekutieli, do.
+    tests : mapping of str to C2st or str
+        By classifier, its two-sample test or why it was not run.
+    margins : Margins
+    """
     by_column = {row.column: row for row in rows}
-    any_dependence = _any_dependence(rows)
-    summary = []
-    for column in common.margins.primary:
-        if column not in by_column:
-            continue
-        row = by_column[column]
-        stat: Stat | None = row.result.stats.get(row.location)
-        summary.append(
-            {
-                "measure": row.info.label,
-                "unit": row.info.unit,
-                "real": median_iqr(row.real, row.info),
-                "synthetic": median_iqr(row.synth, row.info),
-                "difference": stat.value if stat else None,
-                "90 % CI": "–"
-                if stat is None
-                else "{} to {}".format(
-                    *(
-                        quantity(x, row.info.unit).removesuffix(f" {row.info.unit}")
-                        for x in stat.ci90
-                    )
-                ),
-                "margin ±": row.margin(common.margins),
-                "verdict": str(location_verdict(row, common.margins)[0]),
-                "SD ratio": _ratio(row),
-                "spread": "" if row.info.circular else str(spread_verdict(row, common.margins)[0]),
-                "shape": str(shape_verdict(row, common.margins)[0]),
-            }
-        )
-    everything = {
-        circular: [
-            {
-                "measure": row.info.label,
-                "unit": row.info.unit,
-                "real": median_iqr(row.real, row.info),
-                "synthetic": median_iqr(row.synth, row.info),
-                **{_HEADINGS[name]: value_of(row, name) for name in statistics},
-                "p adjusted": adjusted.get(row.column),
-                "p adjusted (BY)": any_dependence.get(row.column),
-                **({"note": row.result.too_few} if row.result.too_few else {}),
-            }
+    declared = [by_column[c] for c in margins.primary if c in by_column]
+
+    def everything(circular: bool) -> list[dict[str, Any]]:
+        return [
+            _all_statistics(row, adjusted.get(row.column), any_dependence.get(row.column))
             for row in rows
             if row.info.circular == circular
         ]
-        for circular, statistics in ((False, LINEAR), (True, CIRCULAR))
-    }
-    missing = [
-        {
-            "measure": row.info.label,
-            "real %": 100 * row.missing.real,
-            "synthetic %": 100 * row.missing.synth,
-            "difference": 100 * (row.missing.synth - row.missing.real),
-            "95 % CI low": 100 * row.missing.ci[0],
-            "95 % CI high": 100 * row.missing.ci[1],
-            "implausible real %": _implausible(row.real, row.info),
-            "implausible synthetic %": _implausible(row.synth, row.info),
-        }
-        for row in rows
-    ]
-    effects = [_largest_row(row, common.margins) for row in largest(rows, common.margins)[:LARGEST]]
+
     out = [
-        Table.of(
-            pd.DataFrame(summary),
-            f"{section}.summary",
+        _table(
+            map(_against_margins, declared),
+            "summary",
             "Declared measures against their margins",
-            caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
-            f"minus real. Margins: {common.margins.level}, {common.margins.source}"
-            f"{shares([by_column.get(c) for c in common.margins.primary], common.margins)}.",
-            section=section,
+            "Median [quartiles]; for angles the mean direction. Difference: synthetic "
+            f"minus real. Margins: {margins.level}, {margins.source}{relative_margins(declared)}.",
         ),
-        Table.of(
-            pd.DataFrame(effects),
-            f"{section}.largest",
+        _table(
+            map(_effect, largest(rows)[:LARGEST]),
+            "largest",
             "Largest effects",
-            caption="By Cliff's δ (95 % CI; floor: real against real). Differences of medians by "
+            "By Cliff's δ (95 % CI; floor: real against real). Differences of medians by "
             f"less than a practical size come last: {PRACTICAL}. Margin: where the 90 % CI of the "
             "difference lies.",
-            section=section,
         ),
-        Table.of(
-            pd.DataFrame(everything[False]),
-            f"{section}.measures",
+        _table(
+            everything(circular=False),
+            "measures",
             "All measures",
-            caption="Median [quartiles]. Signed numbers are positive where synthetic values are "
+            "Median [quartiles]. Signed numbers are positive where synthetic values are "
             "larger. p of KS, adjusted for the number of measures (Benjamini-Hochberg; BY: "
             "Benjamini-Yekutieli, for any dependence of the measures).",
-            section=section,
         ),
-        Table.of(
-            pd.DataFrame(everything[True]),
-            f"{section}.angles",
+        _table(
+            everything(circular=True),
+            "angles",
             "All angles",
-            caption="Mean direction. p of Watson's U², adjusted with the other measures.",
-            section=section,
+            "Mean direction. p of Watson's U², adjusted with the other measures.",
         ),
-        Table.of(
-            pd.DataFrame(missing),
-            f"{section}.missing",
+        _table(
+            map(_missing, rows),
+            "missing",
             "Missing and implausible values",
-            caption="Shares of records without a value, their difference in percentage points; "
+            "Shares of records without a value, their difference in percentage points; "
             "shares of values outside the plausible range.",
-            section=section,
         ),
     ]
-    out = [table for table in out if table.rows]
     fitted = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
     if fitted:
-        kind, last = list(fitted.items())[-1]
-        place = {row.column: i for i, row in enumerate(rows)}
-        order = [place[row.column] for row, _ in giveaways(rows, last, common)[:20]]
-        top = [rows[i] for i in order]
-        frame = pd.DataFrame(
+        out.append(_giveaways(rows, fitted))
+    return [table for table in out if table.rows]
+
+
+def _table(rows: Iterable[Mapping[str, Any]], name: str, title: str, caption: str) -> Table:
+    frame = pd.DataFrame(list(rows))
+    return Table.of(frame, f"{SLUG}.{name}", title, caption=caption, section=SLUG)
+
+
+def _against_margins(row: Row) -> dict[str, Any]:
+    stat, unit = row.result.stats.get(row.location), row.info.unit
+    ends = [quantity(x, unit).removesuffix(f" {unit}") for x in stat.ci90] if stat else []
+    log_ratio = _value(row, "log_sd_ratio")
+    return {
+        "measure": row.info.label,
+        "unit": unit,
+        "real": median_iqr(row.real, row.info),
+        "synthetic": median_iqr(row.synth, row.info),
+        "difference": stat.value if stat else None,
+        "90 % CI": " to ".join(ends) or "–",
+        "margin ±": row.margin,
+        "verdict": str(decide_location(row).verdict),
+        "SD ratio": None if log_ratio is None else math.exp(log_ratio),
+        "spread": "" if row.info.circular else str(decide_spread(row).verdict),
+        "shape": str(decide_shape(row).verdict),
+    }
+
+
+def _effect(row: Row) -> dict[str, Any]:
+    delta = row.result.stats["cliffs_delta"]
+    return {
+        "measure": row.info.label,
+        "delta": delta.value,
+        "ci": between(delta.ci),
+        "floor": between(delta.floor),
+        "difference": quantity(row.result.stats["median_diff"].value, row.info.unit, sign=True),
+        "margin": within_margin(row),
+    }
+
+
+def _all_statistics(
+    row: Row, adjusted: float | None, any_dependence: float | None
+) -> dict[str, Any]:
+    return {
+        "measure": row.info.label,
+        "unit": row.info.unit,
+        "real": median_iqr(row.real, row.info),
+        "synthetic": median_iqr(row.synth, row.info),
+        **{_HEADINGS[n]: _value(row, n) for n in (CIRCULAR if row.info.circular else LINEAR)},
+        "p adjusted": adjusted,
+        "p adjusted (BY)": any_dependence,
+        **({"note": row.result.too_few} if row.result.too_few else {}),
+    }
+
+
+def _missing(row: Row) -> dict[str, Any]:
+    missing = row.missing
+    return {
+        "measure": row.info.label,
+        "real %": 100 * missing.real,
+        "synthetic %": 100 * missing.synth,
+        "difference": 100 * (missing.synth - missing.real),
+        "95 % CI low": 100 * missing.ci[0],
+        "95 % CI high": 100 * missing.ci[1],
+        "implausible real %": _implausible(row.real, row.info),
+        "implausible synthetic %": _implausible(row.synth, row.info),
+    }
+
+
+def _implausible(values: Floats, info: Measure) -> float | None:
+    if not len(values):
+        return None
+    return 100 * float(((values < info.low) | (values > info.high)).mean())
+
+
+def _value(row: Row, name: str) -> float | None:
+    stat = row.result.stats.get(name)
+    return float(stat.value) if stat is not None and math.isfinite(stat.value) else None
+
+
+def _giveaways(rows: Sequence[Row], fitted: Mapping[str, C2st]) -> Table:
+    """Return what each classifier loses without a measure, in the order of the last one."""
+    kind, last = list(fitted.items())[-1]
+    top = [row for row, _ in giveaways(rows, last)[:20]]
+    lost = {
+        f"AUC lost ({k})": dict(zip((row.column for row in rows), test.importance, strict=True))
+        for k, test in fitted.items()
+    }
+    return _table(
+        (
             {
-                "measure": [row.info.label for row in top],
-                **{f"AUC lost ({kind})": t.importance[order] for kind, t in fitted.items()},
-                "Cliff's δ": [value_of(row, "cliffs_delta") for row in top],
-                "difference": [shift(row) if row.result.stats else "–" for row in top],
-                "margin": [side(row, common.margins) for row in top],
+                "measure": row.info.label,
+                **{heading: losses[row.column] for heading, losses in lost.items()},
+                "Cliff's δ": _value(row, "cliffs_delta"),
+                "difference": difference_text(row) if row.result.stats else "–",
+                "margin": within_margin(row),
             }
-        )
-        out.append(
-            Table.of(
-                frame,
-                f"{section}.giveaways",
-                "What gives the synthetic records away",
-                caption="Fall of the held-out AUC when a measure is permuted among records; by "
-                f"{kind}. Measures that say the same share the loss. Measures whose median and "
-                f"quartiles differ by less than a practical size come last: {PRACTICAL}.",
-                section=section,
-            )
-        )
-    return out
+            for row in top
+        ),
+        "giveaways",
+        "What gives the synthetic records away",
+        "Fall of the held-out AUC when a measure is permuted among records; by "
+        f"{kind}. Measures that say the same share the loss. Measures whose median and "
+        f"quartiles differ by less than a practical size come last: {PRACTICAL}.",
+    )
 
 
-def power_table(plan: pd.DataFrame, common: Common) -> Table:
+def power_table(plan: pd.DataFrame, margins: Margins) -> Table:
     """Return what these sizes could show at best, from `planned_power`."""
     shown = plan[["measure", "statistic", "margin", "unit", "power", "at_most", "needed"]].rename(
         columns={"margin": "margin ±", "at_most": "power at most", "needed": "records needed"}
@@ -192,111 +229,68 @@ def power_table(plan: pd.DataFrame, common: Common) -> Table:
     grown = [
         str(label)
         for column, label, margin in medians[["column", "measure", "margin"]].to_numpy()
-        if margin > (common.margins.of(column, 0.0) or 0.0)
+        if margin > (margins.of(column, 0.0) or 0.0)
     ]
     note = f"; a share of the real median for {', '.join(grown)}" if grown else ""
     return Table.of(
         shown,
-        f"{common.section}.power",
+        f"{SLUG}.power",
         "Power to show equivalence",
         caption=f"{power_text(plan)} Probability that a test of equivalence passes at these sizes "
         f"if the sets do not differ (margins of SD ratios on the log scale{note}; percentiles: the "
         "hardest of the 5th, 25th, 75th and 95th). At most: with any number of synthetic records. "
         "Records needed in each set for 80 %, with as many a patient as here. Normal "
         "approximation; each test alone: a PASS needs all of them.",
-        section=common.section,
+        section=SLUG,
     )
 
 
-def _any_dependence(rows: Sequence[Row]) -> dict[str, float]:
-    tested = [row for row in rows if row.result.p is not None]
-    values = benjamini_yekutieli([row.result.p or 1 for row in tested])
-    return {row.column: float(q) for row, q in zip(tested, values, strict=True)}
+# ---- figures ---------------------------------------------------------------------------------
 
 
-def _largest_row(row: Row, margins: Margins) -> dict[str, Any]:
-    delta = row.result.stats["cliffs_delta"]
-    return {
-        "measure": row.info.label,
-        "delta": delta.value,
-        "ci": between(delta.ci),
-        "floor": between(delta.floor),
-        "difference": quantity(row.result.stats["median_diff"].value, row.info.unit, sign=True),
-        "margin": side(row, margins),
-    }
-
-
-def _ratio(row: Row) -> float | None:
-    value = value_of(row, "log_sd_ratio")
-    return None if value is None else math.exp(value)
-
-
-def _implausible(values: NDArray[np.float64], info: Measure) -> float | None:
-    if not len(values):
-        return None
-    return 100 * float(((values < info.low) | (values > info.high)).mean())
-
-
-def figures_of(
-    rows: Sequence[Row], tests: Mapping[str, C2st | str], common: Common
-) -> list[Figure]:
-    section = common.section
-    shown = [row for row in rows if row.column in common.margins.primary]
-    shown = [row for row in shown if len(row.real) and len(row.synth)]
-    out = []
-    if shown:
-        data = figures.distributions([(row.column, row.info, row.real, row.synth) for row in shown])
-        out.append(
-            Figure(
-                f"{section}.distributions",
-                "distributions",
-                "Declared measures, real and synthetic",
-                data,
-                "Density of either set on common bins; the outermost bins hold the rest.",
-                section,
-            )
-        )
-    effects = [
-        (row.info, row.result.stats["cliffs_delta"])
-        for row in rows
-        if "cliffs_delta" in row.result.stats
-    ]
-    if effects:
-        out.append(
-            Figure(
-                f"{section}.effects",
-                "effects",
-                "Cliff's delta of every measure",
-                figures.effects(effects),
-                "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
-                "against real at the same sizes.",
-                section,
-            )
-        )
-    moved = [(row.info, row.result.shift) for row in shown if row.result.shift is not None]
-    if moved:
-        out.append(
-            Figure(
-                f"{section}.shift",
-                "curves",
-                "Shift function of the declared measures",
-                figures.shifts(moved),
-                "Synthetic minus real quantile, at each share of the records. Band: 95 % "
-                "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
-                "of real against real lie at these sizes.",
-                section,
-            )
-        )
+def figures(rows: Sequence[Row], tests: Mapping[str, C2st | str]) -> list[Figure]:
+    """Return the data of the figures that have something to show."""
+    declared = [r for r in rows if r.column in r.margins.primary and len(r.real) and len(r.synth)]
+    deltas = [(row.info, delta) for row in rows if (delta := row.result.stats.get("cliffs_delta"))]
+    shifts = [(row.info, row.result.shift) for row in declared if row.result.shift is not None]
     curves = {kind: test for kind, test in tests.items() if isinstance(test, C2st)}
-    if curves:
-        out.append(
-            Figure(
-                f"{section}.roc",
-                "roc",
-                "Classifier two-sample test, held-out patients",
-                figures.roc(curves),
-                "On the diagonal the sets cannot be told apart.",
-                section,
-            )
-        )
-    return out
+    drawn: list[tuple[str, str, str, dict[str, Any] | None, str]] = [
+        (
+            "distributions",
+            "distributions",
+            "Declared measures, real and synthetic",
+            data_of.distributions([(r.column, r.info, r.real, r.synth) for r in declared])
+            if declared
+            else None,
+            "Density of either set on common bins; the outermost bins hold the rest.",
+        ),
+        (
+            "effects",
+            "effects",
+            "Cliff's delta of every measure",
+            data_of.effects(deltas) if deltas else None,
+            "Positive: larger in the synthetic set. Bars: 95 % CI by patient; grey: real "
+            "against real at the same sizes.",
+        ),
+        (
+            "shift",
+            "curves",
+            "Shift function of the declared measures",
+            data_of.shifts(shifts) if shifts else None,
+            "Synthetic minus real quantile, at each share of the records. Band: 95 % "
+            "confidence for the whole curve, by patient; floor: where 95 % of the whole curves "
+            "of real against real lie at these sizes.",
+        ),
+        (
+            "roc",
+            "roc",
+            "Classifier two-sample test, held-out patients",
+            data_of.roc(curves) if curves else None,
+            "On the diagonal the sets cannot be told apart.",
+        ),
+    ]
+    return [
+        Figure(f"{SLUG}.{name}", kind, title, data, caption, SLUG)
+        for name, kind, title, data, caption in drawn
+        if data
+    ]

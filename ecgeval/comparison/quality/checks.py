@@ -76,7 +76,7 @@ STATISTICS = statistics.STATISTICS | by_name(
         "Newcombe, Stat Med 1998;17:873",
         "Says how many fail, not why; the table of reasons does.",
         better="near_null",
-        null=0,
+        null=0.0,
         unit="percentage points",
     ),
 )

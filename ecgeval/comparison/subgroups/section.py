@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgeval.comparison.declared import FDR, intersection, location_verdict
+from ecgeval.comparison.declared import FDR, decide_location, intersection
 from ecgeval.comparison.margins import Margins, load_margins
-from ecgeval.comparison.rows import Common, Missing, Row, median_iqr, shares
+from ecgeval.comparison.rows import Common, Row, compare_rows, median_iqr, relative_margins
 from ecgeval.comparison.subgroups.checks import EQUIV, HETERO, LIKE, STATISTICS
 from ecgeval.errors import UsageError
 from ecgeval.io.labels import MOST_YEARS
@@ -27,7 +27,6 @@ from ecgeval.stats.intervals import percentile_interval
 from ecgeval.stats.multiplicity import benjamini_hochberg
 from ecgeval.stats.resampling import monte_carlo_p, resample_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample
-from ecgeval.stats.univariate import compare_columns
 from ecgeval.wording import listed, p_text, quantity
 
 __all__ = ["cochran_q", "compare_subgroups", "groups_of"]
@@ -254,34 +253,19 @@ class _Group:
             _part(sample, np.ones(len(sample.patient), bool) if mask is None else mask)
             for sample, mask in zip(common.samples, masks, strict=True)
         )
-        infos = [measure_info(c) for c in columns]
-        stream = f"{common.section}.{stem}"
-        results = compare_columns(
-            real,
-            synth,
-            [i.circular for i in infos],
+        rows = compare_rows(
+            (real, synth),
+            columns,
+            common.margins,
             seed=common.seed,
-            name=stream,
+            name=f"{common.section}.{stem}",
             effort=effort,
             jobs=jobs,
             progress=progress,
         )
-        rng = child_rng(common.seed, stream, "missing")
-        if min(len(real.patient), len(synth.patient)):
-            absences = Missing.of(real, synth, effort.floor, rng)
-        else:
-            absences = [Missing(np.nan, np.nan, (0, 0), (0, 0), None)] * len(columns)
         rows = [
-            Row(
-                column,
-                replace(info, label=f"{info.label} ({label} {name})"),
-                result,
-                absence,
-                *(s.values[~np.isnan(s.values[:, i]), i] for s in (real, synth)),
-            )
-            for i, (column, info, result, absence) in enumerate(
-                zip(columns, infos, results, absences, strict=True)
-            )
+            replace(row, info=replace(row.info, label=f"{row.info.label} ({label} {name})"))
+            for row in rows
         ]
         return cls(name, stem, rows)
 
@@ -306,17 +290,12 @@ def _compared(
         for e in _estimates(g, row, adjusted.get((g.name, row.column)), common)
     ]
     unlike = _heterogeneity(label, groups, common, columns)
-    parts = [
-        (f"{g.stem}.{row.column}", *location_verdict(row, common.margins))
-        for g in groups
-        for row in g.rows
-    ]
+    decisions = {f"{g.stem}.{row.column}": decide_location(row) for g in groups for row in g.rows}
     equal = intersection(
         EQUIV,
         "median",
-        parts,
-        [row.location for g in groups for row in g.rows],
-        common,
+        decisions,
+        section=common.section,
         things="pairs of declared measure and group",
         rule=f"Each declared measure in each group of {label}: 90 % CI of the difference of "
         f"medians (mean directions for angles) inside the {common.margins.level} margin of "
@@ -332,7 +311,7 @@ def _compared(
             "label": f"{label} {g.name}",
             "group": measure_info(row.column).label,
             **{
-                key: np.asarray(value) / row.margin(common.margins)
+                key: np.asarray(value) / row.margin
                 for key, value in (("value", stat.value), ("ci", stat.ci), ("floor", stat.floor))
             },
         }
@@ -363,7 +342,7 @@ def _compared(
                 caption="Median [quartiles]; for angles the mean direction. Difference: synthetic "
                 "minus real. p of KS (Watson's U² of angles) adjusted over all groups and "
                 f"measures (Benjamini-Hochberg). Margins: {common.margins.level}"
-                f"{shares((row for g in groups for row in g.rows), common.margins)}.",
+                f"{relative_margins(row for g in groups for row in g.rows)}.",
                 section=common.section,
             ),
         ),
@@ -498,8 +477,8 @@ def _table_row(g: _Group, row: Row, common: Common) -> dict[str, Any]:
         "synthetic": median_iqr(row.synth, info),
         "difference": None if stat is None else stat.value,
         "90 % CI": "–" if ends is None else f"{ends[0]} to {ends[1]}",
-        "margin ±": row.margin(common.margins),
-        "verdict": str(location_verdict(row, common.margins)[0]),
+        "margin ±": row.margin,
+        "verdict": str(decide_location(row).verdict),
         "missing real %": 100 * row.missing.real,
         "missing synthetic %": 100 * row.missing.synth,
     }

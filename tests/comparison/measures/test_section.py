@@ -1,4 +1,4 @@
-"""compare_measures: what a user is told about sets that differ in one known way."""
+"""The section on measures: what a user is told about sets that differ in one known way."""
 
 import json
 import re
@@ -9,14 +9,11 @@ import pandas as pd
 import pytest
 
 from ecgeval.comparison.margins import Margins, load_margins
-from ecgeval.comparison.measures.findings import differences
-from ecgeval.comparison.measures.section import compare_measures
-from ecgeval.comparison.rows import Common, Row
+from ecgeval.comparison.measures import section
+from ecgeval.comparison.pair import Pair, Side
 from ecgeval.ecgset import STANDARD_LEADS
-from ecgeval.errors import UsageError
 from ecgeval.measures import measure_columns, measure_info
 from ecgeval.results import Results, Verdict, json_schema
-from ecgeval.stats.univariate import Comparison, Stat
 
 
 def table(n, seed):
@@ -44,9 +41,12 @@ def table(n, seed):
     return pd.DataFrame(frame, index=[f"s{seed}-{i}" for i in range(n)])
 
 
-def compare(real, synth, **options):
-    ids = {"patients_real": real.index, "patients_synth": synth.index, "quick": True}
-    return compare_measures(real, synth, **{**ids, **options})
+def compare(real, synth, patients_real=None, patients_synth=None, **options):
+    sides = [
+        Side(measures, measures.index if patients is None else patients)
+        for measures, patients in ((real, patients_real), (synth, patients_synth))
+    ]
+    return section.compare(Pair(*sides, **{"quick": True, **options}))
 
 
 def find(results, code):
@@ -56,26 +56,6 @@ def find(results, code):
 def only(results, code):
     (finding,) = find(results, code)
     return finding
-
-
-@pytest.mark.parametrize(
-    ("patients", "ends", "verdict"),
-    [
-        (30, (5.2, 14.8), Verdict.INCONCLUSIVE),  # 10 less 2.2 times 4.8 is below 0
-        (3000, (5.2, 14.8), Verdict.FAIL),  # 10 less 1.97 times 4.8 is not
-        (30, (9.0, 11.0), Verdict.FAIL),
-        (30, (4.0, 16.0), Verdict.INCONCLUSIVE),  # crosses the margin of 5
-        (30, (-1.0, 4.0), Verdict.PASS),  # a PASS needs no correction
-    ],
-)
-def test_a_fail_is_outside_the_margin_and_no_chance_among_all_tests(patients, ends, verdict):
-    """Without the second condition one of 84 intervals of an honest set will do."""
-    from ecgeval.comparison.declared import _decided
-
-    stat = Stat(sum(ends) / 2, ends, ends, None)
-    result = Comparison({}, None, "", (patients, patients))
-    row = Row("qt_ms", measure_info("qt_ms"), result, None, np.zeros(0), np.zeros(0))
-    assert _decided(row, stat, ends, -5, 5, load_margins()) == verdict
 
 
 @pytest.fixture(scope="module")
@@ -201,17 +181,6 @@ def test_ranks_far_apart_by_microvolts_come_after_what_can_be_measured():
     assert lost.max() > lost[0]  # what loses more, but differs by less than can matter
 
 
-def test_a_difference_of_spread_is_no_small_effect():
-    from ecgeval.comparison.measures.largest import too_small
-
-    rng = np.random.default_rng(0)
-    real, synth = rng.normal(90, 8, (2, 400))
-    median = Comparison({"median_diff": Stat(0.1, *3 * [(0, 1)])}, None, "")
-    row = Row("qrs_ms", measure_info("qrs_ms"), median, None, real, 90 + (synth - 90) / 4)
-    assert too_small(row, load_margins())
-    assert not too_small(row, load_margins(), quartiles=True)
-
-
 def test_a_quick_run_finds_the_one_measure_of_a_hundred_that_differs():
     """p of 999 permutations, 0.001, times 100 measures would be 0.1."""
     rng = np.random.default_rng(3)
@@ -224,15 +193,6 @@ def test_a_quick_run_finds_the_one_measure_of_a_hundred_that_differs():
     assert only(results, "FID-KS").title.startswith("1 of 95 measures differ")
     assert results.estimate("fidelity.qrs_ms.ks").p == pytest.approx(1e-4)
     assert "Quick run: fewer resamples" in results.sections[0].summary
-
-
-def test_what_draws_cannot_decide_is_said():
-    compared = Comparison({}, 0.002, "500 bootstrap draws", p_least=0.002)
-    row = Row("qrs_ms", measure_info("qrs_ms"), compared, None, *np.ones((2, 9)))
-    common = Common("fidelity", 0, load_margins(), ())
-    said = "Not decided: QRS, whose p is the smallest that this number of draws can give (0.002)"
-    assert said in differences([row], {"qrs_ms": 0.2}, common, quick=True).explanation
-    assert said not in differences([row], {"qrs_ms": 0.04}, common).explanation
 
 
 def test_too_few_records_are_inconclusive_not_a_pass():
@@ -364,27 +324,6 @@ def test_own_margins_decide():
     assert "mine.toml" in only(results, "FID-EQUIV").rule
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"patients_real": ["a"]}, "1 patient ids for 30 rows of the real table"),
-        ({"patients_synth": [None] * 30}, "30 records of the synthetic table have no patient id"),
-        ({"margins": "loose"}, "strict or lenient"),
-    ],
-)
-def test_wrong_arguments_are_named(change, message):
-    with pytest.raises(UsageError, match=message):
-        compare(table(30, 0), table(30, 1), **change)
-
-
-def test_tables_without_measures_and_with_text():
-    real, synth = table(30, 0), table(30, 1)
-    with pytest.raises(UsageError, match="no measure is in both tables"):
-        compare(real, synth.rename(columns=lambda c: "x_" + c))
-    with pytest.raises(UsageError, match="column qrs_ms of the synthetic table is not numeric"):
-        compare(real, synth.assign(qrs_ms="wide"))
-
-
 def test_full_effort_uses_all_classifiers():
     results = compare(table(60, 0), table(60, 1), quick=False)
     assert results.estimate("fidelity.c2st.boosting_auc").floor is not None
@@ -403,13 +342,8 @@ def test_real_patients_against_others_do_not_fail_and_a_wider_qrs_does(real_data
     first = np.isin(ecgs.patients(), people[::2])
 
     def halves(table):
-        return compare_measures(
-            table[first],
-            table[~first],
-            quick=True,
-            patients_real=ecgs.patients()[first],
-            patients_synth=ecgs.patients()[~first],
-        )
+        people = ecgs.patients()
+        return compare(table[first], table[~first], people[first], people[~first])
 
     alike = halves(measures)
     assert only(alike, "FID-EQUIV").verdict != Verdict.FAIL
