@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecgeval.comparison.joint import section as joint
 from ecgeval.comparison.labels import groups_of, label_columns
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
@@ -30,14 +31,6 @@ def _usual(pair: Pair) -> dict[str, Any]:
 
 def _fidelity(pair: Pair) -> Results:
     return compare_measures(
-        pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
-    )
-
-
-def _joint(pair: Pair) -> Results:
-    from ecgeval.comparison.joint.section import compare_joint
-
-    return compare_joint(
         pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
     )
 
@@ -152,7 +145,7 @@ def _subgroups(pair: Pair) -> Results:
 SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "quality": quality.compare,
     "fidelity": _fidelity,
-    "joint": _joint,
+    "joint": joint.compare,
     "plausibility": _plausibility,
     "classifier": _classifier,
     "manifold": _manifold,

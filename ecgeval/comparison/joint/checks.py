@@ -28,6 +28,7 @@ QTRR = Check(
         "The margin is a proposal for a cardiologist to confirm. r² never decides: it depends on "
         "the range of rates."
     ),
+    limit="0.02 ms/ms ([joint] qt_rr_slope in comparison/margins.toml)",
     steps={
         Verdict.FAIL: "Do not use the synthetic records where QT depends on rate; a scatter "
         "of QT against RR shows how they go apart."
@@ -45,6 +46,9 @@ RELATIONS = Check(
         "Permutation of patients, 0.05 / the number of slopes and scatters, and outside real "
         "against real."
     ),
+    limit="p below 0.05 / the number of slopes and scatters (LEVEL in "
+    "comparison/joint/findings.py)",
+    decides=False,
 )
 
 CORR = Check(
@@ -55,6 +59,8 @@ CORR = Check(
         "in every single measure and differ here. Describes; decides nothing."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    limit="p below 0.05 / 2 (LEVEL in comparison/joint/findings.py)",
+    decides=False,
 )
 
 PROGRESSION = Check(
@@ -65,6 +71,8 @@ PROGRESSION = Check(
         "decides nothing."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    limit="p below 0.05 / 2 (LEVEL in comparison/joint/findings.py)",
+    decides=False,
 )
 
 RHYTHM = Check(
@@ -75,6 +83,8 @@ RHYTHM = Check(
         "positive serial correlation. Describes; decides nothing."
     ),
     statistic="Kolmogorov-Smirnov D of the serial correlation.",
+    limit="p below 0.05 (LEVEL in comparison/joint/findings.py)",
+    decides=False,
 )
 
 KERNEL = Check(
@@ -85,6 +95,8 @@ KERNEL = Check(
         "below 0 the sets hold near-copies of each other."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    limit="p below 0.05 / 2 (LEVEL in comparison/joint/findings.py)",
+    decides=False,
 )
 
 TRUNCATION = Check(
@@ -108,6 +120,9 @@ TRUNCATION = Check(
         "one trained on a filtered set, and one that repeats a few hearts (at many ends at once) "
         "end hard too."
     ),
+    limit="p below 0.05 / the number of ends (LEVEL in comparison/joint/findings.py), and "
+    "a tail below 0.6 of the real one (SHORT_TAIL in comparison/joint/truncation.py)",
+    decides=False,
     words={Verdict.INCONCLUSIVE: "nothing found"},
 )
 
