@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from ecgeval.comparison.joint import section as joint
-from ecgeval.comparison.labels import groups_of, label_columns
+from ecgeval.comparison.labels import label_columns
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.quality import section as quality
+from ecgeval.comparison.usefulness import section as usefulness
 from ecgeval.results import Results
 
 __all__ = ["SECTIONS"]
@@ -94,37 +93,6 @@ def _classifier(pair: Pair) -> Results:
     )
 
 
-MOST_GROUPS = 10
-"""Groups of a label up to which it is learnt."""
-
-
-def _usefulness(pair: Pair) -> Results:
-    from ecgeval.comparison.usefulness.section import compare_usefulness
-
-    columns = label_columns(pair)
-    if not columns:
-        return Results()
-    tables = pd.DataFrame(index=pair.real.known.index), pd.DataFrame(index=pair.synth.known.index)
-    for column in columns:
-        labels = pair.real.known[column], pair.synth.known.get(column)
-        groups = groups_of(*labels)
-        if len(groups) > MOST_GROUPS:  # the subgroups say so
-            continue
-        for name, masks in groups.items():
-            for table, mask in zip(tables, masks, strict=True):
-                if mask is not None:
-                    table.loc[mask, column] = name
-    if not tables[0].size:
-        return Results()
-    return compare_usefulness(
-        pair.real.measures,
-        pair.synth.measures,
-        tables[0],
-        tables[1] if tables[1].size else None,
-        **_usual(pair),
-    )
-
-
 def _subgroups(pair: Pair) -> Results:
     from ecgeval.comparison.subgroups.section import compare_subgroups
 
@@ -149,7 +117,7 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "plausibility": _plausibility,
     "classifier": _classifier,
     "manifold": _manifold,
-    "usefulness": _usefulness,
+    "usefulness": usefulness.compare,
     "subgroups": _subgroups,
 }
 """By the slug of its section, in the order of the report."""
