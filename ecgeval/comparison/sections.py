@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
-from ecgeval.comparison.measures import section as measures
+from ecgeval.comparison.joint import section as joint
+from ecgeval.comparison.labels import label_columns
+from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.quality import section as quality
+from ecgeval.comparison.usefulness import section as usefulness
 from ecgeval.results import Results
 
 __all__ = ["SECTIONS"]
@@ -27,10 +28,8 @@ def _usual(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _joint(pair: Pair) -> Results:
-    from ecgeval.comparison.joint.section import compare_joint
-
-    return compare_joint(
+def _fidelity(pair: Pair) -> Results:
+    return compare_measures(
         pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
     )
 
@@ -94,54 +93,10 @@ def _classifier(pair: Pair) -> Results:
     )
 
 
-MOST_GROUPS = 10
-"""Groups of a label up to which it is learnt."""
-
-
-_USUAL = ("sex", "age", "norm_only")
-"""Labels that are looked at where they are known and nothing else is asked for."""
-
-
-def _labels(pair: Pair) -> list[str]:
-    """Return the label columns to go by: those asked for, or the usual ones that vary."""
-    if pair.by:
-        return list(pair.by)
-    table = pair.real.known
-    return [c for c in _USUAL if c in table and len(table[c].dropna().unique()) > 1]
-
-
-def _usefulness(pair: Pair) -> Results:
-    from ecgeval.comparison.subgroups.section import groups_of
-    from ecgeval.comparison.usefulness.section import compare_usefulness
-
-    columns = _labels(pair)
-    if not columns:
-        return Results()
-    tables = pd.DataFrame(index=pair.real.known.index), pd.DataFrame(index=pair.synth.known.index)
-    for column in columns:
-        labels = pair.real.known[column], pair.synth.known.get(column)
-        groups = groups_of(*labels)
-        if len(groups) > MOST_GROUPS:  # the subgroups say so
-            continue
-        for name, masks in groups.items():
-            for table, mask in zip(tables, masks, strict=True):
-                if mask is not None:
-                    table.loc[mask, column] = name
-    if not tables[0].size:
-        return Results()
-    return compare_usefulness(
-        pair.real.measures,
-        pair.synth.measures,
-        tables[0],
-        tables[1] if tables[1].size else None,
-        **_usual(pair),
-    )
-
-
 def _subgroups(pair: Pair) -> Results:
     from ecgeval.comparison.subgroups.section import compare_subgroups
 
-    columns = _labels(pair)
+    columns = label_columns(pair)
     if not columns:
         return Results()
     return compare_subgroups(
@@ -157,12 +112,12 @@ def _subgroups(pair: Pair) -> Results:
 
 SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "quality": quality.compare,
-    "fidelity": measures.compare,
-    "joint": _joint,
+    "fidelity": _fidelity,
+    "joint": joint.compare,
     "plausibility": _plausibility,
     "classifier": _classifier,
     "manifold": _manifold,
-    "usefulness": _usefulness,
+    "usefulness": usefulness.compare,
     "subgroups": _subgroups,
 }
 """By the slug of its section, in the order of the report."""

@@ -28,6 +28,7 @@ QTRR = Check(
         "The margin is a proposal for a cardiologist to confirm. r² never decides: it depends on "
         "the range of rates."
     ),
+    limit="0.02 ms/ms ([joint] qt_rr_slope in comparison/margins.toml)",
     steps={
         Verdict.FAIL: "Do not use the synthetic records where QT depends on rate; a scatter "
         "of QT against RR shows how they go apart."
@@ -45,6 +46,8 @@ RELATIONS = Check(
         "Permutation of patients, 0.05 / the number of slopes and scatters, and outside real "
         "against real."
     ),
+    limit="p below 0.05 / the number of slopes and scatters (LEVEL in "
+    "comparison/joint/findings.py)",
     decides=False,
 )
 
@@ -56,6 +59,7 @@ CORR = Check(
         "in every single measure and differ here. Describes; decides nothing."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    limit="p below 0.05 / 2 (LEVEL in comparison/joint/findings.py)",
     decides=False,
 )
 
@@ -67,6 +71,7 @@ PROGRESSION = Check(
         "decides nothing."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    limit="p below 0.05 / 2 (LEVEL in comparison/joint/findings.py)",
     decides=False,
 )
 
@@ -78,6 +83,7 @@ RHYTHM = Check(
         "positive serial correlation. Describes; decides nothing."
     ),
     statistic="Kolmogorov-Smirnov D of the serial correlation.",
+    limit="p below 0.05 (LEVEL in comparison/joint/findings.py)",
     decides=False,
 )
 
@@ -89,6 +95,7 @@ KERNEL = Check(
         "below 0 the sets hold near-copies of each other."
     ),
     statistic="Permutation of patients, 0.05 / 2.",
+    limit="p below 0.05 / 2 (LEVEL in comparison/joint/findings.py)",
     decides=False,
 )
 
@@ -113,8 +120,10 @@ TRUNCATION = Check(
         "one trained on a filtered set, and one that repeats a few hearts (at many ends at once) "
         "end hard too."
     ),
-    words={Verdict.INCONCLUSIVE: "nothing found"},
+    limit="p below 0.05 / the number of ends (LEVEL in comparison/joint/findings.py), and "
+    "a tail below 0.6 of the real one (SHORT_TAIL in comparison/joint/truncation.py)",
     decides=False,
+    words={Verdict.INCONCLUSIVE: "nothing found"},
 )
 
 CHECKS = (QTRR, RELATIONS, CORR, PROGRESSION, RHYTHM, KERNEL, TRUNCATION)

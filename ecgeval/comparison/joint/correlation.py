@@ -8,14 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgeval.comparison.joint.differences import norm_statistic
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
-from ecgeval.stats.intervals import percentile_interval
+from ecgeval.stats.intervals import pair as ends
 from ecgeval.stats.kernels import Tested
-from ecgeval.stats.resampling import monte_carlo_p, resample_weights, subset_weights
+from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
 
-__all__ = ["Correlations", "compare_correlations", "rank_scores", "weighted_correlations"]
+__all__ = [
+    "Correlations",
+    "compare_correlations",
+    "fisher_z",
+    "rank_scores",
+    "weighted_correlations",
+]
 
 
 PAIRS_A_BLOCK = 256
@@ -49,6 +56,15 @@ class Correlations:
     p_adjusted: Floats
     rms: Tested
     largest: Tested
+
+    def at(self, k: int) -> Tested:
+        """Return the difference of one pair of columns."""
+        value = float(self.synth[k] - self.real[k])
+        return Tested(value, ends(self.ci[k]), ends(self.floor[k]), float(self.p[k]))
+
+    def ranked(self) -> NDArray[np.intp]:
+        """Return the pairs by their difference in Fisher's z, the largest first."""
+        return np.argsort(-np.abs(fisher_z(self.synth) - fisher_z(self.real)), kind="stable")
 
 
 def rank_scores(values: Floats) -> NDArray[np.float32]:
@@ -156,18 +172,18 @@ def compare_correlations(
     )
     difference = observed_s - observed_r
     moved = drawn_s - drawn_r - difference
-    apart = _z(observed_s) - _z(observed_r)
-    null = np.abs(_z(b) - _z(a))
-    moved_z = np.abs(_z(drawn_s) - _z(drawn_r) - apart)
     scale = rescale(*sizes, half, sizes[0] - half)
     floor = scale * (other - one)
-    floor_z = scale * np.abs(_z(other) - _z(one)).max(axis=0)
+    apart = fisher_z(observed_s) - fisher_z(observed_r)
+    moved_z = np.abs(fisher_z(drawn_s) - fisher_z(drawn_r) - apart).max(axis=0)
+    floor_z = scale * np.abs(fisher_z(other) - fisher_z(one)).max(axis=0)
+    null_z = np.abs(fisher_z(b) - fisher_z(a))
     size = np.abs(apart)
-    reached = (null >= size * (1 - 1e-6)).sum(axis=1)
-    top = np.sort(null.max(axis=0))
+    # Equal correlations may differ in the last bits: count them as reached.
+    reached = (null_z >= size * (1 - 1e-6)).sum(axis=1)
+    top = np.sort(null_z.max(axis=0))
     above = len(top) - np.searchsorted(top, size[:, 0] * (1 - 1e-6))
     total = effort.permutations + 1
-    rms = float(_rms(difference)[0])
     return Correlations(
         pairs,
         observed_r[:, 0],
@@ -176,32 +192,15 @@ def compare_correlations(
         np.quantile(floor, [0.025, 0.975], axis=1).T,
         (1 + reached) / total,
         (1 + above) / total,
-        Tested(
-            rms,
-            _norm_interval(rms, _rms(moved)),
-            percentile_interval(_rms(floor)),
-            monte_carlo_p(_rms(b - a), rms),
-            _rms(b - a),
-        ),
-        Tested(
-            float(size.max()),
-            _norm_interval(float(size.max()), moved_z.max(axis=0)),
-            percentile_interval(floor_z),
-            monte_carlo_p(top, float(size.max())),
-            top,
-        ),
+        norm_statistic(float(_rms(difference)[0]), _rms(moved), _rms(floor), _rms(b - a)),
+        norm_statistic(float(size.max()), moved_z, floor_z, top),
     )
 
 
-def _z(rho: Floats) -> Floats:
+def fisher_z(rho: Floats) -> Floats:
+    """Return Fisher's z of correlations, finite at 1."""
     return np.arctanh(np.clip(rho, -MOST, MOST))
 
 
 def _rms(difference: Floats) -> Floats:
     return np.sqrt(np.mean(difference**2, axis=0))
-
-
-def _norm_interval(value: float, moved: Floats) -> tuple[float, float]:
-    """Return the interval of a norm by the triangle inequality: it holds at and off the null."""
-    radius = float(np.quantile(moved, 0.95))
-    return max(value - radius, 0.0), value + radius

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,15 @@ from ecgeval.stats.kernels import Tested
 from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample, rescale
 
-__all__ = ["Edge", "find_edges", "log_tail", "one_record_each", "precedence"]
+__all__ = ["SHORT_TAIL", "Edge", "find_edges", "log_tail", "one_record_each", "precedence"]
 
 
 STRAY = 0.005
+"""Share of the synthetic values that may lie beyond their end."""
+SHORT_TAIL = 0.6
+"""Length of the synthetic tail over the real one below which it counts as cut."""
 TAIL = (0.01, 0.10, 0.50)
+"""Quantiles of a tail: its end, where the body begins, the middle."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,19 @@ class Edge:
     tail: Tested | None
     null: float
     patients: tuple[int, int]
+
+    @property
+    def end(self) -> str:
+        return "low" if self.low else "high"
+
+    def is_cut(self, level: float) -> bool:
+        """Return whether real patients lie beyond it (at this level) and its tail is too short."""
+        return (
+            (self.beyond.p or 1) <= level
+            and self.tail is not None
+            and self.tail.value < math.log(SHORT_TAIL)
+            and self.tail.ci[1] < 0
+        )
 
 
 def one_record_each(sample: Sample, rng: np.random.Generator) -> Sample:

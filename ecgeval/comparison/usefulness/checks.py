@@ -55,8 +55,9 @@ TSTR = Check(
         "and the audit looks for them. Says nothing of labels not tried. The margin is a "
         "proposal. A linear classifier on measures stands for all that might be trained."
     ),
-    words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
+    limit="0.05 in AUC (USEFUL_MARGIN in comparison/usefulness/findings.py)",
     decides=False,
+    words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
 )
 
 CHECKS = (TSTR,)

@@ -1,30 +1,16 @@
-"""Lines and mean curves: against polyfit, hand counts, TOST at its margin, coverage."""
+"""Lines: against polyfit, hand counts, TOST at its margin, coverage; the size of the p."""
 
 import numpy as np
 import pytest
 
-from ecgeval.comparison.joint.relations import (
-    compare_curves,
-    compare_lines,
-    complete,
-    fit_line,
-    patient_means,
-    transition_lead,
-)
+from ecgeval.comparison.joint.curves import compare_curves, largest
+from ecgeval.comparison.joint.relations import RELATIONS, compare_lines, fit_line
 from ecgeval.results import Verdict
 from ecgeval.stats.equivalence import tost
 from ecgeval.stats.sample import Effort, Sample
 
 INTERVALS = Effort(bootstrap=200, floor=2, permutations=1)
 TESTS = Effort(bootstrap=2, floor=2, permutations=39)
-
-
-def largest(difference):
-    return np.abs(difference).max(axis=0)
-
-
-def total_variation(difference):
-    return np.abs(difference).sum(axis=0) / 2
 
 
 def own(x):
@@ -154,39 +140,12 @@ def test_reasons_instead_of_lines():
     assert "one value" in compare_lines(real, flat, seed=0, name="l", effort=TESTS)
 
 
-def test_curves_by_hand():
-    real = Sample(np.array([[0.0, 2], [2, 4]] * 12 + [[np.nan, 1]]), np.arange(25))
-    synth = Sample(np.array([[1.0, 5], [3, 7]] * 12), np.arange(24))
-    assert len(complete(real).patient) == 24
-    curve = compare_curves(real, synth, largest, seed=0, name="c", effort=Effort(300, 50, 99))
-    np.testing.assert_allclose(curve.real, [1, 3])
-    np.testing.assert_allclose(curve.difference, [1, 3])
-    assert curve.distance.value == 3
-    assert curve.distance.p == 0.01
-    assert (curve.band[:, 0] < curve.difference).all()
-    np.testing.assert_allclose(
-        patient_means(np.array([[1.0], [3], [9]]), np.array([0, 0, 1])), [[2], [9]]
-    )
-
-
-def test_bands_cover_all_leads_together():
-    rng, reps, covered = np.random.default_rng(8), 200, 0
-    truth = np.array([0.1, 0, -0.1, 0, 0, 0.05])
-    for rep in range(reps):
-        pair = [own(rng.normal(0, 1, (n, 1)) + rng.normal(0, 1, (n, 6))) for n in (60, 90)]
-        pair[1] = own(pair[1].values + truth)
-        band = compare_curves(*pair, largest, seed=rep, name="c", effort=INTERVALS).band
-        covered += ((band[:, 0] <= truth) & (truth <= band[:, 1])).all()
-    assert abs(covered / reps - 0.95) < 3 * np.sqrt(0.95 * 0.05 / reps) + 0.015, covered / reps
-
-
-def test_transition_by_hand():
-    r = np.array([[0.1, 0.3, 0.9], [0.1, 0.2, 0.3], [1.0, 1, 1], [0.1, 0.2, np.nan]])
-    s = np.array([[-1.0, -0.3, -0.1], [-1, -1, -1], [-0.2, 0, 0], [-1, -1, -1]])
-    zone = transition_lead(r, s)
-    np.testing.assert_array_equal(zone[0], [0, 1, 0, 0])
-    np.testing.assert_array_equal(zone[1], [0, 0, 0, 1])
-    np.testing.assert_array_equal(zone[2], [1, 0, 0, 0])
-    assert np.isnan(zone[3]).all()
-    shares = np.array([[0.5, 0.5, 0, 0], [0.25, 0.5, 0.25, 0]])
-    assert total_variation((shares[0] - shares[1])[:, None])[0] == 0.25
+def test_what_is_reported_of_a_relation():
+    reported = {r.name: [(name, unit) for _, name, unit in r.statistics] for r in RELATIONS}
+    assert reported["qt_rr"] == [
+        ("slope_diff", "ms/ms"),
+        ("residual_sd_diff", "ms"),
+        ("r2_diff", ""),
+    ]
+    assert reported["qt_rr_loglog"] == [("slope_diff", "")]
+    assert reported["rr_sd_hr"][1] == ("residual_sd_diff", "")  # of a logarithm

@@ -1,4 +1,4 @@
-"""compare_joint: what a user is told about sets whose measures go together in another way."""
+"""What a user is told about sets whose measures go together in another way."""
 
 import json
 from dataclasses import replace
@@ -11,8 +11,8 @@ import pytest
 import ecgeval as ee
 from ecgeval.catalogue import CATALOGUE
 from ecgeval.comparison.joint import section as joint
-from ecgeval.comparison.joint.section import compare_joint
 from ecgeval.comparison.margins import load_margins
+from ecgeval.comparison.pair import Pair, Side
 from ecgeval.errors import UsageError
 from ecgeval.pipeline.features import features
 from ecgeval.results import Results, Verdict, json_schema
@@ -69,9 +69,12 @@ def few_draws():
     joint.QUICK = usual
 
 
-def compare(real, synth, **options):
-    ids = {"patients_real": real.index, "patients_synth": synth.index, "quick": True}
-    return compare_joint(real, synth, **{**ids, **options})
+def compare(real, synth, *, patients_real=None, patients_synth=None, **options):
+    sides = [
+        Side(frame, frame.index if patients is None else patients)
+        for frame, patients in ((real, patients_real), (synth, patients_synth))
+    ]
+    return joint.compare(Pair(*sides, quick=True, **options))
 
 
 def only(results, code):

@@ -50,8 +50,10 @@ def test_weights_of_a_tail_are_repeats():
 def cut(real, synth, low=True):
     """Return whether the edge counts as cut, as JOINT-TRUNCATION decides for twelve ends."""
     edge = find_edges(real, synth, seed=0, name="t", effort=EFFORT)[0 if low else 1]
-    tail = edge.tail
-    return bool(edge.beyond.p <= 0.05 / 12 and tail and tail.value < np.log(0.6) and tail.ci[1] < 0)
+    tail, cut = edge.tail, edge.is_cut(0.05 / 12)
+    by_hand = edge.beyond.p <= 0.05 / 12 and tail and tail.value < np.log(0.6) and tail.ci[1] < 0
+    assert cut == bool(by_hand)
+    return cut
 
 
 def test_a_filter_is_found_at_either_end():
@@ -108,6 +110,11 @@ def test_one_record_each_is_of_the_patient():
         assert own.patient.tolist() == [0, 1, 2, 3]
         assert (own.values[:, 0] // 3 == own.patient).all()
     assert len({own.values[0, 0] for own in picked}) == 3
+
+
+def test_an_empty_set_has_no_records_to_draw():
+    none = Sample(np.empty((0, 1)), np.empty(0, int))
+    assert one_record_each(none, np.random.default_rng(0)).values.shape == (0, 1)
 
 
 def test_too_few_values_is_a_reason():

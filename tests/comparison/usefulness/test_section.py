@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from ecgeval.catalogue import CATALOGUE, STATISTICS
-from ecgeval.comparison.usefulness import section as u
-from ecgeval.comparison.usefulness.section import compare_usefulness
+from ecgeval.catalogue import CATALOGUE
+from ecgeval.comparison.pair import Pair, Side
+from ecgeval.comparison.usefulness import section
 from ecgeval.errors import UsageError
 from ecgeval.results import Verdict
 
 COLUMNS = ["hr_bpm", "qrs_ms", "qt_ms", "pr_ms"]
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+AMPLITUDES = [f"{wave}_amp_{lead}_mv" for wave in "pqrst" for lead in LEADS]
+MANY = [*AMPLITUDES, *(f"{point}_{lead}_mv" for point in ("stj", "st60") for lead in LEADS)]
 
 
 def people(n, seed, shift=1.0, column="qrs_ms"):
@@ -27,9 +29,13 @@ def people(n, seed, shift=1.0, column="qrs_ms"):
 
 
 def run(real, synth, labels_synth=None, **more):
-    settings = {"quick": True, "patients_real": real[2], "patients_synth": synth[2], **more}
-    labels = synth[1] if labels_synth is None else labels_synth
-    return compare_usefulness(real[0], synth[0], real[1], labels, **settings)
+    """Compare (measures, labels, patients) of either set."""
+    labels = [real[1], synth[1] if labels_synth is None else labels_synth]
+    sides = [
+        Side(x, who, labels=None if own is None else pd.DataFrame(own))
+        for (x, _, who), own in zip((real, synth), labels, strict=True)
+    ]
+    return section.compare(Pair(*sides, **{"quick": True, "by": ("sex",), **more}))
 
 
 def value(results, id):
@@ -81,26 +87,23 @@ def test_a_label_that_real_records_do_not_carry_is_not_assessable():
 def test_exact_copies_do_not_teach_what_is_tested():
     """A label without meaning: only a copy of the tested record could tell it"""
     rng = np.random.default_rng(0)
-    leads = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-    columns = [f"{wave}_amp_{lead}_mv" for wave in "pqrst" for lead in leads]
-    x = pd.DataFrame(rng.normal(size=(200, 60)), columns=columns)
+    x = pd.DataFrame(rng.normal(size=(200, 60)), columns=AMPLITUDES)
     sex = pd.Series(np.where(rng.random(200) < 0.5, "F", "M"), name="sex")
     own = (x, sex, np.arange(200))
     assert abs(value(run(own, own), "tstr_auc") - 0.5) < 0.13
     # Without the joint folds the copies would be learnt by heart.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(u, "duplicate_groups", lambda values, patient: patient)
+        patch.setattr(section, "duplicate_groups", lambda values, patient: patient)
         assert value(run(own, own), "tstr_auc") > 0.7
 
 
 def test_beating_real_records_warns_of_copies():
     """Near-copies teach a label without meaning by heart; no duplicate is exact."""
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(120, 100))
-    own = people(120, 1, shift=0)
-    near = (own[0] + rng.normal(0, 0.01, own[0].shape), own[1], own[2])
-    more = {"features": (features, features + rng.normal(0, 0.01, features.shape))}
-    finding = run(own, near, **more).findings[0]
+    x = pd.DataFrame(rng.normal(size=(120, len(MANY))), columns=MANY)
+    _, sex, who = people(120, 1, shift=0)
+    near = x + rng.normal(0, 0.01, x.shape)
+    finding = run((x, sex, who), (near, sex, who)).findings[0]
     assert finding.verdict == Verdict.INCONCLUSIVE
     assert "is learnt better from the synthetic records" in finding.title
     assert "copies of the patients tested are among the synthetic" in finding.explanation
@@ -112,33 +115,15 @@ def test_beating_real_records_warns_of_copies():
 def test_patients_stay_in_one_fold():
     """A label of the person, not of the measures: records of the same person would give it away"""
     rng = np.random.default_rng(0)
-    x = np.repeat(rng.normal(size=(60, 4)), 4, axis=0) + 0.01 * rng.normal(size=(240, 4))
-    table = pd.DataFrame(np.hstack([x, x**2, x**3])[:, :4], columns=COLUMNS)
+    x = np.repeat(rng.normal(size=(60, len(MANY))), 4, axis=0)
+    table = pd.DataFrame(x + 0.01 * rng.normal(size=x.shape), columns=MANY)
     sex = pd.Series(np.repeat(np.where(rng.random(60) < 0.5, "F", "M"), 4), name="sex")
-    features = np.repeat(rng.normal(size=(60, 100)), 4, axis=0)
-    features = features + 0.01 * rng.normal(size=features.shape)
-    synth = people(240, 5, shift=0)
-    more = {"features": (features, rng.normal(size=(240, 100)))}
-    who = np.repeat(np.arange(60), 4)
-    grouped = run((table, sex, who), synth, **more)
-    alone = run((table, sex, np.arange(240)), synth, **more)
+    other = pd.DataFrame(rng.normal(size=x.shape), columns=MANY)
+    synth = (other, people(240, 5)[1], np.arange(240))
+    grouped = run((table, sex, np.repeat(np.arange(60), 4)), synth)
+    alone = run((table, sex, np.arange(240)), synth)
     assert value(grouped, "trtr_auc") < 0.75
     assert value(alone, "trtr_auc") > 0.9
-
-
-def test_scores_are_those_of_sklearn_and_weights_repeat_patients():
-    rng = np.random.default_rng(0)
-    y, patient = rng.integers(3, size=90), np.repeat(np.arange(30), 3)
-    odds = rng.normal(size=(90, 3)).round(1) + np.eye(3)[y]
-    side = u._Side(np.zeros((90, 1)), y, patient, patient)
-    weights = np.column_stack([np.ones(30), np.arange(30) % 3]).astype(np.float32)
-    found = u._scores(odds, side, 3, weights)
-    for draw in range(2):
-        repeated = np.repeat(np.arange(90), weights[patient, draw].astype(int))
-        o, t = odds[repeated], y[repeated]
-        areas = [roc_auc_score(t == c, o[:, c]) for c in range(3)]
-        assert found[0, draw] == pytest.approx(np.mean(areas))
-        assert found[1, draw] == pytest.approx(balanced_accuracy_score(t, o.argmax(axis=1)))
 
 
 def test_three_bands_of_age_and_several_labels_at_once():
@@ -147,16 +132,14 @@ def test_three_bands_of_age_and_several_labels_at_once():
     for x, sex, _ in (real, synth):
         band = pd.cut(x["pr_ms"], [-9, -0.5, 0.5, 9], labels=["young", "middle", "old"])
         tables.append(pd.DataFrame({"sex": sex, "age band": band.astype(object)}))
-    results = compare_usefulness(
-        real[0], synth[0], *tables, patients_real=real[2], patients_synth=synth[2], quick=True
-    )
+    labelled = [(x, both, who) for (x, _, who), both in zip((real, synth), tables, strict=True)]
+    results = run(*labelled, by=("sex", "age band"))
     assert [f.verdict for f in results.findings][1] == Verdict.PASS
     assert results.estimate("usefulness.age_band.tstr_balanced_accuracy").null == 1 / 3
     assert results.estimate("usefulness.age_band.tstr_auc").value > 0.7
     assert list(results.tables[0].frame()["label"]) == ["sex", "age band"]
     for estimate in results.estimates:
-        about = STATISTICS[estimate.id.rpartition(".")[2]]
-        assert about.better == estimate.better
+        assert CATALOGUE[estimate.id.rpartition(".")[2]].better == estimate.better
     assert {f.code for f in results.findings} <= set(CATALOGUE)
     json.loads(results.to_json())
 
@@ -173,9 +156,7 @@ def test_coverage_of_the_paired_interval_and_its_size():
 
 def test_sets_without_labels_or_with_too_few_are_not_assessable():
     real, synth = people(100, 1), people(100, 2)
-    none = compare_usefulness(
-        real[0], synth[0], real[1], None, patients_real=real[2], patients_synth=synth[2]
-    )
+    none = run(real, (synth[0], None, synth[2]))
     assert none.findings[0].verdict == Verdict.NOT_ASSESSABLE
     assert "give the label each was generated for" in none.findings[0].title
     assert none.estimates[0].value is None
@@ -193,16 +174,35 @@ def test_numbers_and_their_text_forms_are_one_label():
     assert run(as_int, as_float).findings[0].verdict != Verdict.NOT_ASSESSABLE
 
 
+def test_numbers_come_in_bands_and_names_of_many_values_are_left_out():
+    real, synth = people(200, 1), people(200, 2)
+    age = pd.Series(np.linspace(20, 85, 200), name="age")
+    banded = run((real[0], age, real[2]), (synth[0], age, synth[2]), by=("age",))
+    text = banded.findings[0].explanation
+    assert text.startswith("Values: 40 to < 60, 60 to < 80, < 40. 16 real and 16 synthetic records")
+    assert "Too few patients: ≥ 80 (16 real and 16 synthetic patients)" in text
+    names = pd.Series([f"name {i}" for i in range(200)], name="name")
+    assert run((real[0], names, real[2]), synth, by=("name",)).sections == ()
+
+
 def test_what_does_not_match_is_an_error():
     real, synth = people(60, 1), people(60, 2)
-    with pytest.raises(UsageError, match="bands"):
-        run((real[0], pd.Series(np.arange(60.0), name="sex"), real[2]), synth)
-    with pytest.raises(UsageError, match="labels for"):
+    with pytest.raises(UsageError, match="rows of labels for"):
         run(real, synth, synth[1][:10])
     with pytest.raises(UsageError, match="patient ids"):
-        run(real, synth, patients_real=[1])
+        run((*real[:2], [1]), synth)
     with pytest.raises(UsageError, match="no measure"):
         run((real[0].rename(columns=str.upper), *real[1:]), synth)
+    with pytest.raises(UsageError, match="no label 'diagnosis'; its labels are sex"):
+        run(real, synth, by=("diagnosis",))
+
+
+def test_no_labels_or_no_real_records_is_no_section():
+    real, synth = people(60, 1), people(60, 2)
+    assert run(real, synth, by=()).sections  # sex is one of the usual labels
+    assert run((real[0], pd.DataFrame(index=real[0].index), real[2]), synth, by=()).sections == ()
+    none = (real[0][:0], real[1][:0], real[2][:0])
+    assert run(none, synth).sections == ()
 
 
 def test_the_number_of_jobs_does_not_matter():
