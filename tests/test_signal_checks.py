@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgeval.comparison.plausibility.coherence import _left
+from ecgeval.comparison.plausibility.linear_maps import _left
 from ecgeval.delineation import delineate
 from ecgeval.ecgset import STANDARD_LEADS
 from ecgeval.signal_checks import (

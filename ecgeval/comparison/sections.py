@@ -10,6 +10,7 @@ import pandas as pd
 
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
+from ecgeval.comparison.plausibility import section as plausibility
 from ecgeval.comparison.quality import section as quality
 from ecgeval.results import Results
 
@@ -38,26 +39,6 @@ def _joint(pair: Pair) -> Results:
 
     return compare_joint(
         pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
-    )
-
-
-def _plausibility(pair: Pair) -> Results:
-    from ecgeval.comparison.plausibility.section import compare_plausibility
-
-    real, synth = pair.real, pair.synth
-    both = real.checks is not None and synth.checks is not None
-    return compare_plausibility(
-        real.measures,
-        synth.measures,
-        labels_real=real.known,
-        labels_synth=synth.known,
-        signal_real=real.checks if both else None,
-        signal_synth=synth.checks if both else None,
-        leads_derived=pair.derived,
-        interpreter_real=real.interpreter,
-        interpreter_synth=synth.interpreter,
-        margins=pair.margins,
-        **_usual(pair),
     )
 
 
@@ -165,7 +146,7 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "quality": quality.compare,
     "fidelity": _fidelity,
     "joint": _joint,
-    "plausibility": _plausibility,
+    "plausibility": plausibility.compare,
     "classifier": _classifier,
     "manifold": _manifold,
     "usefulness": _usefulness,

@@ -4,17 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgeval.comparison.plausibility.rules import (
-    DEPENDS,
-    FAIL,
-    NOT_MEASURABLE,
-    PASS,
-    VERSION,
-    apply_rules,
-    calibrate_rules,
-    judge,
-    load_rules,
-)
+from ecgeval.comparison.plausibility.rules import DEPENDS, FAIL, NOT_MEASURABLE, PASS, apply_rules, judge
+from ecgeval.comparison.plausibility.calibration import calibrate_rules
+from ecgeval.comparison.plausibility.rule_table import VERSION, load_rules
 from ecgeval.ecgset import STANDARD_LEADS, EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.measures import measure, measure_columns

@@ -10,14 +10,10 @@ import pytest
 
 from ecgeval.catalogue import CATALOGUE
 from ecgeval.comparison.margins import load_margins
-from ecgeval.comparison.plausibility.coherence import Setting
+from ecgeval.comparison.plausibility.signals import Setting
 from ecgeval.comparison.plausibility.interpreter import cohen_kappa, join_interpreter
-from ecgeval.comparison.plausibility.section import (
-    _difference,
-    _View,
-    apply_rules,
-    compare_plausibility,
-)
+from ecgeval.comparison.plausibility.normal_share import _difference, _View
+from ecgeval.comparison.plausibility.section import apply_rules, compare_plausibility
 from ecgeval.delineation import delineate
 from ecgeval.ecgset import STANDARD_LEADS
 from ecgeval.errors import DataError, UsageError
