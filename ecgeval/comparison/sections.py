@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecgeval.comparison.labels import groups_of, label_columns
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.plausibility import section as plausibility
@@ -85,23 +86,10 @@ MOST_GROUPS = 10
 """Groups of a label up to which it is learnt."""
 
 
-_USUAL = ("sex", "age", "norm_only")
-"""Labels that are looked at where they are known and nothing else is asked for."""
-
-
-def _labels(pair: Pair) -> list[str]:
-    """Return the label columns to go by: those asked for, or the usual ones that vary."""
-    if pair.by:
-        return list(pair.by)
-    table = pair.real.known
-    return [c for c in _USUAL if c in table and len(table[c].dropna().unique()) > 1]
-
-
 def _usefulness(pair: Pair) -> Results:
-    from ecgeval.comparison.subgroups.section import groups_of
     from ecgeval.comparison.usefulness.section import compare_usefulness
 
-    columns = _labels(pair)
+    columns = label_columns(pair)
     if not columns:
         return Results()
     tables = pd.DataFrame(index=pair.real.known.index), pd.DataFrame(index=pair.synth.known.index)
@@ -128,7 +116,7 @@ def _usefulness(pair: Pair) -> Results:
 def _subgroups(pair: Pair) -> Results:
     from ecgeval.comparison.subgroups.section import compare_subgroups
 
-    columns = _labels(pair)
+    columns = label_columns(pair)
     if not columns:
         return Results()
     return compare_subgroups(

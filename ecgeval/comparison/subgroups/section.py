@@ -6,7 +6,6 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ecgeval.comparison.declared import FDR, intersection, location_verdict
+from ecgeval.comparison.labels import groups_of
 from ecgeval.comparison.margins import Margins, load_margins
 from ecgeval.comparison.rows import Common, Missing, Row, median_iqr, shares
 from ecgeval.comparison.subgroups.checks import EQUIV, HETERO, LIKE, STATISTICS
 from ecgeval.errors import UsageError
-from ecgeval.io.labels import MOST_YEARS
 from ecgeval.measures import measure_info
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.results import Estimate, Figure, Finding, Results, Section, Table, Verdict
@@ -30,12 +29,10 @@ from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample
 from ecgeval.stats.univariate import compare_columns
 from ecgeval.wording import listed, p_text, quantity
 
-__all__ = ["cochran_q", "compare_subgroups", "groups_of"]
+__all__ = ["cochran_q", "compare_subgroups"]
 
 MAX_GROUPS = 12
-DISTINCT = 8  # a numeric label with more values is cut into bands
 SHUFFLES = 999
-BANDS = {"age": (40.0, 60.0, 80.0)}
 
 
 def cochran_q(differences: ArrayLike, se: ArrayLike) -> tuple[float, float]:
@@ -55,56 +52,6 @@ def cochran_q(differences: ArrayLike, se: ArrayLike) -> tuple[float, float]:
     x, weight = np.asarray(differences, float), 1 / np.square(np.asarray(se, float))
     q = float(weight @ (x - (weight @ x) / weight.sum()) ** 2)
     return q, float(max(chdtrc(len(x) - 1, q), np.finfo(float).tiny))
-
-
-def groups_of(
-    real: pd.Series, synth: pd.Series | None, cuts: Sequence[float] | None = None
-) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_] | None]]:
-    """Return the groups that a label makes: which records of either set are in each.
-
-    Numbers of more than eight values are cut into bands: at `cuts`, at 40, 60 and 80 for a label
-    called age, else at the terciles of the real set. Records without a label are in no group; an
-    age below 0 or above 120 years is none.
-
-    Parameters
-    ----------
-    real, synth : Series
-        Labels, one a record; `synth` None where that set has none.
-    cuts : sequence of float, optional
-    """
-    both = [s for s in (real, synth) if s is not None]
-    numeric = all(
-        pd.api.types.is_numeric_dtype(s) and not pd.api.types.is_bool_dtype(s) for s in both
-    )
-    many = max(s.nunique() for s in both) > DISTINCT
-    if numeric and (cuts is not None or many or str(real.name).lower() in BANDS):
-        values = [s.to_numpy(float, na_value=np.nan) for s in both]
-        if str(real.name).lower() == "age":
-            values = [np.where((v < 0) | (v > MOST_YEARS), np.nan, v) for v in values]
-        if cuts is None:
-            terciles = np.nanquantile(values[0], [1 / 3, 2 / 3])
-            cuts = BANDS.get(str(real.name).lower(), terciles)
-        inner = sorted({float(f"{cut:.3g}") for cut in cuts})
-        ends = [-np.inf, *inner, np.inf]
-        named = {
-            (
-                f"< {high:g}"
-                if low == -np.inf
-                else f"≥ {low:g}"
-                if high == np.inf
-                else f"{low:g} to < {high:g}"
-            ): [(v >= low) & (v < high) for v in values]
-            for low, high in pairwise(ends)
-        }
-    else:
-        texts = [np.array(["" if pd.isna(v) else _text(v) for v in s], dtype=object) for s in both]
-        known = sorted({value for text in texts for value in text} - {""})
-        named = {value: [text == value for text in texts] for value in known}
-    return {
-        name: (masks[0], masks[1] if synth is not None else None)
-        for name, masks in named.items()
-        if any(mask.any() for mask in masks)
-    }
 
 
 def compare_subgroups(
@@ -212,13 +159,6 @@ def _not(label: str, why: str, common: Common) -> Finding:
         rule="Descriptive: it decides nothing.",
         section=common.section,
     )
-
-
-def _text(value: Any) -> str:
-    """Return a label as text: 1 and 1.0 are one group."""
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return f"{value:g}"
-    return str(value).strip()
 
 
 def _slug(text: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import chi2
 
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.comparison.subgroups.section import cochran_q, compare_subgroups, groups_of
+from ecgeval.comparison.labels import groups_of
+from ecgeval.comparison.subgroups.section import cochran_q, compare_subgroups
 from ecgeval.errors import UsageError
 from ecgeval.results import Verdict, json_schema
 from ecgeval.stats.sample import Effort, Sample
