@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ecgeval.comparison.pair import Pair, Side
 from ecgeval.comparison.plausibility.checks import (
@@ -43,6 +44,7 @@ from ecgeval.comparison.plausibility.tables import (
     signal_table,
 )
 from ecgeval.errors import UsageError
+from ecgeval.parallel import child_rng
 from ecgeval.results import Estimate, Results, Section, Verdict
 from ecgeval.wording import between, quantity
 
@@ -103,7 +105,8 @@ def compare(pair: Pair) -> Results:
     out += _leads_and_signals(pair) if checked else _unchecked()
     for which, side in sides.items():
         if side.interpreter is not None:
-            out += _interpreter(pair, side, which)
+            # What judged the shares judges here: without both sets' signal checks, measures alone.
+            out += _interpreter(pair, side, which, side.checks if checked else None)
     return out
 
 
@@ -197,19 +200,18 @@ def _leads_and_signals(pair: Pair) -> Results:
     )
 
 
-def _interpreter(pair: Pair, side: Side, which: str) -> Results:
+def _interpreter(pair: Pair, side: Side, which: str, checks: pd.DataFrame | None) -> Results:
     """Compare the rules with another interpreter of the records of one set."""
     assert side.interpreter is not None
-    (table,) = with_rule_columns([(side.measures, side.checks)])
+    (table,) = with_rule_columns([(side.measures, checks)])
     sample = pair.samples_of([])[which == "synthetic"]
     found = {
         limits: join_interpreter(
             apply_rules(table, strict=limits == "strict", **label_columns(side.known)),
             side.interpreter,
-            patients=sample.patient,
-            seed=pair.seed,
+            sample.patient,
+            rng=child_rng(pair.seed, f"{SLUG}.interpreter_{which}.{limits}", "kappa"),
             draws=pair.effort.bootstrap,
-            name=f"{SLUG}.interpreter_{which}.{limits}",
         )
         for limits in ("strict", "alternative")
     }
