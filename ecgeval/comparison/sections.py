@@ -13,6 +13,7 @@ from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.plausibility import section as plausibility
 from ecgeval.comparison.quality import section as quality
+from ecgeval.comparison.subgroups import section as subgroups
 from ecgeval.results import Results
 
 __all__ = ["SECTIONS"]
@@ -113,23 +114,6 @@ def _usefulness(pair: Pair) -> Results:
     )
 
 
-def _subgroups(pair: Pair) -> Results:
-    from ecgeval.comparison.subgroups.section import compare_subgroups
-
-    columns = label_columns(pair)
-    if not columns:
-        return Results()
-    return compare_subgroups(
-        pair.real.measures,
-        pair.synth.measures,
-        pair.real.known,
-        pair.synth.known,
-        columns,
-        margins=pair.margins,
-        **_usual(pair),
-    )
-
-
 SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "quality": quality.compare,
     "fidelity": _fidelity,
@@ -138,6 +122,6 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "classifier": _classifier,
     "manifold": _manifold,
     "usefulness": _usefulness,
-    "subgroups": _subgroups,
+    "subgroups": subgroups.compare,
 }
 """By the slug of its section, in the order of the report."""
