@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,38 +20,11 @@ from ecgeval.stats.resampling import monte_carlo_p, resample_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Sample
 from ecgeval.wording import p_text
 
-__all__ = ["Distances", "compare_likeness", "group_distances"]
+__all__ = ["compare_likeness"]
 
 LARGEST_P = 0.05
 """Largest p of the range over groups at which one group is called the nearest."""
 SHUFFLES = 999
-
-
-@dataclass(frozen=True)
-class Distances:
-    """How far each real group lies from the whole synthetic set: mean |δ| over the measures.
-
-    Parameters
-    ----------
-    observed : ndarray, shape (groups,)
-    draws : ndarray, shape (draws, groups)
-        Bootstrap of real patients.
-    nulls : ndarray, shape (shuffles, groups)
-        Of as many random real patients.
-    """
-
-    observed: Floats
-    draws: Floats
-    nulls: Floats
-
-    @property
-    def p(self) -> float:
-        """Of the range over groups against that of groups made by shuffling patients."""
-        return monte_carlo_p(np.ptp(self.nulls, axis=1), float(np.ptp(self.observed)))
-
-    @property
-    def p_least(self) -> float:
-        return 1 / (len(self.nulls) + 1)
 
 
 def compare_likeness(
@@ -74,24 +47,27 @@ def compare_likeness(
     linear = [i for i, c in enumerate(columns) if not measure_info(c).circular]
     masks = np.stack([groups[name][0] for name in enough], axis=1).astype(float)
     stream = f"{SLUG}.{id_part(label)}.likeness"
-    found = group_distances(
-        np.stack([_rank_deltas(synth.values[:, i], real.values[:, i]) for i in linear], axis=1),
+    deltas = [_rank_deltas(synth.values[:, i], real.values[:, i]) for i in linear]
+    observed, draws, nulls = _distances(
+        np.stack(deltas, axis=1),
         masks,
         real.patient,
-        draws=pair.effort.bootstrap,
-        rngs=(child_rng(pair.seed, stream, "bootstrap"), child_rng(pair.seed, stream, "null")),
+        pair.effort.bootstrap,
+        child_rng(pair.seed, stream, "bootstrap"),
+        child_rng(pair.seed, stream, "null"),
     )
+    floors = [percentile_interval(null) for null in nulls.T]
     about = STATISTICS["mean_abs_delta"]
     estimates = []
     for k, name in enumerate(enough):
-        value = float(found.observed[k])
-        low, high = percentile_interval(found.draws[:, k])
+        value = float(observed[k])
+        low, high = percentile_interval(draws[:, k])
         estimates.append(
             Estimate(
                 f"{SLUG}.{id_part(label)}.{id_part(name)}.mean_abs_delta",
                 value,
                 ci=(min(low, value), max(high, value)),
-                floor=percentile_interval(found.nulls[:, k]),
+                floor=floors[k],
                 better=about.better,
                 null=about.null,
                 n_real=int(masks[:, k].sum()),
@@ -104,65 +80,54 @@ def compare_likeness(
                 f"patients; floor: {SHUFFLES:,} random draws of as many real patients",
             )
         )
-    finding = _finding(label, enough, found, estimates, unlabelled)
-    return Results(estimates=tuple(estimates), findings=(finding,))
+    order = np.argsort(observed)
+    ranked = [(enough[k], observed[k], floors[k]) for k in order]
+    # The range over groups, against that of groups made by shuffling patients.
+    p = monte_carlo_p(np.ptp(nulls, axis=1), float(np.ptp(observed)))
+    finding = _finding(label, ranked, p, unlabelled)
+    ids = tuple(e.id for e in estimates)
+    return Results(estimates=tuple(estimates), findings=(replace(finding, estimates=ids),))
 
 
 def _finding(
-    label: str,
-    names: Sequence[str],
-    found: Distances,
-    estimates: Sequence[Estimate],
-    unlabelled: str,
+    label: str, ranked: Sequence[tuple[str, float, tuple[float, float]]], p: float, unlabelled: str
 ) -> Finding:
-    order = np.argsort(found.observed)
-    near, far = order[0], order[-1]
-    floors = [percentile_interval(nulls) for nulls in found.nulls.T]
-    ranked = "; ".join(
-        f"{names[k]} {found.observed[k]:.2f} (random patients {floors[k][0]:.2f} to "
-        f"{floors[k][1]:.2f})"
-        for k in order
-    )
+    """Return the finding on groups by name, distance and floor, the nearest first."""
     title = "looks no more like one real group than like another"
-    if found.p <= LARGEST_P:
+    if p <= LARGEST_P:
+        (near, least, _), (far, most, _) = ranked[0], ranked[-1]
         title = (
-            f"looks most like real {label} {names[near]}: mean |δ| {found.observed[near]:.2f}, "
-            f"against {found.observed[far]:.2f} for {names[far]}"
+            f"looks most like real {label} {near}: mean |δ| {least:.2f}, against {most:.2f} for "
+            f"{far}"
         )
+    each = "; ".join(
+        f"{name} {value:.2f} (random patients {low:.2f} to {high:.2f})"
+        for name, value, (low, high) in ranked
+    )
     return LIKE.finding(
         Verdict.INCONCLUSIVE,
-        f"By {label}, the synthetic set {title} ({p_text(found.p, found.p_least)})",
-        f"Mean absolute Cliff's δ over the declared measures, by group: {ranked}. It says whom the "
+        f"By {label}, the synthetic set {title} ({p_text(p, 1 / (SHUFFLES + 1))})",
+        f"Mean absolute Cliff's δ over the declared measures, by group: {each}. It says whom the "
         f"synthetic ECGs resemble, not that they are right for anyone.{unlabelled}",
         section=SLUG,
-        estimates=[e.id for e in estimates],
         rule="Descriptive, no gate: range over groups of the mean |δ| against that of groups made "
         "by shuffling patients.",
     )
 
 
-def group_distances(
+def _distances(
     delta: Floats,
     masks: Floats,
     patient: NDArray[np.intp],
-    *,
     draws: int,
-    rngs: tuple[np.random.Generator, np.random.Generator],
-) -> Distances:
-    """Return the mean |Cliff's δ| of each group of real records, with draws and a null.
+    bootstrap: np.random.Generator,
+    shuffle: np.random.Generator,
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean |Cliff's δ| of groups of real records against the whole synthetic set.
 
-    Parameters
-    ----------
-    delta : ndarray, shape (n, measures)
-        Of one record against the whole synthetic set (a group's Cliff's δ is the mean); NaN where
-        the record has no value.
-    masks : ndarray of float, shape (n, groups)
-        1 where a record is in a group.
-    patient : ndarray of int, shape (n,)
-        Codes from 0.
-    draws : int
-    rngs : (Generator, Generator)
-        Of the bootstrap and of the shuffles.
+    Of one record δ is a row of `delta`, (n, measures), NaN where it has no value; a group's is the
+    mean. `masks`, (n, groups), is 1 where a record is in a group. Returned are the observed
+    distances, (groups,), those of bootstrap draws of patients and those of as many random patients.
     """
     patients = int(patient.max()) + 1
     known = (~np.isnan(delta)).astype(float)
@@ -179,14 +144,14 @@ def group_distances(
 
     each = [(sums(delta, mask), sums(known, mask)) for mask in masks.T]
     observed = np.array([distance(np.ones((1, patients)), *s)[0] for s in each])
-    weights = resample_weights(patients, draws, rngs[0]).T
+    weights = resample_weights(patients, draws, bootstrap).T
     drawn = np.stack([distance(weights, *s) for s in each], axis=1)
     # Shuffled by patient: one whose records are in two groups takes that of the first.
     first = masks[np.unique(patient, return_index=True)[1]]
     total, n = (sums(values, np.ones(len(delta))) for values in (delta, known))
-    orders = (rngs[1].permutation(patients) for _ in range(SHUFFLES))
+    orders = (shuffle.permutation(patients) for _ in range(SHUFFLES))
     nulls = np.stack([distance(first[order].T, total, n) for order in orders])
-    return Distances(observed, drawn, nulls)
+    return observed, drawn, nulls
 
 
 def _rank_deltas(synth: Floats, real: Floats) -> Floats:
