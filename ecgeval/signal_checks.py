@@ -22,12 +22,10 @@ from ecgeval.ecgset import DERIVABLE
 from ecgeval.stats.arrays import Floats
 
 __all__ = [
-    "ALGEBRA_UV",
     "CHECKS",
     "CHEST",
-    "COVARIANCES",
     "EXACT_UV",
-    "IDENTITIES",
+    "FITTED",
     "INDEPENDENT",
     "LIMB",
     "RULE_COLUMNS",
@@ -94,281 +92,237 @@ _RMS = "root mean square over the record"
 _SPECTRUM = "of the mean spectrum of the independent leads"
 _FAR = "leads that do not belong to one heart at one instant"
 
-CHECKS: dict[str, SignalCheck] = {
-    c.name: c
-    for c in (
-        SignalCheck("einthoven_rms_uv", "µV", "II − I − III", f"{_RMS}", "algebra", _FAR),
-        SignalCheck("augmented_rms_uv", "µV", "aVR + aVL + aVF", f"{_RMS}", "algebra", _FAR),
-        SignalCheck("avr_rms_uv", "µV", "aVR + (I + II) / 2", f"{_RMS}", "algebra", _FAR),
-        SignalCheck("avl_rms_uv", "µV", "aVL − (I − III) / 2", f"{_RMS}", "algebra", _FAR),
-        SignalCheck("avf_rms_uv", "µV", "aVF − (II + III) / 2", f"{_RMS}", "algebra", _FAR),
-        SignalCheck(
+# By group: name, label, definition, and in words what more and what less of it than in real records
+# means. The unit is the end of the name.
+_UNITS = {"uv": "µV", "pct": "%", "ms": "ms", "db": "dB"}
+_TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
+    "algebra": (
+        ("einthoven_rms_uv", "II − I − III", _RMS, _FAR),
+        ("augmented_rms_uv", "aVR + aVL + aVF", _RMS, _FAR),
+        ("avr_rms_uv", "aVR + (I + II) / 2", _RMS, _FAR),
+        ("avl_rms_uv", "aVL − (I − III) / 2", _RMS, _FAR),
+        ("avf_rms_uv", "aVF − (II + III) / 2", _RMS, _FAR),
+        (
             "algebra_p999_uv",
-            "µV",
             "lead algebra residual",
             "99.9th percentile of the absolute residual, the largest of the five identities (the "
             f"largest residual where that is rounding, at most {EXACT_UV:.0f} µV)",
-            "algebra",
             _FAR,
         ),
-        SignalCheck(
+        (
             "algebra_over_pct",
-            "%",
             "lead algebra broken",
             f"share of samples at which a residual exceeds {ALGEBRA_UV:g} µV, the largest of the "
             "five identities",
-            "algebra",
             _FAR,
         ),
-        SignalCheck(
+        (
             "algebra_ratio_pct",
-            "%",
             "lead algebra residual against the leads",
             "RMS of the largest residual over that of the limb leads",
-            "algebra",
             _FAR,
         ),
-        SignalCheck(
+    ),
+    "leads": (
+        (
             "dipolarity_pct",
-            "%",
             "dipolarity",
             "share of the variance of the eight independent leads (0.5 to 40 Hz) in its first "
             "three principal components",
-            "leads",
             "the leads share one dipole more closely than in people: local detail is missing",
             "the leads look less like one heart seen from eight sides",
         ),
-        SignalCheck(
+        (
             "limb_residual_uv",
-            "µV",
             "limb from chest residual",
             "RMS of what a ridge map from V1-V6, fitted on real records of other patients, leaves "
             "of I and II (0.5 to 40 Hz)",
-            "leads",
             "limb and chest leads hang together less than in people",
             "limb leads follow from the chest leads more than in people",
         ),
-        SignalCheck(
+        (
             "limb_r2",
-            "",
             "limb from chest, R²",
             "1 − residual over variance of I and II, under the same map",
-            "leads",
             "limb leads follow from the chest leads more than in people",
             "limb and chest leads hang together less than in people",
         ),
-        SignalCheck(
+        (
             "chest_r2",
-            "",
             "chest from limb, R²",
             "the same the other way: V1-V6 from I and II",
-            "leads",
             "chest leads follow from the limb leads more than in people",
             "limb and chest leads hang together less than in people",
         ),
-        SignalCheck(
+        (
             "rpeak_spread_ms",
-            "ms",
             "spread of R over leads",
             "standard deviation over leads of the time of R, median of dominant beats",
-            "leads",
             "the leads are less in step",
             "R falls on one instant in all leads more than in people",
         ),
-        SignalCheck(
+        (
             "qrs_on_spread_ms",
-            "ms",
             "spread of QRS onset",
             "standard deviation over leads of the QRS onset of the representative beat",
-            "leads",
             "the leads are less in step",
             "the QRS begins at one instant in all leads",
         ),
-        SignalCheck(
+    ),
+    "signal": (
+        (
             "beat_corr",
-            "",
             "likeness of beats",
             "correlation of a dominant beat (-250 to 400 ms, all independent leads) with the mean "
             "of the others, median over beats",
-            "signal",
             "beats repeat each other as if copied",
             "beats of one record differ in shape",
         ),
-        SignalCheck(
+        (
             "noise_uv",
-            "µV",
             "power from 40 to 150 Hz",
             f"RMS {_SPECTRUM} between 40 and 150 Hz (or 0.45 of the rate)",
-            "signal",
             "more noise, or a steeper QRS",
             "too clean: less muscle noise than electrodes give, or a blunted QRS",
         ),
-        SignalCheck(
+        (
             "slope_1_32",
-            "",
             "spectral slope 1–32 Hz",
             f"exponent of a power law {_SPECTRUM}, octaves equally weighted",
-            "signal",
             "too much fine detail against slow waves",
             "too smooth",
         ),
-        SignalCheck(
+        (
             "slope_40_150",
-            "",
             "spectral slope 40–150 Hz",
             "the same between 40 and 150 Hz (or 0.45 of the rate), thirds of octaves",
-            "signal",
             "a flat noise floor, as of white noise",
             "high frequencies fall off, as after a low-pass",
         ),
-        SignalCheck(
+        (
             "mains50_db",
-            "dB",
             "50 Hz line",
             "power within 0.3 Hz of 50 Hz over the median power 1 to 5 Hz away",
-            "signal",
             "more mains interference",
             "mains interference is missing, or was notched out",
         ),
-        SignalCheck(
+        (
             "mains60_db",
-            "dB",
             "60 Hz line",
             "power within 0.3 Hz of 60 Hz over the median power 1 to 5 Hz away",
-            "signal",
             "more mains interference",
             "mains interference is missing, or was notched out",
         ),
-        SignalCheck(
+        (
             "comb_db",
-            "dB",
             "upsampling comb",
             "power within 0.3 Hz of multiples of fs/16 from 45 Hz to below fs/2 over the median "
             "power 1 to 5 Hz away, mean over lines in dB",
-            "signal",
             "lines at fs/2^k: the fingerprint of a transposed convolution",
             "notches at fs/2^k, as samples leave that were repeated and then smoothed",
         ),
-        SignalCheck(
+        (
             "nyquist_db",
-            "dB",
             "half the sampling rate",
             "power within 0.3 Hz of fs/2 over the median power 1 to 5 Hz below",
-            "signal",
             "samples alternate: the fingerprint of a transposed convolution of stride 2",
             "less power at half the rate; far below 0 dB, a last layer that repeats each sample",
         ),
-        SignalCheck(
+        (
             "edge_rms_db",
-            "dB",
             "louder at the ends",
             "RMS of the first or the last 0.5 s, the larger, over that between the first and the "
             "last second",
-            "signal",
             "records flare up at their ends",
             "records fade at their ends",
         ),
-        SignalCheck(
+        (
             "edge_slope_db",
-            "dB",
             "steeper at the ends",
             "the same with the slope (first difference)",
-            "signal",
             "records flare up at their ends",
             "records fade at their ends",
         ),
-        SignalCheck(
+        (
             "clip_pct",
-            "%",
             "samples at the extremes",
             "share of a lead's samples at its own largest or smallest value, largest of the leads",
-            "signal",
             "clipped peaks, or a coarser rounding grid",
             "a finer rounding grid",
         ),
-        SignalCheck(
+        (
             "flat_pct",
-            "%",
             "flat segments",
             "share of samples in stretches of at least 200 ms without any change, largest of the "
             "leads",
-            "signal",
             "stretches of trace stand still",
             "the trace never stands still",
         ),
-        SignalCheck(
+        (
             "zero_pct",
-            "%",
             "exact zeros",
             "share of samples that are exactly 0, largest of the leads",
-            "signal",
             "padding, a mask, or a coarser rounding grid",
             "a finer rounding grid",
         ),
-        SignalCheck(
+        (
             "rr_impossible_pct",
-            "%",
             "impossible RR intervals",
             f"share of intervals between beats below {_RR_MS[0]:g} or above {_RR_MS[1]:g} ms",
-            "signal",
             "beats follow each other faster or slower than a heart can",
             "fewer pauses and short intervals",
         ),
-        SignalCheck(
+        (
             "ksqi",
-            "",
             "kurtosis (kSQI)",
             "kurtosis of a lead, median of the leads",
-            "signal",
             "too clean: spikes on an empty line",
             "noisier, or QRS complexes that do not stand out",
         ),
-        SignalCheck(
+        (
             "psqi",
-            "",
             "QRS band (pSQI)",
             f"power 5-15 Hz over 5-40 Hz {_SPECTRUM}",
-            "signal",
             "too smooth: the QRS lacks its steep parts, or noise is missing",
             "muscle noise, or a notched QRS",
         ),
-        SignalCheck(
+        (
             "bassqi",
-            "",
             "baseline (basSQI)",
             f"1 − power 0-1 Hz over 0-40 Hz {_SPECTRUM}",
-            "signal",
             "too clean: the baseline does not wander",
             "the baseline wanders more",
         ),
-        SignalCheck(
+        (
             "p_beats_pct",
-            "%",
             "beats with a P wave",
             "share of dominant beats whose samples over the P wave correlate with that of the "
             f"representative beat by more than {_P_LIKE:g} at a lag of at most {_P_LAG_MS:g} ms",
-            "signal",
             "P waves repeat each other more than in people",
             "P waves differ from beat to beat, or noise hides them",
         ),
-        SignalCheck(
+        (
             "pr_sd_ms",
-            "ms",
             "SD of PR",
             "standard deviation of that lag over dominant beats with a P wave",
-            "signal",
             "the P wave moves about before the QRS, or texture hides where it is",
             "the P wave keeps its place more strictly than in people",
         ),
-        SignalCheck(
+    ),
+    "rules": (
+        (
             "q_dur_ms",
-            "ms",
             "longest Q wave",
             f"time below {_Q_MV:g} mV between QRS onset and R, largest of the leads but III, aVR "
             "and V1",
-            "rules",
         ),
-    )
+    ),
+}
+
+CHECKS = {
+    name: SignalCheck(name, _UNITS.get(name.rsplit("_", 1)[-1], ""), label, text, group, *words)
+    for group, rows in _TABLE.items()
+    for name, label, text, *words in rows
 }
 """Every check, in order; the comparison, the report and `signal_checks` read this table."""
 
@@ -498,6 +452,11 @@ def _samples(x: Floats, fs: float) -> dict[str, Floats]:
     return out
 
 
+def _independent(leads: Sequence[str]) -> list[int]:
+    """Return the positions of the independent leads; of all where there is none of these."""
+    return [i for i, lead in enumerate(leads) if lead in INDEPENDENT] or list(range(len(leads)))
+
+
 def _largest(share: Floats, known: NDArray[np.bool_] | None = None) -> Floats:
     return (share if known is None else np.where(known, share, 0)).max(axis=1)
 
@@ -517,15 +476,15 @@ def _still_share(x: Floats, least: int) -> Floats:
     flat = row.ravel()
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     lengths = edges[1::2] - edges[::2] + 1
-    of = edges[::2] // (samples + 1)
-    found = np.bincount(of, np.where(lengths >= least, lengths, 0), len(record))
+    run_row = edges[::2] // (samples + 1)
+    found = np.bincount(run_row, np.where(lengths >= least, lengths, 0), len(record))
     share[record, lead] = found / samples
     return share
 
 
 def _spectrum(x: Floats, fs: float, leads: Sequence[str]) -> dict[str, Floats]:
     """Everything that is read off the spectra of the independent leads."""
-    own = [i for i, lead in enumerate(leads) if lead in INDEPENDENT] or list(range(len(leads)))
+    own = _independent(leads)
     n = x.shape[-1]
     window = np.hanning(n + 1)[:n].astype(np.float32)
     y = x[:, own]
@@ -534,7 +493,9 @@ def _spectrum(x: Floats, fs: float, leads: Sequence[str]) -> dict[str, Floats]:
     z *= np.float32(np.sqrt(2 / (n * float(window @ window))))
     hz = np.fft.rfftfreq(n, 1 / fs)
     power = (z.real**2 + z.imag**2).mean(axis=1, dtype=np.float64)
-    power[:, [0, -1] if n % 2 == 0 else [0]] /= 2  # these have no twin at negative frequencies
+    power[:, [0, -1] if n % 2 == 0 else [0]] /= (
+        2  # these have no counterpart at negative frequencies
+    )
 
     total = np.concatenate([np.zeros((len(x), 1)), np.cumsum(power, axis=1)], axis=1)
 
@@ -619,7 +580,7 @@ def _beats(
         ),
         "q_dur_ms": _q_duration(marks, rows),
     }
-    own = [i for i, lead in enumerate(leads) if lead in INDEPENDENT] or list(range(len(leads)))
+    own = _independent(leads)
     step = max(int(fs // 250), 1)
     alike, share, jitter = (np.full(len(rows), np.nan) for _ in range(3))
     for k, row in enumerate(rows):
@@ -646,9 +607,9 @@ def _likeness(x: Floats, own: Sequence[int], at: Floats, fs: float, step: int) -
         return np.nan
     cut = (cut - cut.mean(axis=-1, keepdims=True)).reshape(len(cut), -1).astype(np.float64)
     gram = cut @ cut.T
-    own_, total = np.diag(gram), gram.sum(axis=1)
-    others = gram.sum() - 2 * total + own_  # |sum of the others|²
-    return float(np.median((total - own_) / np.sqrt(own_ * others)))
+    energy, total = np.diag(gram), gram.sum(axis=1)
+    others = gram.sum() - 2 * total + energy  # |sum of the others|²
+    return float(np.median((total - energy) / np.sqrt(energy * others)))
 
 
 def _p_waves(
@@ -674,8 +635,8 @@ def _p_waves(
     shifted = np.lib.stride_tricks.sliding_window_view(cut, len(span), axis=-1)
     wave = wave[live] - wave[live].mean(axis=-1, keepdims=True)
     dot = np.einsum("blkt,lt->bk", shifted, wave)
-    own_ = np.einsum("blkt,blkt->blk", shifted, shifted) - shifted.sum(axis=-1) ** 2 / len(span)
-    likeness = dot / np.sqrt(np.maximum(own_.sum(axis=1), 1e-12) * (wave**2).sum())
+    energy = np.einsum("blkt,blkt->blk", shifted, shifted) - shifted.sum(axis=-1) ** 2 / len(span)
+    likeness = dot / np.sqrt(np.maximum(energy.sum(axis=1), 1e-12) * (wave**2).sum())
     found = likeness.max(axis=1) > _P_LIKE
     lag = likeness.argmax(axis=1)[found] * (step * 1000 / fs)
     return 100 * float(found.mean()), float(lag.std(ddof=1)) if len(lag) > 2 else np.nan

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgeval.comparison.plausibility.coherence import _left
 from ecgeval.delineation import delineate
 from ecgeval.ecgset import STANDARD_LEADS
 from ecgeval.signal_checks import (
@@ -127,18 +126,6 @@ def test_dipolarity_and_covariance_are_those_of_the_band():
     cov = covariances(found)
     weights = three @ sources.transpose() / 2500
     assert cov == pytest.approx(weights @ weights.transpose(0, 2, 1) / 2, rel=1e-3, abs=1e-3)
-
-
-def test_ridge_maps_agree_with_least_squares_on_the_samples():
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(8, 4000))
-    x[:2] += rng.normal(size=(2, 6)) @ x[2:]
-    cov = x @ x.T / 4000
-    w = np.linalg.lstsq(x[2:].T, x[:2].T, rcond=None)[0]
-    left = ((x[:2] - w.T @ x[2:]) ** 2).mean(axis=1).sum()
-    ((residual, r2, _),) = _left(cov[None], cov)
-    assert residual == pytest.approx(1e3 * np.sqrt(left / 2), rel=1e-3)
-    assert r2 == pytest.approx(1 - left / np.trace(cov[:2, :2]), rel=1e-3)
 
 
 def test_an_upsampling_comb_is_found_at_its_frequencies(twelve):

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ecgeval.comparison.joint import section as joint
-from ecgeval.comparison.labels import label_columns
+import pandas as pd
+
+from ecgeval.comparison.labels import groups_of, label_columns
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
+from ecgeval.comparison.plausibility import section as plausibility
 from ecgeval.comparison.quality import section as quality
-from ecgeval.comparison.usefulness import section as usefulness
+from ecgeval.comparison.subgroups import section as subgroups
 from ecgeval.results import Results
 
 __all__ = ["SECTIONS"]
@@ -34,23 +36,11 @@ def _fidelity(pair: Pair) -> Results:
     )
 
 
-def _plausibility(pair: Pair) -> Results:
-    from ecgeval.comparison.plausibility.section import compare_plausibility
+def _joint(pair: Pair) -> Results:
+    from ecgeval.comparison.joint.section import compare_joint
 
-    real, synth = pair.real, pair.synth
-    both = real.checks is not None and synth.checks is not None
-    return compare_plausibility(
-        real.measures,
-        synth.measures,
-        labels_real=real.known,
-        labels_synth=synth.known,
-        signal_real=real.checks if both else None,
-        signal_synth=synth.checks if both else None,
-        leads_derived=pair.derived,
-        interpreter_real=real.interpreter,
-        interpreter_synth=synth.interpreter,
-        margins=pair.margins,
-        **_usual(pair),
+    return compare_joint(
+        pair.real.measures, pair.synth.measures, margins=pair.margins, **_usual(pair)
     )
 
 
@@ -93,19 +83,33 @@ def _classifier(pair: Pair) -> Results:
     )
 
 
-def _subgroups(pair: Pair) -> Results:
-    from ecgeval.comparison.subgroups.section import compare_subgroups
+MOST_GROUPS = 10
+"""Groups of a label up to which it is learnt."""
+
+
+def _usefulness(pair: Pair) -> Results:
+    from ecgeval.comparison.usefulness.section import compare_usefulness
 
     columns = label_columns(pair)
     if not columns:
         return Results()
-    return compare_subgroups(
+    tables = pd.DataFrame(index=pair.real.known.index), pd.DataFrame(index=pair.synth.known.index)
+    for column in columns:
+        labels = pair.real.known[column], pair.synth.known.get(column)
+        groups = groups_of(*labels)
+        if len(groups) > MOST_GROUPS:  # the subgroups say so
+            continue
+        for name, masks in groups.items():
+            for table, mask in zip(tables, masks, strict=True):
+                if mask is not None:
+                    table.loc[mask, column] = name
+    if not tables[0].size:
+        return Results()
+    return compare_usefulness(
         pair.real.measures,
         pair.synth.measures,
-        pair.real.known,
-        pair.synth.known,
-        columns,
-        margins=pair.margins,
+        tables[0],
+        tables[1] if tables[1].size else None,
         **_usual(pair),
     )
 
@@ -113,11 +117,11 @@ def _subgroups(pair: Pair) -> Results:
 SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "quality": quality.compare,
     "fidelity": _fidelity,
-    "joint": joint.compare,
-    "plausibility": _plausibility,
+    "joint": _joint,
+    "plausibility": plausibility.compare,
     "classifier": _classifier,
     "manifold": _manifold,
-    "usefulness": usefulness.compare,
-    "subgroups": _subgroups,
+    "usefulness": _usefulness,
+    "subgroups": subgroups.compare,
 }
 """By the slug of its section, in the order of the report."""

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecgeval.comparison.pair import Pair
+from ecgeval.comparison.pair import Side as ComparedSide
 from ecgeval.comparison.plausibility.checks import NORMAL as RULES
 from ecgeval.comparison.plausibility.rules import judge
-from ecgeval.comparison.plausibility.section import compare_plausibility
+from ecgeval.comparison.plausibility.section import compare_normal
 from ecgeval.paper.arms import Arm, Side, rule_input
 from ecgeval.paper.checks import NORMAL
 from ecgeval.paper.setting import Setting, described, estimate, published_figures
@@ -99,15 +101,11 @@ def _compared(
 ) -> tuple[list[dict[str, Any]], list[Estimate], Finding]:
     """Return how the shares of two sets differ: rows, estimates and the conclusion."""
     a, b = arms
-    found = compare_plausibility(
-        *tables,
-        patients_real=sides[0].patients,
-        patients_synth=sides[1].patients,
-        seed=setting.seed,
-        margins=setting.margins,
-        quick=setting.quick,
-        section="plausibility",
+    real, synth = (
+        ComparedSide(table, side.patients) for table, side in zip(tables, sides, strict=True)
     )
+    pair = Pair(real, synth, margins=setting.margins, seed=setting.seed, quick=setting.quick)
+    found = compare_normal(pair)
     rows, estimates = [], []
     for name, limits in (("pass_diff_alternative", "alternative"), ("pass_diff", "strict")):
         e = found.estimate(f"plausibility.normal.{name}")
@@ -129,7 +127,7 @@ def _compared(
                 "floor_high": floor_high,
             }
         )
-    (conclusion,) = (f for f in found.findings if f.code == RULES.code)
+    (conclusion,) = found.findings
     finding = NORMAL.finding(
         conclusion.verdict,
         _difference(rows),

@@ -125,7 +125,8 @@ class Scorer:
 
     def __call__(self, path: Path, place: int = 0) -> Score:
         """Return the score of a checkpoint file."""
-        from ecgeval.comparison.plausibility.section import compare_plausibility
+        from ecgeval.comparison.pair import Pair, Side
+        from ecgeval.comparison.plausibility.section import compare_normal
 
         synth = self.fresh(path, self.worker.config.seed)
         real = [self.people.choose, *([self.people.train] if self.people.train else [])]
@@ -134,20 +135,16 @@ class Scorer:
             self._prepare(tuple(real))
         feats = self._features(synth)
         choose, config = self.form[0], self.worker.config
-        normal = compare_plausibility(
-            self.feats[0].measures,
-            feats.measures,
-            patients_real=self.patients[0],
-            patients_synth=synth.patients(assume_independent=True),
-            labels_real=choose.records,
-            labels_synth=synth.records,
-            signal_real=self.feats[0].checks,
-            signal_synth=feats.checks,
-            seed=config.seed,
+        who = self.patients[0], synth.patients(assume_independent=True)
+        of_real = self.feats[0]
+        pair = Pair(
+            Side(of_real.measures, who[0], choose.records, checks=of_real.checks),
+            Side(feats.measures, who[1], synth.records, checks=feats.checks),
             margins=self.measure_scorer.margins,
+            seed=config.seed,
             quick=True,
-            section="sweep",
-        ).estimate("sweep.normal.pass_diff")
+        )
+        normal = compare_normal(pair, "sweep").estimate("plausibility.normal.pass_diff")
         look = None
         if self.memory is not None and self.memory.alike:
             look = self.memory.look(synth, feats.beats)
@@ -245,7 +242,7 @@ def people_of(
 ) -> People:
     """Return the patients to choose and to confirm with: none that training saw.
 
-    Where `real` is what the checkpoint was trained on, its own split says who was held out.
+    Where `real` is what the checkpoint was trained on, its own split says who was of_real out.
     """
     from ecgeval.generators.checkpoints import load, trained_on
 

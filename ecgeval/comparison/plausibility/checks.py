@@ -6,8 +6,14 @@ from ecgeval.checks import Check, Statistic, by_name
 from ecgeval.comparison import statistics
 from ecgeval.results import Verdict
 
-__all__ = ["CHECKS", "STATISTICS"]
+__all__ = ["CHECKS", "SLUG", "STATISTICS"]
 
+SLUG = "plausibility"
+"""Of the section: its ids begin with it."""
+_OUTSIDE_LIMIT = (
+    "50 % of the synthetic records outside the central 95 % of the real ones (OUTSIDE in "
+    "comparison/plausibility/signals.py)"
+)
 
 NORMAL = Check(
     code="PLAUS-NORMAL",
@@ -23,6 +29,7 @@ NORMAL = Check(
         "The share of synthetic records alone means nothing: of real ECGs labelled normal many "
         "break a textbook limit. Thousands of records are needed to pass a margin of 3 points."
     ),
+    limit="3 percentage points ([plausibility] in comparison/margins.toml)",
     steps={
         Verdict.FAIL: "Look at the rules kept least alike (tables/plausibility.rules.csv) "
         "and at records that break them, with a cardiologist."
@@ -39,8 +46,9 @@ ALGEBRA = Check(
     ),
     source="Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. 15",
     cannot_show="Descriptive. Real exports break them where leads were filtered one by one.",
-    words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
+    limit="3 percentage points, 1 under strict margins ([missing_pp] in comparison/margins.toml)",
     decides=False,
+    words={Verdict.PASS: "inside the margin", Verdict.INCONCLUSIVE: "nothing decided"},
 )
 
 LEADS = Check(
@@ -54,8 +62,9 @@ LEADS = Check(
     source="Cliff, Psychol Bull 1993;114:494; Malmivuo & Plonsey, Bioelectromagnetism, 1995, ch. "
     "15",
     cannot_show="Descriptive. Electrode placement and body build move these too.",
-    words={Verdict.INCONCLUSIVE: "nothing out of range"},
+    limit=_OUTSIDE_LIMIT,
     decides=False,
+    words={Verdict.INCONCLUSIVE: "nothing out of range"},
 )
 
 SIGNAL = Check(
@@ -72,8 +81,9 @@ SIGNAL = Check(
         "Descriptive. Filters and rounding of the recording device move these as much as a "
         "generator does: see DQ-FORM."
     ),
-    words={Verdict.INCONCLUSIVE: "nothing out of range"},
+    limit=_OUTSIDE_LIMIT,
     decides=False,
+    words={Verdict.INCONCLUSIVE: "nothing out of range"},
 )
 
 INTERPRETER = Check(
@@ -86,8 +96,8 @@ INTERPRETER = Check(
     statistic="2 x 2 table and Cohen's kappa",
     source="Cohen, Educ Psychol Meas 1960;20:37",
     cannot_show="Descriptive; the rules are not validated against any commercial interpreter.",
-    words={Verdict.INCONCLUSIVE: "describes"},
     decides=False,
+    words={Verdict.INCONCLUSIVE: "describes"},
 )
 
 CHECKS = (NORMAL, ALGEBRA, LEADS, SIGNAL, INTERPRETER)

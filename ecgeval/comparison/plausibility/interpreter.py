@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from ecgeval.comparison.plausibility.rules import DEPENDS, PASS
 from ecgeval.errors import DataError, UsageError
 from ecgeval.io.labels import join_labels, read_table
-from ecgeval.parallel import child_rng
 from ecgeval.stats.intervals import percentile_interval
 from ecgeval.stats.resampling import resample_weights
 
@@ -87,13 +86,11 @@ def cohen_kappa(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 def join_interpreter(
     rules: pd.DataFrame,
-    csv: str | Path | pd.DataFrame,
+    csv: str | Path,
+    patients: ArrayLike,
     *,
-    column: str | None = None,
-    patients: ArrayLike | None = None,
-    seed: int = 0,
+    rng: np.random.Generator,
     draws: int = 2000,
-    name: str = "interpreter",
 ) -> Agreement:
     """Cross-tabulate the rules with the output of another interpreter (12SL, for example).
 
@@ -102,21 +99,16 @@ def join_interpreter(
     rules : DataFrame
         What `apply_rules` returned; index record_id. A record that is not measurable is not shown
         to be normal and counts as such.
-    csv : path or DataFrame
+    csv : path
         One row a record: a column of record ids and one that says normal or not, as truth values
         or as statements, of which only ``normal ECG`` means normal (``otherwise normal ECG`` and
-        ``abnormal ECG`` do not).
-    column : str, optional
-        That column; by default the first called ``normal``, ``interpretation``, ``statements``,
-        ``statement``, ``diagnosis`` or ``report``.
-    patients : array_like, optional
-        One id a row of `rules`; by default each record is a patient.
-    seed, draws, name
+        ``abnormal ECG`` do not). It is the first called ``normal``, ``is_normal``,
+        ``interpretation``, ``statements``, ``statement``, ``diagnosis`` or ``report``.
+    patients : array_like, shape (n,)
+        One id a row of `rules`.
+    rng : Generator
+    draws : int
         Of the bootstrap.
-
-    Returns
-    -------
-    Agreement
 
     Raises
     ------
@@ -125,64 +117,55 @@ def join_interpreter(
     DataError
         If no record matches, or nothing in the column can be read.
     """
-    frame = isinstance(csv, pd.DataFrame)
-    source = "the interpreter's table" if frame else str(csv)
-    table = csv.copy() if isinstance(csv, pd.DataFrame) else read_table(Path(csv))
-    if frame and not isinstance(table.index, pd.RangeIndex):
-        table = table.reset_index()
+    source = str(csv)
+    table = read_table(Path(csv))
     by_name = {str(c).strip().lower(): c for c in table.columns}
-    wanted = [column.strip().lower()] if column else list(_COLUMNS)
-    found = next((by_name[c] for c in wanted if c in by_name), None)
+    found = next((by_name[c] for c in _COLUMNS if c in by_name), None)
     if found is None:
         raise UsageError(
-            f"{source} has no column {' or '.join(wanted)}; it has {', '.join(map(str, by_name))}"
+            f"{source} has no column {' or '.join(_COLUMNS)}; it has {', '.join(by_name)}"
         )
     blank = pd.DataFrame(index=pd.Index([str(i) for i in rules.index], name="record_id"))
-    joined = join_labels(blank, table, source, required=True)[0]
-    says = _is_normal(joined[found], source)
+    theirs = _is_normal(join_labels(blank, table, source, required=True)[0][found], source)
     ours = rules["normal"].to_numpy(object)
-    undecided = ours == DEPENDS
-    use = ~np.isnan(says) & ~undecided
-    who = rules.index if patients is None else np.asarray(patients, dtype=object)
-    code = np.unique(np.asarray(who)[use].astype(str), return_inverse=True)[1]
-    cell = 2 * (ours[use] != PASS) + (says[use] == 0)
+    undecided, unknown = ours == DEPENDS, np.isnan(theirs)
+    use = ~unknown & ~undecided
+    code = np.unique(np.asarray(patients, dtype=object)[use].astype(str), return_inverse=True)[1]
+    cell = 2 * (ours[use] != PASS) + (theirs[use] == 0)
     n_patients = int(code.max(initial=-1)) + 1
     by_patient = np.stack([np.bincount(code[cell == k], minlength=n_patients) for k in range(4)])
     counts = by_patient.sum(axis=1).reshape(2, 2)
-    value = float(cohen_kappa(counts)) if use.any() else np.nan
+    kappa = float(cohen_kappa(counts)) if use.any() else np.nan
     ci = None
-    if n_patients > 1 and np.isfinite(value):
-        weights = resample_weights(n_patients, draws, child_rng(seed, name, "kappa"))
+    if n_patients > 1 and np.isfinite(kappa):
+        weights = resample_weights(n_patients, draws, rng)
         drawn = cohen_kappa((by_patient @ weights).reshape(2, 2, -1))
         drawn = drawn[np.isfinite(drawn)]
         ci = percentile_interval(drawn) if len(drawn) else None
     return Agreement(
         counts,
-        value if np.isfinite(value) else None,
+        kappa if np.isfinite(kappa) else None,
         ci,
-        int(use.sum()),
-        n_patients,
-        int(np.isnan(says).sum()),
-        int((undecided & ~np.isnan(says)).sum()),
-        str(found),
+        n=int(use.sum()),
+        patients=n_patients,
+        unmatched=int(unknown.sum()),
+        undecided=int((undecided & ~unknown).sum()),
+        column=str(found),
     )
 
 
 def _is_normal(column: pd.Series, source: str) -> NDArray[np.float64]:
     """Return 1 for a normal ECG, 0 for another, NaN where nothing is said."""
-    told = column.notna().to_numpy()
+    known = column.notna().to_numpy()
     texts = column.astype(str).str.strip().str.lower()
-    words = set(texts[told])
+    words = set(texts[known])
     if words <= _YES | _NO:
         values = texts.isin(_YES).to_numpy(float)
     elif any("normal" in word or "ecg" in word for word in words):
-        values = texts.map(
-            lambda text: float(bool(NORMAL.search(" ".join(text.split()))))
-        ).to_numpy()
+        values = texts.str.replace(r"\s+", " ", regex=True).str.contains(NORMAL).to_numpy(float)
     else:
-        example = next(iter(sorted(words)), "")
         raise DataError(
-            f"{source}: column {column.name} says {example!r}; expected true and false, or "
-            'statements such as "Normal ECG"'
+            f"{source}: column {column.name} says {min(words, default='')!r}; expected true and "
+            'false, or statements such as "Normal ECG"'
         )
-    return np.where(told, values, np.nan)
+    return np.where(known, values, np.nan)

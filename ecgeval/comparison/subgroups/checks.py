@@ -6,8 +6,10 @@ from ecgeval.checks import Check, Statistic, by_name
 from ecgeval.comparison import statistics
 from ecgeval.results import Verdict
 
-__all__ = ["CHECKS", "STATISTICS"]
+__all__ = ["CHECKS", "SLUG", "STATISTICS"]
 
+SLUG = "subgroups"
+"""Of the section: its ids begin with it."""
 
 EQUIV = Check(
     code="SUB-EQUIV",
@@ -25,6 +27,7 @@ EQUIV = Check(
         "Groups are small, so most end INCONCLUSIVE. NOT_ASSESSABLE where the synthetic set has no "
         "such label."
     ),
+    limit="the margins of the medians ([measures] in comparison/margins.toml)",
     words={Verdict.PASS: "inside the margins", Verdict.INCONCLUSIVE: "nothing decided"},
     decides=False,
 )
@@ -39,6 +42,7 @@ HETERO = Check(
     statistic="Cochran's Q, Benjamini-Hochberg at q = 0.05 over measures.",
     source="Cochran, Biometrics 1954;10:101; Benjamini & Hochberg, J R Stat Soc B 1995;57:289",
     cannot_show="Finding none is no proof of none.",
+    limit="false discovery rate 0.05 (FDR in comparison/declared.py)",
     words={Verdict.INCONCLUSIVE: "describes"},
     decides=False,
 )
@@ -54,6 +58,7 @@ LIKE = Check(
     source="Cliff, Psychol Bull 1993;114:494; Phipson & Smyth, Stat Appl Genet Mol Biol 2010;9:39",
     cannot_show="Groups differ in more than their label: likeness to women may be one to small "
     "hearts.",
+    limit="p at most 0.05 (LARGEST_P in comparison/subgroups/likeness.py)",
     words={Verdict.INCONCLUSIVE: "describes"},
     decides=False,
 )

@@ -1,4 +1,4 @@
-"""compare_plausibility: what a user is told, the gate, derived leads, interpreters, calibration."""
+"""Plausibility of two sets: what a user is told, the gate, signals, another interpreter."""
 
 import json
 import re
@@ -10,23 +10,16 @@ import pytest
 
 from ecgeval.catalogue import CATALOGUE
 from ecgeval.comparison.margins import load_margins
-from ecgeval.comparison.plausibility.coherence import Setting
-from ecgeval.comparison.plausibility.interpreter import cohen_kappa, join_interpreter
-from ecgeval.comparison.plausibility.section import (
-    _difference,
-    _View,
-    apply_rules,
-    compare_plausibility,
-)
+from ecgeval.comparison.pair import Pair, Side
+from ecgeval.comparison.plausibility import section
+from ecgeval.comparison.plausibility.rules import apply_rules
 from ecgeval.delineation import delineate
-from ecgeval.ecgset import STANDARD_LEADS
-from ecgeval.errors import DataError, UsageError
+from ecgeval.errors import UsageError
 from ecgeval.measures import measure_marks
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, Verdict, json_schema
 from ecgeval.signal_checks import signal_checks
 from ecgeval.stats.equivalence import tost
-from ecgeval.stats.sample import Effort, Sample
 
 
 def table(n, seed, **shift):
@@ -55,10 +48,14 @@ def people(frame, seed=0):
 
 
 def compare(real, synth, known=True, **options):
-    given = {"patients_real": real.index, "patients_synth": synth.index, "quick": True}
-    if known:
-        given |= {"labels_real": people(real), "labels_synth": people(synth, 1)}
-    return compare_plausibility(real, synth, **{**given, **options})
+    """Compare two tables; an option that ends in ``_real`` or ``_synth`` is of that side."""
+    sides = []
+    for which, frame, seed in (("real", real, 0), ("synth", synth, 1)):
+        given = {"patients": frame.index} | ({"labels": people(frame, seed)} if known else {})
+        own = [key for key in options if key.endswith(f"_{which}")]
+        given |= {key.removesuffix(f"_{which}"): options.pop(key) for key in own}
+        sides.append(Side(frame, **given))
+    return section.compare(Pair(*sides, quick=True, **options))
 
 
 def only(results, code):
@@ -245,54 +242,6 @@ def test_what_does_not_fit_is_said():
         compare(real, synth[[]])
 
 
-# ---- calibration -----------------------------------------------------------------------------
-
-
-def drawn(rng, n, per, share, icc=0.6):
-    """Return which records pass, by patient of `per` records alike with correlation `icc`."""
-    person = rng.random(n) < share
-    own = rng.random((n, per)) < np.sqrt(icc)
-    return np.where(own, person[:, None], rng.random((n, per)) < share).ravel()
-
-
-def judged(real, synth, who):
-    margins = load_margins("lenient")
-    samples = [Sample(np.empty((len(x), 0)), w) for x, w in zip((real, synth), who, strict=True)]
-    common = Setting("plausibility", 0, margins, (samples[0], samples[1]), Effort.of(True))
-    known = np.ones((1, len(real)), bool), np.ones((1, len(synth)), bool)
-    return _difference(common, _View((real[None], synth[None]), known), 0)
-
-
-def coverage(grouped, n, reps=500):
-    rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(reps):
-        real, synth = drawn(rng, n, 4, 0.6), drawn(rng, 4 * n, 1, 0.7)
-        who = np.repeat(np.arange(n), 4) if grouped else np.arange(4 * n)
-        ci = judged(real, synth, (who, np.arange(4 * n))).ci
-        hits += ci[0] <= 0.1 <= ci[1]
-    return hits / reps
-
-
-@pytest.mark.parametrize("n", [50, 200])
-def test_intervals_cover_and_records_taken_for_patients_do_not(n):
-    """Coverage with four records a patient; MUTATION: without the grouping it is lost."""
-    assert 0.93 - 3 * np.sqrt(0.93 * 0.07 / 500) < coverage(True, n) < 0.98
-    assert coverage(False, n) < 0.90
-
-
-def test_size_of_the_gate_at_the_margin():
-    """PROOF: a true difference of the margin passes in at most 5 % (3 binomial SE)."""
-    rng, reps = np.random.default_rng(4), 600
-    passed = 0
-    for _ in range(reps):
-        real, synth = drawn(rng, 3000, 1, 0.60), drawn(rng, 3000, 1, 0.63)
-        result = judged(real, synth, (np.arange(3000), np.arange(3000)))
-        passed += tost(result.ci90, -0.03, 0.03) == Verdict.PASS
-    assert passed / reps < 0.05 + 3 * np.sqrt(0.05 * 0.95 / reps)
-    assert passed > 0
-
-
 # ---- leads and signals -----------------------------------------------------------------------
 
 
@@ -309,7 +258,7 @@ def waves(sim):
 
 def signals(real, synth, **options):
     return compare(
-        real[0], synth[0], known=False, signal_real=real[1], signal_synth=synth[1], **options
+        real[0], synth[0], known=False, checks_real=real[1], checks_synth=synth[1], **options
     )
 
 
@@ -364,106 +313,15 @@ def test_without_waveforms_nothing_is_said_of_signals():
         assert only(results, code).verdict == Verdict.NOT_ASSESSABLE
 
 
-@pytest.fixture(scope="module")
-def twelve(sim):
-    """Return a maker of 12-lead sets rounded lead by lead to 4.88 µV."""
-
-    def make(seed, spoil=lambda x: x):
-        ecgs = sim(40, seed=seed).with_leads(STANDARD_LEADS)
-        signals = spoil(4.88e-3 * np.rint(np.asarray(ecgs.signals, float) / 4.88e-3))
-        return checked(type(ecgs)(signals.astype(np.float32), ecgs.fs, ecgs.leads, ecgs.records))
-
-    return make
-
-
-def test_derived_leads_are_not_applicable_and_never_a_pass(sim, twelve):
-    """PROOF: a sum that holds by construction is no evidence."""
-    real = twelve(30)
-    told = only(
-        signals(real, twelve(31), leads_derived=("III", "aVR", "aVL", "aVF")), "PLAUS-ALGEBRA"
-    )
-    assert told.verdict == Verdict.NOT_ASSESSABLE
-    assert "not applicable" in told.title
-    exact = checked(sim(40, seed=32).with_leads(STANDARD_LEADS))
-    seen = only(signals(real, exact), "PLAUS-ALGEBRA")
-    assert seen.verdict == Verdict.NOT_ASSESSABLE
-    assert "computed from each other" in seen.title
-    eight = checked(sim(40, seed=32))
-    assert "lacks the limb leads" in only(signals(real, eight), "PLAUS-ALGEBRA").title
-
-
-def test_lead_algebra_of_leads_generated_apart_fails_against_real_rounding(twelve):
-    def late(x):
-        x[:, 2] = np.roll(x[:, 2], 2, axis=-1)
-        return x
-
-    real = twelve(30)
-    results = signals(real, twelve(31, late))
-    found = only(results, "PLAUS-ALGEBRA")
-    assert found.verdict == Verdict.FAIL
-    assert results.estimate("plausibility.lead_algebra.broken_diff").value == pytest.approx(
-        100, abs=5
-    )
-    assert any(t.id == "plausibility.algebra" for t in results.tables)
-    assert only(signals(real, twelve(33)), "PLAUS-ALGEBRA").verdict != Verdict.FAIL
-
-
-# ---- another interpreter ---------------------------------------------------------------------
-
-
-def test_kappa_by_hand_and_against_scikit_learn():
-    from sklearn.metrics import cohen_kappa_score
-
-    # Cohen's own arithmetic: 20 + 15 of 50 agree, chance 25/50·30/50 + 25/50·20/50 = 0.5
-    assert cohen_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
-    rng = np.random.default_rng(5)
-    a = rng.random(200) < 0.6
-    b = a ^ (rng.random(200) < 0.2)
-    counts = np.array([[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]])
-    assert cohen_kappa(counts) == pytest.approx(cohen_kappa_score(a, b))
-    assert np.isnan(cohen_kappa(np.array([[9, 0], [0, 0]])))
-
-
-def test_statements_are_read_as_12sl_writes_them(tmp_path):
-    rules = pd.DataFrame(
-        {"normal": ["pass", "pass", "fail", "fail", "not measurable", "depends on sex or age"]},
-        index=list("abcdef"),
-    )
-    says = [
-        "Normal sinus rhythm Normal ECG",
-        "Otherwise normal ECG",
-        "Abnormal ECG",
-        "Normal ECG",
-        "Borderline ECG",
-        "Normal ECG",
-    ]
-    path = tmp_path / "12sl.csv"
-    pd.DataFrame({"ecg_id": list("abcdef"), "Statements": says}).to_csv(path, index=False)
-    found = join_interpreter(rules, path)
-    assert found.counts.tolist() == [[1, 1], [1, 2]]
-    assert (found.n, found.undecided, found.unmatched) == (5, 1, 0)
-    flags = pd.DataFrame({"normal": [True, False, False, True, None]}, index=list("abcde"))
-    found = join_interpreter(rules, flags)
-    assert found.counts.tolist() == [[1, 1], [1, 1]]
-    assert found.unmatched == 2
-    with pytest.raises(UsageError, match="no column verdict"):
-        join_interpreter(rules, path, column="verdict")
-    with pytest.raises(DataError, match="matches the record ids"):
-        join_interpreter(rules.set_axis([f"x{k}" for k in range(6)]), path)
-    odd = pd.DataFrame({"normal": ["maybe"] * 6}, index=list("abcdef"))
-    with pytest.raises(DataError, match="'maybe'"):
-        join_interpreter(rules, odd)
-
-
-def test_interpreters_of_both_sets_are_cross_tabulated():
+def test_interpreters_of_both_sets_are_cross_tabulated(tmp_path):
     real, synth = table(400, 0), table(400, 1)
-    told = [
-        pd.DataFrame({"normal": apply_rules(t, strict=False, sex=["F"] * 400)["normal"] == "pass"})
-        for t in (real, synth)
-    ]
-    results = compare(real, synth, interpreter_real=told[0], interpreter_synth=told[1])
-    for which in ("real", "synth"):
-        name = "real" if which == "real" else "synthetic"
+    paths = {}
+    for which, frame in (("real", real), ("synth", synth)):
+        normal = apply_rules(frame, strict=False, sex=["F"] * 400)["normal"] == "pass"
+        paths[f"interpreter_{which}"] = tmp_path / f"{which}.csv"
+        normal.to_csv(paths[f"interpreter_{which}"])
+    results = compare(real, synth, **paths)
+    for name in ("real", "synthetic"):
         kappa = results.estimate(f"plausibility.interpreter_{name}.alternative_kappa")
         assert 0.5 < kappa.ci[0] <= kappa.value <= kappa.ci[1] <= 1
         assert any(t.id == f"plausibility.interpreter_{name}" for t in results.tables)
@@ -482,17 +340,8 @@ def test_real_halves_agree_and_the_abnormal_half_of_ptbxl_does_not(real_data):
     odd = np.unique(who.astype(str), return_inverse=True)[1] % 2 == 0
 
     def run(a, b):
-        return compare_plausibility(
-            frame[a],
-            frame[b],
-            patients_real=who[a],
-            patients_synth=who[b],
-            labels_real=records[a],
-            labels_synth=records[b],
-            signal_real=checks[a],
-            signal_synth=checks[b],
-            quick=True,
-        )
+        real, synth = (Side(frame[p], who[p], records[p], checks=checks[p]) for p in (a, b))
+        return section.compare(Pair(real, synth, quick=True))
 
     halves, rest = run(normal & odd, normal & ~odd), run(normal, ~normal)
     assert only(halves, "PLAUS-NORMAL").verdict != Verdict.FAIL

@@ -6,15 +6,13 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2
 
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.comparison.labels import groups_of
-from ecgeval.comparison.subgroups.section import cochran_q, compare_subgroups
+from ecgeval.comparison.pair import Pair, Side
+from ecgeval.comparison.subgroups import section
+from ecgeval.comparison.subgroups.groups import id_part
 from ecgeval.errors import UsageError
 from ecgeval.results import Verdict, json_schema
-from ecgeval.stats.sample import Effort, Sample
-from ecgeval.stats.univariate import compare_columns
 
 COLUMNS = {"hr_bpm": (70, 9), "qrs_ms": (92, 8), "qt_ms": (390, 20), "qrs_axis_deg": (40, 25)}
 
@@ -31,9 +29,13 @@ def labels(n, seed, women=0.5):
     return pd.DataFrame({"sex": sex, "age": rng.integers(18, 96, n)})
 
 
-def compare(real, synth, labels_real, labels_synth, by="sex", **options):
-    ids = {"patients_real": real.index, "patients_synth": synth.index, "quick": True}
-    return compare_subgroups(real, synth, labels_real, labels_synth, by, **{**ids, **options})
+def compare(real, synth, labels_real, labels_synth, by="sex", who=None, **options):
+    by = [by] if isinstance(by, str) else by
+    sides = (
+        Side(real, real.index if who is None else who, labels_real),
+        Side(synth, synth.index, labels_synth),
+    )
+    return section.compare(Pair(*sides, by=tuple(by), quick=True, **options))
 
 
 def only(results, code):
@@ -110,9 +112,6 @@ def test_a_group_of_one_set_only_and_records_without_a_label():
 
 
 def test_ages_that_nobody_has_are_in_no_group():
-    age = pd.Series([-1, 30, 50, 130, 999, 85], name="age")
-    sizes = {name: int(mask.sum()) for name, (mask, _) in groups_of(age, None).items()}
-    assert sizes == {"< 40": 1, "40 to < 60": 1, "≥ 80": 1}
     coded = labels(200, 6).assign(age=999.0)
     coded.loc[:149, "age"] = 50.0
     results = compare(table(200, 6), table(200, 7), coded, coded, by="age")
@@ -169,68 +168,11 @@ def test_size_of_likeness_with_three_records_a_patient_and_without_the_grouping(
         own = pd.DataFrame({"sex": np.repeat(rng.permutation(["F"] * 30 + ["M"] * 30), 3)})
         for grouped, out in p.items():
             who = np.repeat(np.arange(60), 3) if grouped else np.arange(180)
-            found = compare(real, synth, own, None, patients_real=who)
+            found = compare(real, synth, own, None, who=who)
             out.append(float(only(found, "SUB-LIKE").title.split(" ")[-1].rstrip(")")))
     tolerance = 3 * np.sqrt(0.05 * 0.95 / 100)
     assert abs(np.mean(np.array(p[True]) <= 0.05) - 0.05) < tolerance
     assert np.mean(np.array(p[False]) <= 0.05) > 0.05 + tolerance
-
-
-def test_cochran_by_hand():
-    """Differences 1, 3 with SE 1, 1: mean 2, Q = 2; with df 1 p = 0.157."""
-    assert cochran_q([1, 3], [1, 1]) == pytest.approx((2, chi2.sf(2, 1)))
-    q, _ = cochran_q([1, 3, 3], [1, 1, 2])
-    mean = (1 + 3 + 0.75) / 2.25
-    assert q == pytest.approx((1 - mean) ** 2 + (3 - mean) ** 2 * 1.25)
-    assert cochran_q([0, 1e4], [1, 1])[1] > 0
-
-
-@pytest.mark.slow
-def test_size_of_cochran_on_bootstrap_errors_with_and_without_the_grouping():
-    rng = np.random.default_rng(13)
-    repeats, people = 150, 40
-    rate = {}
-    for grouped in (True, False):
-        values, errors = [], []
-        for _ in range(3):
-            person = np.repeat(rng.normal(size=(people, repeats)), 3, axis=0) * np.sqrt(0.9)
-            real = person + rng.normal(size=(3 * people, repeats)) * np.sqrt(0.1)
-            real, synth = np.round(real * 5) / 5, np.round(rng.normal(size=(160, repeats)) * 5) / 5
-            who = np.repeat(np.arange(people), 3) if grouped else np.arange(3 * people)
-            found = compare_columns(
-                Sample(real, who),
-                Sample(synth, np.arange(160)),
-                [False] * repeats,
-                seed=0,
-                effort=Effort(200, 20, 0),
-            )
-            stats = [r.stats["median_diff"] for r in found]
-            values.append([s.value for s in stats])
-            errors.append([(s.ci90[1] - s.ci90[0]) / 3.29 for s in stats])
-        p = [
-            cochran_q(x, e)[1]
-            for x, e in zip(np.transpose(values), np.transpose(errors), strict=True)
-        ]
-        rate[grouped] = np.mean(np.array(p) <= 0.05)
-    tolerance = 3 * np.sqrt(0.05 * 0.95 / repeats)
-    assert abs(rate[True] - 0.05) < tolerance
-    assert rate[False] > 0.05 + tolerance
-
-
-def test_bands_of_numbers_and_groups_of_text():
-    many = pd.Series(np.arange(90.0), name="weight")
-    sizes = {name: mask.sum() for name, (mask, _) in groups_of(many, None).items()}
-    assert len(sizes) == 3
-    assert sum(sizes.values()) == 90
-    assert list(groups_of(many, None, cuts=[50])) == ["< 50", "≥ 50"]
-    old = pd.Series([*range(20, 90), np.nan], name="Age")
-    named = {name: mask.sum() for name, (mask, _) in groups_of(old, None).items()}
-    assert named == {"< 40": 20, "40 to < 60": 20, "60 to < 80": 20, "≥ 80": 10}
-    # Codes that are integers in one set and floats in the other are the same groups.
-    coded = groups_of(pd.Series([0, 1, 1]), pd.Series([0.0, np.nan, 1.0]))
-    assert list(coded) == ["0", "1"]
-    assert [(a.sum(), b.sum()) for a, b in coded.values()] == [(1, 1), (2, 1)]
-    assert list(groups_of(pd.Series([True, False]), None)) == ["False", "True"]
 
 
 def test_same_bytes_for_any_jobs_and_the_order_of_records_moves_nothing():
@@ -265,3 +207,9 @@ def test_wrong_arguments_are_named():
     finding = only(compare(real, synth, names, names, "name"), "SUB-EQUIV")
     assert finding.verdict == Verdict.NOT_ASSESSABLE
     assert "40 values of name (1 to 12 can be compared)" in finding.title
+
+
+def test_two_groups_never_share_an_id():
+    assert id_part("65 to < 80") == "65_to_below_80"
+    assert id_part("≥ 80") == "from_80"
+    assert len({id_part(text) for text in ("a+b", "a-b", "a b", "ä", "ö", "+")}) == 6

@@ -1,0 +1,142 @@
+"""One group of a label, its declared measures compared like against like."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgeval.comparison.pair import Pair
+from ecgeval.comparison.rows import Missing, Row
+from ecgeval.comparison.subgroups.checks import SLUG, STATISTICS
+from ecgeval.measures import measure_info
+from ecgeval.parallel import child_rng
+from ecgeval.results import Estimate
+from ecgeval.stats.sample import Sample
+from ecgeval.stats.univariate import compare_columns
+
+__all__ = ["Group", "Masks", "compare_groups", "group_estimates", "id_part"]
+
+Masks = Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_] | None]]
+"""By group, which records of the real and of the synthetic set are in it (`groups_of`)."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: `id` is its part of the ids of estimates, ``sex.f``; one row a measure."""
+
+    name: str
+    id: str
+    rows: list[Row]
+
+
+def compare_groups(
+    pair: Pair, label: str, masks: Masks, columns: Sequence[str], samples: tuple[Sample, Sample]
+) -> list[Group]:
+    """Compare the declared measures `columns` of `samples` within each group."""
+    return [
+        _compare_group(
+            pair,
+            f"{label} {name}",
+            Group(name, f"{id_part(label)}.{id_part(name)}", []),
+            columns,
+            [_part(sample, mask) for sample, mask in zip(samples, both, strict=True)],
+        )
+        for name, both in masks.items()
+    ]
+
+
+def _compare_group(
+    pair: Pair, title: str, group: Group, columns: Sequence[str], samples: Sequence[Sample]
+) -> Group:
+    infos = [measure_info(column) for column in columns]
+    real, synth = samples
+    stream = f"{SLUG}.{group.id}"
+    results = compare_columns(
+        real,
+        synth,
+        [info.circular for info in infos],
+        seed=pair.seed,
+        name=stream,
+        effort=pair.effort,
+        jobs=pair.jobs,
+        progress=pair.progress,
+    )
+    absences = [Missing(np.nan, np.nan, (0, 0), (0, 0), None)] * len(columns)
+    if len(real.patient) and len(synth.patient):
+        rng = child_rng(pair.seed, stream, "missing")
+        absences = Missing.of(real, synth, pair.effort.floor, rng)
+    rows = [
+        Row(
+            column,
+            replace(info, label=f"{info.label} ({title})"),
+            results[i],
+            absences[i],
+            *(s.values[~np.isnan(s.values[:, i]), i] for s in samples),
+        )
+        for i, (column, info) in enumerate(zip(columns, infos, strict=True))
+    ]
+    return replace(group, rows=rows)
+
+
+def _part(sample: Sample, mask: NDArray[np.bool_] | None) -> Sample:
+    if mask is None:
+        return sample
+    code = np.unique(sample.patient[mask], return_inverse=True)[1]
+    return Sample(sample.values[mask], code.reshape(-1))
+
+
+def id_part(text: str) -> str:
+    """Return a label or a group as part of an id; two of them never share one."""
+    text = text.replace("<", "below ").replace("≥", "from ")
+    plain = re.sub(r"[^0-9a-zA-Z]+", "_", text).strip("_").lower()
+    # What other characters said must not be lost.
+    same = re.sub(r"[\s_]+", "_", text).strip("_").lower() == plain
+    return plain if same else f"{plain or 'group'}_{zlib.crc32(text.encode()):08x}"
+
+
+def group_estimates(
+    groups: Sequence[Group], adjusted: Mapping[tuple[str, str], float], seed: int
+) -> list[Estimate]:
+    """Return the estimates of all groups; `adjusted` p-values by group and column."""
+    return [
+        _estimate(group, row, name, adjusted.get((group.name, row.column)), seed)
+        for group in groups
+        for row in group.rows
+        for name in (
+            ("circ_mean_diff", "watson_u2")
+            if row.info.circular
+            else ("median_diff", "ks", "log_sd_ratio")
+        )
+    ]
+
+
+def _estimate(group: Group, row: Row, name: str, adjusted: float | None, seed: int) -> Estimate:
+    stat, about = row.result.stats.get(name), STATISTICS[name]
+    if stat is not None and not np.isfinite([stat.value, *stat.ci, *stat.floor]).all():
+        stat = None
+    tested = name in ("ks", "watson_u2")
+    return Estimate(
+        f"{SLUG}.{group.id}.{row.column}.{name}",
+        float(stat.value) if stat else None,
+        ci=stat.ci if stat else None,
+        floor=stat.floor if stat else None,
+        p=row.result.p if tested else None,
+        p_adjusted=adjusted if tested else None,
+        n_real=len(row.real),
+        n_synth=len(row.synth),
+        patients_real=row.result.patients[0],
+        patients_synth=row.result.patients[1],
+        unit=row.info.unit if about.unit is None else about.unit,
+        better=about.better,
+        null=about.null,
+        method="as in the fidelity section, within the group"
+        if stat
+        else f"not computed: {row.result.too_few or 'a set has standard deviation 0'}",
+        seed=seed,
+        label=f"{row.info.label}: {about.title}",
+    )
