@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecgeval.comparison.manifold import section as manifold
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.quality import section as quality
@@ -59,16 +60,6 @@ def _plausibility(pair: Pair) -> Results:
         margins=pair.margins,
         **_usual(pair),
     )
-
-
-def _manifold(pair: Pair) -> Results:
-    from ecgeval.comparison.manifold.section import compare_manifold
-    from ecgeval.comparison.manifold.spaces import measure_space, waveform_space
-
-    spaces = {"measures": measure_space(pair.real.measures, pair.synth.measures)}
-    if pair.real.beats is not None and pair.synth.beats is not None:
-        spaces["beats"] = waveform_space(pair.real.beats, pair.synth.beats)
-    return compare_manifold(spaces, **_usual(pair))
 
 
 def _classifier(pair: Pair) -> Results:
@@ -167,7 +158,7 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "joint": _joint,
     "plausibility": _plausibility,
     "classifier": _classifier,
-    "manifold": _manifold,
+    "manifold": manifold.compare,
     "usefulness": _usefulness,
     "subgroups": _subgroups,
 }
