@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from ecgeval.comparison.classifier import section as classifier
 from ecgeval.comparison.manifold import section as manifold
 from ecgeval.comparison.measures.section import compare_measures
 from ecgeval.comparison.pair import Pair
@@ -59,35 +59,6 @@ def _plausibility(pair: Pair) -> Results:
         interpreter_synth=synth.interpreter,
         margins=pair.margins,
         **_usual(pair),
-    )
-
-
-def _classifier(pair: Pair) -> Results:
-    from ecgeval.comparison.classifier.section import compare_waveforms
-
-    real, synth = pair.real, pair.synth
-    if real.ecgs is None or synth.ecgs is None or real.beats is None or synth.beats is None:
-        return Results()
-    found = compare_waveforms(
-        real.ecgs.signals,
-        synth.ecgs.signals,
-        real.ecgs.fs,
-        real.ecgs.leads,
-        beats_real=real.beats,
-        beats_synth=synth.beats,
-        beats_fs=pair.beats_fs,
-        beats_zero=pair.beats_zero,
-        refit=pair.refit,
-        device=pair.device,
-        **_usual(pair),
-    )
-    if not any(f.code == "C2ST-LEAK" for f in found.findings):
-        return found
-    # Classifiers describe; records that are there twice decide.
-    return replace(
-        found,
-        sections=tuple(replace(s, gate=True) for s in found.sections),
-        findings=tuple(replace(f, gate=f.code == "C2ST-LEAK") for f in found.findings),
     )
 
 
@@ -157,7 +128,7 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "fidelity": _fidelity,
     "joint": _joint,
     "plausibility": _plausibility,
-    "classifier": _classifier,
+    "classifier": classifier.compare,
     "manifold": manifold.compare,
     "usefulness": _usefulness,
     "subgroups": _subgroups,

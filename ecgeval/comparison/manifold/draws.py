@@ -63,24 +63,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Cloud:
-    """One set's points, each record once, patient by patient.
+    """One set's points, each record once, patient by patient."""
 
-    Parameters
-    ----------
-    points : ndarray, shape (n, axes)
-    start : ndarray of int, shape (patients + 1,)
-        Where the points of each patient begin, and the end.
-    found : int
-        Records of the set.
-    unplaced, repeated : int
-        Records left out: without a place in the space; equal to another one of the set.
-    """
-
-    points: Floats
-    start: NDArray[np.intp]
+    points: Floats  # (n, axes)
+    start: NDArray[np.intp]  # where the points of each patient begin, and the end
     found: int
-    unplaced: int
-    repeated: int
+    unplaced: int  # records without a place in the space, left out
+    repeated: int  # records that equal another one of the set, left out
 
     @classmethod
     def of(cls, points: Floats, ids: NDArray[np.object_]) -> Cloud:
@@ -137,44 +126,21 @@ class Score:
 
 @dataclass(frozen=True)
 class Space:
-    """All that is known in one space.
-
-    Parameters
-    ----------
-    name : str
-    real, synth : Cloud
-    copied : int
-        Different synthetic records that equal a real one in every coordinate.
-    reason : str
-        Why there are no scores; what follows is then empty.
-    n, draws : int
-        Records a side of a draw, and draws.
-    axes : int
-        Principal axes on which the Fréchet distance is computed.
-    variance : float
-        Of the real records on these axes.
-    scores : mapping of str to Score
-    curves : ndarray, shape (2, draws, 2, levels)
-        Of synthetic against real and real against real: α-precision and β-recall by `scores.GRID`.
-    by_size : ndarray, shape (2, draws, sizes)
-        Fréchet distances at n, n/2, ...
-    spacing : float
-        Median distance between neighbouring synthetic records, in that between real ones.
-    """
+    """All that is known in one space; `reason` says why there are no scores."""
 
     name: str
     real: Cloud
     synth: Cloud
-    copied: int
+    copied: int  # different synthetic records that equal a real one in every coordinate
     reason: str = ""
-    n: int = 0
+    n: int = 0  # records a side of a draw
     draws: int = 0
-    axes: int = 0
-    variance: float = 0.0
+    axes: int = 0  # principal axes of the Fréchet distance
+    variance: float = 0.0  # of real records on these axes
     scores: Mapping[str, Score] = field(default_factory=dict)
-    curves: Floats = field(default_factory=lambda: np.empty(0))
-    by_size: Floats = field(default_factory=lambda: np.empty(0))
-    spacing: float = 1.0
+    curves: Floats = field(default_factory=lambda: np.empty(0))  # (sides, draws, 2, levels)
+    by_size: Floats = field(default_factory=lambda: np.empty(0))  # (sides, draws, sizes)
+    spacing: float = 1.0  # between neighbouring synthetic records, in that between real ones
 
     @property
     def collapsed(self) -> str:

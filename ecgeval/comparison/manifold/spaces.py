@@ -25,23 +25,9 @@ WAVEFORM_DIMENSIONS = 64
 # Functions of other columns: they would count the same heart twice.
 _IMPLIED = {"rr_ms", "qtcb_ms", "jt_ms"}
 _DERIVED_LEADS = ("III", "aVR", "aVL", "aVF")
+_QRS_S = (-0.05, -0.035, -0.02, -0.01, 0.0, 0.01, 0.02, 0.035, 0.05, 0.07)
 # Edges of the moments of a beat, s from R: 40 ms in P and ST-T, 10 to 15 ms in the QRS.
-_EDGES_S = (
-    *np.arange(-0.28, -0.06, 0.04),
-    -0.05,
-    -0.035,
-    -0.02,
-    -0.01,
-    0.0,
-    0.01,
-    0.02,
-    0.035,
-    0.05,
-    0.07,
-    *np.arange(0.10, 0.40, 0.04),
-    0.44,
-    0.52,
-)
+_EDGES_S = (*np.arange(-0.28, -0.06, 0.04), *_QRS_S, *np.arange(0.10, 0.40, 0.04), 0.44, 0.52)
 _BASELINE_S = (-0.12, -0.06)
 
 
