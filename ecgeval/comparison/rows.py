@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
 
 from ecgeval.comparison.margins import Margins
-from ecgeval.errors import UsageError
 from ecgeval.measures import Measure, measure_info
 from ecgeval.parallel import Progress, child_rng, quiet
-from ecgeval.results import Finding, Verdict
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.effects import harrell_davis
 from ecgeval.stats.intervals import newcombe, percentile_interval
@@ -24,17 +19,7 @@ from ecgeval.stats.sample import Effort, Sample, effective_n, rescale, split
 from ecgeval.stats.univariate import DECIDING, Comparison, compare_columns
 from ecgeval.wording import quantity
 
-__all__ = [
-    "Common",
-    "Missing",
-    "Row",
-    "centre",
-    "compare_rows",
-    "median_iqr",
-    "relative_margins",
-    "sample_of",
-    "shared_columns",
-]
+__all__ = ["Missing", "Row", "centre", "compare_rows", "median_iqr", "relative_margins"]
 
 
 @dataclass(frozen=True)
@@ -183,64 +168,6 @@ def compare_rows(
         real, synth = (v[~np.isnan(v)] for v in (sample.values[:, i] for sample in samples))
         rows.append(Row(column, info, results[i], absences[i], real, synth, margins))
     return rows
-
-
-@dataclass(frozen=True)
-class Common:
-    """What every part of the answer needs."""
-
-    section: str
-    seed: int
-    margins: Margins
-    samples: tuple[Sample, Sample]
-
-    def finding(
-        self, code: str, verdict: Verdict, title: str, *, gate: bool = True, **rest: Any
-    ) -> Finding:
-        return Finding(code, verdict, title, section=self.section, gate=gate, **rest)
-
-
-def shared_columns(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
-    """Return the measures in both tables, and those in one only with the set that lacks them."""
-
-    def known(column: Any) -> bool:
-        try:
-            measure_info(str(column))
-        except KeyError:
-            return False
-        return True
-
-    in_real = [c for c in real.columns if known(c)]
-    in_synth = [c for c in synth.columns if known(c)]
-    columns = [c for c in in_real if c in set(in_synth)]
-    if not columns:
-        raise UsageError(
-            f"no measure is in both tables ({len(in_real)} measures in the real table, "
-            f"{len(in_synth)} in the synthetic one); expected columns such as hr_bpm or qrs_ms, "
-            "as `ecgeval measure` writes them"
-        )
-    absent = {c: "synthetic" for c in in_real if c not in columns}
-    return columns, absent | {c: "real" for c in in_synth if c not in columns}
-
-
-def sample_of(table: pd.DataFrame, columns: list[str], patients: ArrayLike, which: str) -> Sample:
-    ids = np.asarray(patients, dtype=object)
-    if ids.shape != (len(table),):
-        raise UsageError(
-            f"{ids.size} patient ids for {len(table)} rows of the {which} table; "
-            "expected one id a record"
-        )
-    if pd.isna(ids).any():
-        raise UsageError(
-            f"{int(pd.isna(ids).sum())} records of the {which} table have no patient id; give each "
-            "an id of its own if they are different people"
-        )
-    bad = [
-        c for c in columns if not pd.api.types.is_numeric_dtype(table[c]) and table[c].notna().any()
-    ]
-    if bad:
-        raise UsageError(f"column {bad[0]} of the {which} table is not numeric")
-    return Sample.of(table, columns, ids)
 
 
 def relative_margins(rows: Iterable[Row]) -> str:

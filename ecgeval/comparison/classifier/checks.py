@@ -6,7 +6,13 @@ from ecgeval.checks import Check, Statistic, by_name
 from ecgeval.comparison import statistics
 from ecgeval.results import Verdict
 
-__all__ = ["CHECKS", "STATISTICS"]
+__all__ = ["CHECKS", "CLASSIFIERS", "SLUG", "STATISTICS"]
+
+SLUG = "classifier"
+"""Of the section; the first part of every id."""
+
+CLASSIFIERS = {"minirocket": "random convolutions", "resnet": "residual network", "beats": "beats"}
+"""The classifiers by the name in their ids, and what a reader is told they are."""
 
 
 WAVE = Check(
@@ -29,6 +35,8 @@ WAVE = Check(
         "reader would see; an AUC near 0.5 shows only that these classifiers saw nothing. Nothing "
         "above 125 Hz is looked at, above 50 Hz the first four seconds only."
     ),
+    limit="none but real against real; told apart at p < 0.05 over the number of classifiers",
+    decides=False,
 )
 
 CUTOFF = Check(
@@ -44,6 +52,8 @@ CUTOFF = Check(
         "High frequencies are texture but also the QRS complex; a difference in slow waves may "
         "hide where noise drowns it."
     ),
+    limit="none but real against real; told apart at p < 0.05 over the number of cut-offs",
+    decides=False,
 )
 
 LOOK = Check(
@@ -59,6 +69,8 @@ LOOK = Check(
     ),
     source="Zeiler & Fergus, ECCV 2014, doi:10.1007/978-3-319-10590-1_53",
     cannot_show="Median beats hide texture and rhythm, which the classifiers of whole records see.",
+    limit="none but real against real",
+    decides=False,
 )
 
 ROUND = Check(
@@ -70,6 +82,8 @@ ROUND = Check(
     ),
     cannot_show="Rounding to the coarser step does not undo filters or compression of an export.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    limit="p < 0.05 and an AUC 0.05 from 0.5 (Rounding.apart in comparison/classifier/rounding.py)",
+    decides=False,
 )
 
 LEAK = Check(
@@ -82,6 +96,10 @@ LEAK = Check(
     cannot_show="An alarm; the audit searches for shifted, scaled, filtered and partial copies "
     "too.",
     words={Verdict.FAIL: "found"},
+    limit=(
+        "correlation of 0.999 (NEAR_DUPLICATE in comparison/classifier/near_duplicates.py); p of "
+        "0.001 for an AUC below real against real (LEAK_P in comparison/declared.py)"
+    ),
 )
 
 CHECKS = (WAVE, CUTOFF, LOOK, ROUND, LEAK)

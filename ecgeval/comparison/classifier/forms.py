@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ecgeval.comparison.classifier.near_duplicates import near_twins
+from ecgeval.comparison.classifier.checks import SLUG
+from ecgeval.comparison.classifier.near_duplicates import near_duplicates
+from ecgeval.comparison.classifier.rounding import rounding_step
 from ecgeval.ecgset import resample
-from ecgeval.errors import UsageError
 from ecgeval.parallel import shards
 from ecgeval.stats.arrays import Floats
+from ecgeval.stats.classifiers import wide_ridge_logistic
 from ecgeval.stats.sample import MIN_PATIENTS
-from ecgeval.stats.two_sample import Pool, joined_groups
+from ecgeval.stats.two_sample import C2st, Pool, joined_groups, two_sample_test
 
-__all__ = ["BLOCK", "Chosen", "checked", "choose", "low_pass", "rounding_step"]
+__all__ = ["BLOCK", "LOW_HZ", "Records", "choose", "low_pass"]
 
 
 LOW_HZ = 100.0
@@ -27,56 +28,61 @@ FINE_HZ = 250.0
 FINE_S = 4.0
 """Rate and length of the beginning of each record that is compared for its texture, Hz and s."""
 
-UNLIKE_CLUSTERS = 1.1
+UNEQUAL = 1.1
+"""Ratio of the sets' records a patient above which one record of each patient is compared."""
+
 BLOCK = 64
+"""Records that are read and brought to a form at once."""
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The records compared, both sets pooled, real first.
+class Records:
+    """The records compared, both sets pooled, real first."""
 
-    `low` is the form at about 100 Hz, `fine` the first seconds at a higher rate (None where the
-    sets have none), `twins` how many synthetic records repeat a real one, `repeats` another
-    synthetic one, `step` the rounding of each record, µV (0 for none).
-    """
-
-    low: Floats
+    low: Floats  # (n, leads, samples), mV, at fs: about 100 Hz
     fs: float
-    fine: Floats | None
+    fine: Floats | None  # the first seconds, at fine_fs; None in sets at 100 Hz or less
     fine_fs: float
-    label: NDArray[np.bool_]
-    patient: NDArray[np.intp]
-    group: NDArray[np.intp]
-    row: NDArray[np.intp]
-    step: NDArray[np.floating]
-    common_step: float
-    twins: int
-    repeats: int
-    notes: str
+    label: NDArray[np.bool_]  # True for synthetic
+    patient: NDArray[np.intp]  # codes from 0
+    group: NDArray[np.intp]  # patients, joined where they have near-duplicates
+    row: NDArray[np.intp]  # in its own set
+    step: NDArray[np.floating]  # rounding of each record as it came, µV; 0 for none
+    common_step: float  # what they were rounded to, µV
+    copied: int  # synthetic records that are near-duplicates of a real one
+    repeated: int  # ... of another synthetic one
+    notes: str  # what was left out, in sentences
 
-    def pool(self, x: NDArray[np.floating], keep: NDArray[np.bool_] | None = None) -> Pool:
-        """Return `x`, one row a record (a kept one), with patients numbered anew."""
-        keep = np.ones(len(self.label), bool) if keep is None else keep
+    def pool(self, x: NDArray[np.floating], keep: NDArray[np.bool_]) -> Pool:
+        """Return `x`, one row a record that is kept, with patients numbered anew."""
         patient = np.unique(self.patient[keep], return_inverse=True)[1]
         return Pool(x, patient, self.group[keep])
 
+    def test(
+        self,
+        x: NDArray[np.floating],
+        name: str,
+        *,
+        fit: Any = wide_ridge_logistic,
+        keep: NDArray[np.bool_] | None = None,
+        within: int = 50,
+        **settings: Any,
+    ) -> C2st | str:
+        """Return how well a classifier tells the sets apart by `x`, one row a record (a kept one).
 
-def checked(
-    signals: Any, patients: ArrayLike, beats: NDArray[np.floating], leads: Sequence[str], which: str
-) -> NDArray[np.intp]:
-    """Return patient codes, numbered by name so that the order of records moves no draw."""
-    who = np.asarray(patients, dtype=object)
-    if len(signals.shape) != 3 or signals.shape[1] != len(leads):
-        raise UsageError(
-            f"the {which} signals have shape {tuple(signals.shape)}; expected (records, "
-            f"{len(leads)} leads, samples)"
+        `settings` as of `ecgeval.stats.classifiers.two_sample_test`.
+        """
+        keep = np.ones(len(self.label), bool) if keep is None else keep
+        label = self.label[keep]
+        return two_sample_test(
+            self.pool(x, keep),
+            label,
+            self.pool(x[~label], keep & ~self.label),
+            fit,
+            name=f"{SLUG}.{name}",
+            within=within,
+            **settings,
         )
-    if who.shape != (len(signals),) or len(beats) != len(signals):
-        raise UsageError(
-            f"{len(signals)} {which} records, {who.size} patient ids and {len(beats)} beats; "
-            "expected one of each a record"
-        )
-    return np.unique(who.astype(str), return_inverse=True)[1]
 
 
 def choose(
@@ -85,14 +91,75 @@ def choose(
     patients: list[NDArray[np.intp]],
     most: int,
     rng: np.random.Generator,
-) -> Chosen | str:
-    """Draw as many patients of either set and bring their records to one form."""
+) -> Records | str:
+    """Draw as many patients of either set and bring their records to one form.
+
+    `sets` are real and synthetic signals, (n, leads, samples), mV, or what is read like them by
+    arrays of record numbers; `patients` codes from 0; `most` the records of a set. Records with NaN
+    are left out and counted. Text says why there are too few.
+    """
     each = [np.bincount(who) for who in patients]
-    n = min(map(len, each))
-    if n < 2 * MIN_PATIENTS:
-        return f"{n} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
+    smaller = min(map(len, each))
+    if smaller < 2 * MIN_PATIENTS:
+        return f"{smaller} patients in the smaller set (at least {2 * MIN_PATIENTS} needed)"
+    rows, notes = _draw(patients, each, most, rng)
+    steps = [_steps(signals, row) for signals, row in zip(sets, rows, strict=True)]
+    common = max(float(np.quantile(step, 0.95, method="lower")) for step in steps)
+    forms = [
+        _forms(signals, row, fs, common, step)
+        for signals, row, step in zip(sets, rows, steps, strict=True)
+    ]
+    whole = [np.isfinite(low).all(axis=(1, 2)) for low, _ in forms]
+    codes = [
+        np.unique(who[row[ok]], return_inverse=True)[1]
+        for who, row, ok in zip(patients, rows, whole, strict=True)
+    ]
+    left = min(int(code.max(initial=-1)) + 1 for code in codes)
+    if left < 2 * MIN_PATIENTS:
+        return (
+            f"{left} patients with a record without gaps in the smaller set (at least "
+            f"{2 * MIN_PATIENTS} needed)"
+        )
+    if lost := sum(int((~ok).sum()) for ok in whole):
+        notes += f"{lost} records with gaps were left out. "
+
+    def pooled(parts: list[Any]) -> Any:
+        return np.concatenate([part[ok] for part, ok in zip(parts, whole, strict=True)])
+
+    low, fine = (pooled([form[k] for form in forms]) for k in (0, 1))
+    label = np.repeat([False, True], [ok.sum() for ok in whole])
+    patient = np.concatenate([codes[0], codes[0].max() + 1 + codes[1]])
+    same = near_duplicates(low)
+    return Records(
+        low,
+        min(fs, LOW_HZ),
+        fine if fs > LOW_HZ else None,
+        min(fs, FINE_HZ),
+        label,
+        patient,
+        joined_groups(patient, same),
+        pooled(rows),
+        pooled(steps),
+        common,
+        int(np.isin(same[label], same[~label]).sum()),
+        int((np.bincount(same[label])[same[label]] > 1).sum()),
+        notes,
+    )
+
+
+def _draw(
+    patients: list[NDArray[np.intp]],
+    each: list[NDArray[np.intp]],
+    most: int,
+    rng: np.random.Generator,
+) -> tuple[list[NDArray[np.intp]], str]:
+    """Return rows of either set, patient by patient, and what is to be said of the drawing.
+
+    `each` are records a patient. Where the sets differ in these, one record of each is drawn.
+    """
     ratio = each[0].mean() / each[1].mean()
-    single = max(ratio, 1 / ratio) > UNLIKE_CLUSTERS
+    single = max(ratio, 1 / ratio) > UNEQUAL
+    n = min(map(len, each))
     if not single:
         n = max(min(n, int(most / max(e.mean() for e in each))), 2 * MIN_PATIENTS)
     n = min(n, most)
@@ -104,71 +171,11 @@ def choose(
         if single:  # the first of each patient in random order
             mine = mine[np.unique(who[mine], return_index=True)[1]]
         rows.append(mine[np.argsort(who[mine], kind="stable")])
-    step = [_steps(signals, row) for signals, row in zip(sets, rows, strict=True)]
-    common = max(float(np.quantile(s, 0.95, method="lower")) for s in step)
-    forms = [
-        _forms(signals, row, fs, common, own)
-        for signals, row, own in zip(sets, rows, step, strict=True)
-    ]
-    whole = [np.isfinite(low).all(axis=(1, 2)) for low, _ in forms]
-    lost = sum(int((~ok).sum()) for ok in whole)
-    label = np.repeat([False, True], [ok.sum() for ok in whole])
-    codes = [
-        np.unique(who[row[ok]], return_inverse=True)[1]
-        for who, row, ok in zip(patients, rows, whole, strict=True)
-    ]
-    left = min(int(code.max(initial=-1)) + 1 for code in codes)
-    if left < 2 * MIN_PATIENTS:
-        return (
-            f"{left} patients with a record without gaps in the smaller set (at least "
-            f"{2 * MIN_PATIENTS} needed)"
-        )
-    low, fine = (
-        np.concatenate([form[k][ok] for form, ok in zip(forms, whole, strict=True)]) for k in (0, 1)
-    )
-    patient = np.concatenate([codes[0], codes[0].max() + 1 + codes[1]])
-    twin = near_twins(low)
     notes = (
         "One record a patient, drawn at random, because patients have more records in one "
         "set than in the other. "
-        if single
-        else ""
     )
-    notes += f"{lost} records with gaps were left out. " if lost else ""
-    return Chosen(
-        low,
-        min(fs, LOW_HZ),
-        fine if fs > LOW_HZ else None,
-        min(fs, FINE_HZ),
-        label,
-        patient,
-        joined_groups(patient, twin),
-        np.concatenate([row[ok] for row, ok in zip(rows, whole, strict=True)]),
-        np.concatenate([s[ok] for s, ok in zip(step, whole, strict=True)]),
-        common,
-        int(np.isin(twin[label], twin[~label]).sum()),
-        int((np.bincount(twin[label])[twin[label]] > 1).sum()),
-        notes,
-    )
-
-
-def rounding_step(samples: NDArray[np.floating]) -> float:
-    """Return the step that a record's samples are rounded to, µV; 0 where there is none.
-
-    The median distance between neighbouring values among the samples between the quartiles. Where
-    more than half of these are values of their own, no step can be seen.
-
-    Parameters
-    ----------
-    samples : ndarray
-        mV, of any shape.
-    """
-    values = np.sort(np.rint(samples.ravel() * 1e5))  # hundredths of a microvolt
-    values = values[len(values) // 4 : 3 * len(values) // 4 + 1]
-    distinct = np.unique(values)
-    if len(distinct) < 2 or len(distinct) > len(values) / 2 or not np.isfinite(distinct).all():
-        return 0.0
-    return float(np.median(np.diff(distinct)) / 100)
+    return rows, notes if single else ""
 
 
 def _steps(signals: Any, rows: NDArray[np.intp]) -> NDArray[np.floating]:

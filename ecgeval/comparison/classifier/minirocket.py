@@ -21,27 +21,12 @@ GOLDEN = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True)
 class Kernels:
-    """Convolutions and the levels that their outputs are held against.
-
-    Parameters
-    ----------
-    dilation : tuple of int
-    mix : ndarray, shape (dilations, groups, leads)
-        Sums of leads that are convolved: every lead alone, then random sets of leads with random
-        signs.
-    weight : ndarray, shape (dilations, groups, kernels, TAPS)
-    bias : ndarray, shape (dilations, groups, kernels)
-        mV.
-    """
+    """Convolutions and the levels that their outputs are held against."""
 
     dilation: tuple[int, ...]
-    mix: Floats
-    weight: Floats
-    bias: Floats
-
-    @property
-    def features(self) -> int:
-        return self.bias.size
+    mix: Floats  # (dilations, groups, leads): each lead, then random signed sums of leads
+    weight: Floats  # (dilations, groups, kernels, TAPS)
+    bias: Floats  # (dilations, groups, kernels), mV
 
 
 def draw_kernels(

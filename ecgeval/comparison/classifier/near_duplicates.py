@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TWIN_CORRELATION", "near_twins"]
+__all__ = ["NEAR_DUPLICATE", "near_duplicates"]
 
-TWIN_CORRELATION = 0.999
+NEAR_DUPLICATE = 0.999
 """Correlation over all leads at lag zero above which two records count as one."""
 
 _BLOCK = 256
@@ -15,8 +15,8 @@ _POOL = 4
 _CHECKED = 32
 
 
-def near_twins(signals: NDArray[np.float32], limit: float = TWIN_CORRELATION) -> NDArray[np.intp]:
-    """Return a number a record, the same for records linked by correlations above `limit`.
+def near_duplicates(signals: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return a number a record, the same for records linked by correlations above the limit.
 
     Exact: sums of four neighbouring samples, over 2, are an orthogonal projection, so two records
     whose projections lie farther apart than sqrt(2 (1 - limit)) need not be looked at; the others
@@ -25,15 +25,14 @@ def near_twins(signals: NDArray[np.float32], limit: float = TWIN_CORRELATION) ->
     Parameters
     ----------
     signals : ndarray, shape (n, leads, samples)
-        Each lead's mean is taken off. A flat record is nobody's twin.
-    limit : float
+        Each lead's mean is taken off. A flat record is a duplicate of none.
 
     Returns
     -------
     ndarray of int, shape (n,)
     """
     n = len(signals)
-    twin = np.arange(n)
+    same = np.arange(n)
     short = signals.shape[-1] // _POOL * _POOL
     projected = np.empty((n, signals.shape[1] * short // _POOL), np.float32)
     norm = np.empty(n)
@@ -45,7 +44,7 @@ def near_twins(signals: NDArray[np.float32], limit: float = TWIN_CORRELATION) ->
     live = norm > 1e-9
     projected /= np.where(live, norm, 1)[:, None].astype(np.float32)
     square = (projected**2).sum(axis=1)
-    reach = 2 * (1 - limit) + 1e-5
+    reach = 2 * (1 - NEAR_DUPLICATE) + 1e-5
     for i in range(0, n, _BLOCK):
         rows = slice(i, min(i + _BLOCK, n))
         distance = (
@@ -55,25 +54,21 @@ def near_twins(signals: NDArray[np.float32], limit: float = TWIN_CORRELATION) ->
         )
         near = (distance <= reach) & live[rows, None] & live[: rows.stop]
         for row in np.flatnonzero(near.any(axis=1)):
-            _link(signals, i + int(row), np.flatnonzero(near[row, : i + row]), twin, limit)
-    return twin
+            _link(signals, i + int(row), np.flatnonzero(near[row, : i + row]), same)
+    return same
 
 
 def _link(
-    signals: NDArray[np.float32],
-    row: int,
-    others: NDArray[np.intp],
-    twin: NDArray[np.intp],
-    limit: float,
+    signals: NDArray[np.float32], row: int, others: NDArray[np.intp], same: NDArray[np.intp]
 ) -> None:
-    """Give `row` and those of `others` that correlate with it one number."""
+    """Give `row` and those of `others` that correlate with it one number in `same`."""
     mine = _centred(signals[row : row + 1]).astype(float).ravel()
-    while len(others := others[twin[others] != twin[row]]):
+    while len(others := others[same[others] != same[row]]):
         some, others = others[:_CHECKED], others[_CHECKED:]
         theirs = _centred(signals[some]).astype(float).reshape(len(some), -1)
         size = np.linalg.norm(theirs, axis=1) * np.linalg.norm(mine)
-        for other in some[theirs @ mine > limit * size]:
-            twin[twin == twin[other]] = twin[row]
+        for other in some[theirs @ mine > NEAR_DUPLICATE * size]:
+            same[same == same[other]] = same[row]
 
 
 def _centred(signals: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import rescale
 from ecgeval.stats.two_sample import Pool, split_groups
 
-__all__ = ["STRETCH_S", "WAVES", "Falls", "beat_features", "occlude"]
+__all__ = ["STRETCH_S", "WAVES", "Falls", "occlude"]
 
 
 STRETCH_S = 0.04
@@ -33,77 +33,33 @@ WAVES = (
 )
 """Slug, words, and where each wave lies from the R peak at rest, s."""
 
-LEVEL_S = (-0.12, -0.06)
-NOISE_MV = 0.01
-
 
 @dataclass(frozen=True)
 class Falls:
-    """What the log-odds lose when parts of a beat are replaced by the mean beat of both sets.
+    """What the log-odds lose when parts of a beat are replaced by the mean beat of both sets."""
 
-    Parameters
-    ----------
-    gap : float
-        Mean log-odds of synthetic less that of real held-out records, nothing replaced.
-    stretch : ndarray, shape (leads, samples)
-        Fall of the gap when `STRETCH_S` of a lead around a sample is replaced.
-    wave : ndarray, shape (leads, waves)
-        Fall when a whole wave of a lead is.
-    ci, floor : ndarray, shape (leads, waves, 2)
-        Bootstrap of patients; real against real, rescaled to the sizes here.
-    n_real, n_synth, patients_real, patients_synth : int
-    """
-
-    gap: float
-    stretch: Floats
-    wave: Floats
-    ci: Floats
-    floor: Floats
+    gap: float  # mean log-odds of synthetic less real held-out records, nothing replaced
+    stretch: Floats  # (leads, samples): fall of the gap without STRETCH_S around a sample
+    wave: Floats  # (leads, waves): fall without a whole wave
+    ci: Floats  # (leads, waves, 2): bootstrap of patients
+    floor: Floats  # (leads, waves, 2): real against real, rescaled to the sizes here
     n_real: int
     n_synth: int
     patients_real: int
     patients_synth: int
 
 
-def beat_features(beats: Floats, fs: float, zero: int) -> tuple[Floats, Floats]:
-    """Return deviations of each beat from the mean beat, and their squares.
-
-    Squares let a linear classifier see a set that varies more or less at one moment.
-
-    Parameters
-    ----------
-    beats : ndarray, shape (n, leads, samples)
-        Representative beats of both sets, mV; no NaN. Each lead is read from its level before the
-        QRS complex.
-    fs : float
-    zero : int
-        Sample of the R peak.
-
-    Returns
-    -------
-    features : ndarray of float32, shape (n, 2 leads samples)
-    mean : ndarray, shape (leads, samples)
-        The mean beat, mV.
-    """
-    first, last = (max(zero + round(s * fs), 0) for s in LEVEL_S)
-    beats = beats - np.median(beats[..., first : last + 1], axis=-1, keepdims=True)
-    mean = beats.mean(axis=0)
-    z = (beats - mean) / np.hypot(beats.std(axis=0), NOISE_MV)
-    z = z.reshape(len(z), -1).astype(np.float32)
-    return np.hstack([z, z**2]), mean
-
-
 def occlude(
     pool: Pool,
     label: NDArray[np.bool_],
-    shape: tuple[int, int],
+    samples: int,
     fs: float,
     zero: int,
     *,
     seed: int,
     name: str,
-    draws: int = 1000,
-    halves: int = 10,
+    draws: int,
+    halves: int,
     within: int = 100,
     jobs: int = 1,
 ) -> Falls:
@@ -115,23 +71,27 @@ def occlude(
     Parameters
     ----------
     pool : Pool
-        Features of both sets from `beat_features`.
+        Features of both sets from `beats.beat_features`.
     label : ndarray of bool, shape (n,)
-    shape : (int, int)
-        Leads and samples of a beat.
+    samples : int
+        Of a lead of a beat.
     fs : float
+        Hz.
     zero : int
+        Sample of the R peak.
     seed, name, draws, halves, within, jobs
         As in `ecgeval.stats.classifiers.two_sample_test`.
     """
     rng = child_rng(seed, name)
-    falls = _falls(pool, label, shape, split_groups(pool.group, label, rng))
+    at = (np.arange(samples) - zero) / fs
+    inside = np.stack([(at >= low) & (at < high) for *_, low, high in WAVES], axis=1)
+    falls = _falls(pool, label, samples, split_groups(pool.group, label, rng))
     mean = falls[label].mean(axis=0) - falls[~label].mean(axis=0)
     reach = max(round(STRETCH_S * fs), 1)
     around = ((0, 0), (reach // 2, reach - 1 - reach // 2))
     stretch = sliding_window_view(np.pad(mean, around), reach, axis=1).sum(axis=-1)
-    waves = _by_wave(falls, fs, zero)
-    drawn, sizes = np.zeros((len(waves[0]), draws)), []
+    waves = _by_wave(falls, inside)
+    drawn, sizes = np.zeros((waves.shape[1], draws)), []
     for side, sign in ((~label, -1), (label, 1)):
         patient = np.unique(pool.patient[side], return_inverse=True)[1]
         total, count = _patient_sums(waves[side], patient)
@@ -139,16 +99,19 @@ def occlude(
         drawn = drawn + sign * (total.T @ weights) / (count @ weights)
         sizes.append(len(count))
     real = Pool(pool.x[~label], pool.patient[~label], pool.group[~label])
-    one = partial(_real_falls, real, shape, fs, zero, within, seed, f"{name}.floor")
+    one = partial(_real_falls, real, inside, within, seed, f"{name}.floor")
     null = np.concatenate(map_shards(one, range(halves), jobs=jobs), axis=1)
     null *= rescale(sizes[0], sizes[1], sizes[0] / 2, sizes[0] / 2)
-    parts = (shape[0], len(WAVES))
+
+    def intervals(values: Floats) -> Floats:
+        return np.array([percentile_interval(row) for row in values]).reshape(-1, len(WAVES), 2)
+
     return Falls(
         float(mean.sum()),
         stretch,
-        _by_wave(mean[None], fs, zero).reshape(parts),
-        np.array([percentile_interval(row) for row in drawn]).reshape(*parts, 2),
-        np.array([percentile_interval(row) for row in null]).reshape(*parts, 2),
+        _by_wave(mean[None], inside).reshape(-1, len(WAVES)),
+        intervals(drawn),
+        intervals(null),
         int((~label).sum()),
         int(label.sum()),
         sizes[0],
@@ -156,23 +119,19 @@ def occlude(
     )
 
 
-def _falls(
-    pool: Pool, label: NDArray[np.bool_], shape: tuple[int, int], train: NDArray[np.bool_]
-) -> Floats:
+def _falls(pool: Pool, label: NDArray[np.bool_], samples: int, train: NDArray[np.bool_]) -> Floats:
     """Return what each sample adds to each record's log-odds, shape (n, leads, samples)."""
-    out = np.empty((len(label), *shape), np.float32)
+    out = np.empty((len(label), pool.x.shape[1] // (2 * samples), samples), np.float32)
     for side in (train, ~train):
         prepare, w, _ = wide_ridge_weights(pool.x[side], label[side])
         mean = prepare(np.zeros_like(pool.x[:1]))
         moved = (prepare(pool.x[~side]) - mean) * w
-        out[~side] = moved.reshape(len(moved), 2, *shape).sum(axis=1)
+        out[~side] = moved.reshape(len(moved), 2, *out.shape[1:]).sum(axis=1)
     return out
 
 
-def _by_wave(falls: Floats, fs: float, zero: int) -> Floats:
+def _by_wave(falls: Floats, inside: NDArray[np.bool_]) -> Floats:
     """Return sums over each lead's waves, shape (n, leads x waves)."""
-    at = (np.arange(falls.shape[-1]) - zero) / fs
-    inside = np.stack([(at >= low) & (at < high) for *_, low, high in WAVES], axis=1)
     return (falls @ inside.astype(falls.dtype)).reshape(len(falls), -1)
 
 
@@ -185,14 +144,7 @@ def _patient_sums(values: Floats, patient: NDArray[np.intp]) -> tuple[Floats, Fl
 
 
 def _real_falls(
-    real: Pool,
-    shape: tuple[int, int],
-    fs: float,
-    zero: int,
-    within: int,
-    seed: int,
-    name: str,
-    index: int,
+    real: Pool, inside: NDArray[np.bool_], within: int, seed: int, name: str, index: int
 ) -> Floats:
     """Return falls by wave between random halves of real patients, shape (parts, within)."""
     rng = child_rng(seed, name, index)
@@ -200,7 +152,7 @@ def _real_falls(
     n = int(patient.max()) + 1
     label = rng.permutation(n)[patient] < n // 2
     train = split_groups(real.group, label, rng)
-    waves = _by_wave(_falls(real, label, shape, train), fs, zero)
+    waves = _by_wave(_falls(real, label, len(inside), train), inside)
     total, count = _patient_sums(waves, patient)
     chosen = subset_weights(n, n // 2, within, rng).astype(float)
     one, other = ((total.T @ w) / (count @ w) for w in (chosen, 1 - chosen))

@@ -6,7 +6,10 @@ from ecgeval.checks import Check, Statistic, by_name
 from ecgeval.comparison import statistics
 from ecgeval.results import Verdict
 
-__all__ = ["CHECKS", "STATISTICS"]
+__all__ = ["CHECKS", "SLUG", "STATISTICS"]
+
+SLUG = "manifold"
+"""Of the section; the first part of every id."""
 
 _RELATIVE = (
     "Räisä et al. (ICML 2025) show that every such score fails some sanity check: read it against "
@@ -21,6 +24,8 @@ FRECHET = Check(
     statistic="Fréchet distance extrapolated to n → ∞, its 95 % CI above real against real.",
     source="Chong & Forsyth, CVPR 2020; Bińkowski et al., ICLR 2018",
     cannot_show=_RELATIVE + "Blind to copies.",
+    limit="none but real against real at the same n",
+    decides=False,
 )
 
 PR = Check(
@@ -33,6 +38,8 @@ PR = Check(
     statistic="95 % CI outside of real against real at the same n.",
     source="Kynkäänniemi et al., NeurIPS 2019",
     cannot_show=_RELATIVE + "Copies score high.",
+    limit="none but real against real at the same n",
+    decides=False,
 )
 
 COVERAGE = Check(
@@ -45,6 +52,8 @@ COVERAGE = Check(
     statistic="95 % CI outside of real against real at the same n.",
     source="Naeem et al., ICML 2020; Salvy et al., arXiv:2507.01761 (2025)",
     cannot_show=_RELATIVE + "Copies score high.",
+    limit="none but real against real at the same n",
+    decides=False,
 )
 
 ALPHA = Check(
@@ -54,6 +63,8 @@ ALPHA = Check(
     statistic="95 % CI outside of real against real at the same n.",
     source="Alaa et al., ICML 2022 (arXiv:2102.08921)",
     cannot_show=_RELATIVE + "No one-class embedding is learnt: see alpha_precision.",
+    limit="none but real against real at the same n",
+    decides=False,
 )
 
 AUTHENTICITY = Check(
@@ -71,6 +82,12 @@ AUTHENTICITY = Check(
     source="Alaa et al., ICML 2022 (arXiv:2102.08921)",
     cannot_show="No alarm clears nothing: run `ecgeval audit`, with a holdout.",
     words={Verdict.FAIL: "found", Verdict.INCONCLUSIVE: "nothing decided"},
+    limit=(
+        "none but real against real; collapsed: more than 50 % repeats (REPEATED), or neighbours "
+        "less than 0.25 times as far apart as real ones (CROWDED, both in "
+        "comparison/manifold/draws.py)"
+    ),
+    decides=False,
 )
 
 REPEATS = Check(
@@ -82,6 +99,8 @@ REPEATS = Check(
     ),
     statistic="FAIL if a synthetic record is repeated.",
     words={Verdict.FAIL: "found", Verdict.INCONCLUSIVE: "describes"},
+    limit="no repeated synthetic record",
+    decides=False,
 )
 
 SPACES = Check(
@@ -94,6 +113,8 @@ SPACES = Check(
     ),
     statistic="A score outside of real against real in one space and inside in another.",
     words={Verdict.INCONCLUSIVE: "describes"},
+    limit="none but real against real in either space",
+    decides=False,
 )
 
 CHECKS = (FRECHET, PR, COVERAGE, ALPHA, AUTHENTICITY, REPEATS, SPACES)
@@ -202,7 +223,7 @@ STATISTICS = statistics.STATISTICS | by_name(
     ),
     Statistic(
         "alpha_precision",
-        "α-precision (integrated)",
+        "α-precision, integrated",
         "Whether the ball that holds a share α of the real records holds the same share of the "
         "synthetic ones, at every α; the curve says where it does not.",
         "1 − 2 ∫ |P(α) − α| dα",
@@ -214,7 +235,7 @@ STATISTICS = statistics.STATISTICS | by_name(
     ),
     Statistic(
         "beta_recall",
-        "β-recall (integrated)",
+        "β-recall, integrated",
         "Whether the ball that holds a share β of the synthetic records holds the same share of "
         "the real ones, at every β.",
         "1 − 2 ∫ |R(β) − β| dβ",

@@ -25,23 +25,9 @@ WAVEFORM_DIMENSIONS = 64
 # Functions of other columns: they would count the same heart twice.
 _IMPLIED = {"rr_ms", "qtcb_ms", "jt_ms"}
 _DERIVED_LEADS = ("III", "aVR", "aVL", "aVF")
+_QRS_S = (-0.05, -0.035, -0.02, -0.01, 0.0, 0.01, 0.02, 0.035, 0.05, 0.07)
 # Edges of the moments of a beat, s from R: 40 ms in P and ST-T, 10 to 15 ms in the QRS.
-_EDGES_S = (
-    *np.arange(-0.28, -0.06, 0.04),
-    -0.05,
-    -0.035,
-    -0.02,
-    -0.01,
-    0.0,
-    0.01,
-    0.02,
-    0.035,
-    0.05,
-    0.07,
-    *np.arange(0.10, 0.40, 0.04),
-    0.44,
-    0.52,
-)
+_EDGES_S = (*np.arange(-0.28, -0.06, 0.04), *_QRS_S, *np.arange(0.10, 0.40, 0.04), 0.44, 0.52)
 _BASELINE_S = (-0.12, -0.06)
 
 
@@ -56,20 +42,15 @@ def measure_space(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[Floats, Floa
     Parameters
     ----------
     real, synth : DataFrame
-        One row a record, columns among those of `ecgeval.measure`; NaN where missing.
+        One row a record, the same columns of `ecgeval.measure`; NaN where missing.
 
     Returns
     -------
     real, synth : ndarray, shapes (n, d) and (m, d)
         In standard deviations of the real set. A record without any value has no place: its row
         is NaN.
-
-    Raises
-    ------
-    UsageError
-        If no measure is in both tables.
     """
-    columns = _columns(real, synth)
+    columns = _independent(list(real.columns))
     tables = [frame[columns].to_numpy(float, na_value=np.nan) for frame in (real, synth)]
     angle = np.array([measure_info(c).circular for c in columns])
     raw = []
@@ -79,7 +60,7 @@ def measure_space(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[Floats, Floa
         raw.append(np.column_stack([table[:, ~angle], np.cos(radians), np.sin(radians)]))
     centre, spread = _robust(raw[0])
     missing = [np.isnan(table) for table in tables]
-    flagged = (missing[0].any(axis=0) if len(real) else False) | missing[1].any(axis=0)
+    flagged = missing[0].any(axis=0) | missing[1].any(axis=0)
     out = []
     for values, gone in zip(raw, missing, strict=True):
         z = np.nan_to_num(np.clip((values - centre) / spread, -CLIP, CLIP))
@@ -89,22 +70,8 @@ def measure_space(real: pd.DataFrame, synth: pd.DataFrame) -> tuple[Floats, Floa
     return out[0], out[1]
 
 
-def _columns(real: pd.DataFrame, synth: pd.DataFrame) -> list[str]:
-    """Return the numeric measures in both tables that no other column implies."""
-
-    def known(column: object) -> bool:
-        try:
-            measure_info(str(column))
-        except KeyError:
-            return False
-        return all(pd.api.types.is_numeric_dtype(t[column]) for t in (real, synth))
-
-    columns = [c for c in real.columns if c in set(synth.columns) and known(c)]
-    if not columns:
-        raise UsageError(
-            "no measure is in both tables; expected columns such as hr_bpm or qrs_ms, as "
-            "`ecgeval measure` writes them"
-        )
+def _independent(columns: list[str]) -> list[str]:
+    """Return the columns that no other one implies."""
     implied = _IMPLIED if {"hr_bpm", "qtcf_ms", "qt_ms", "qrs_ms"} <= set(columns) else set()
     limb = all(any(f"_{lead}_" in c for c in columns) for lead in ("I", "II"))
     derived = _DERIVED_LEADS if limb else ()

@@ -11,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgeval.comparison.pair import Pair
-from ecgeval.comparison.rows import Missing, Row
+from ecgeval.comparison.rows import Row, compare_rows
 from ecgeval.comparison.subgroups.checks import SLUG, STATISTICS
-from ecgeval.measures import measure_info
-from ecgeval.parallel import child_rng
 from ecgeval.results import Estimate
 from ecgeval.stats.sample import Sample
-from ecgeval.stats.univariate import compare_columns
 
 __all__ = ["Group", "Masks", "compare_groups", "group_estimates", "id_part"]
 
@@ -44,43 +41,29 @@ def compare_groups(
             f"{label} {name}",
             Group(name, f"{id_part(label)}.{id_part(name)}", []),
             columns,
-            [_part(sample, mask) for sample, mask in zip(samples, both, strict=True)],
+            (_part(samples[0], both[0]), _part(samples[1], both[1])),
         )
         for name, both in masks.items()
     ]
 
 
 def _compare_group(
-    pair: Pair, title: str, group: Group, columns: Sequence[str], samples: Sequence[Sample]
+    pair: Pair, title: str, group: Group, columns: Sequence[str], samples: tuple[Sample, Sample]
 ) -> Group:
-    infos = [measure_info(column) for column in columns]
-    real, synth = samples
-    stream = f"{SLUG}.{group.id}"
-    results = compare_columns(
-        real,
-        synth,
-        [info.circular for info in infos],
+    rows = compare_rows(
+        samples,
+        columns,
+        pair.margins,
         seed=pair.seed,
-        name=stream,
+        name=f"{SLUG}.{group.id}",
         effort=pair.effort,
         jobs=pair.jobs,
         progress=pair.progress,
     )
-    absences = [Missing(np.nan, np.nan, (0, 0), (0, 0), None)] * len(columns)
-    if len(real.patient) and len(synth.patient):
-        rng = child_rng(pair.seed, stream, "missing")
-        absences = Missing.of(real, synth, pair.effort.floor, rng)
-    rows = [
-        Row(
-            column,
-            replace(info, label=f"{info.label} ({title})"),
-            results[i],
-            absences[i],
-            *(s.values[~np.isnan(s.values[:, i]), i] for s in samples),
-        )
-        for i, (column, info) in enumerate(zip(columns, infos, strict=True))
+    named = [
+        replace(row, info=replace(row.info, label=f"{row.info.label} ({title})")) for row in rows
     ]
-    return replace(group, rows=rows)
+    return replace(group, rows=named)
 
 
 def _part(sample: Sample, mask: NDArray[np.bool_] | None) -> Sample:

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgeval.comparison.declared import FDR, intersection, location_verdict
+from ecgeval.comparison.declared import FDR, decide_location, intersection
 from ecgeval.comparison.labels import groups_of, label_columns
 from ecgeval.comparison.pair import Pair
-from ecgeval.comparison.rows import Common
 from ecgeval.comparison.subgroups.checks import EQUIV, SLUG
 from ecgeval.comparison.subgroups.groups import Group, Masks, compare_groups, group_estimates
 from ecgeval.comparison.subgroups.heterogeneity import (
@@ -127,7 +126,7 @@ def _within(
     }
     heterogeneity = heterogeneity_estimates(label, groups, pair.seed)
     differ = f"{sum(q <= FDR for q in adjusted.values())} of {len(tested)}"
-    figure = effects_figure(label, groups, pair.margins)
+    figure = effects_figure(label, groups)
     return Results(
         estimates=(*group_estimates(groups, adjusted, pair.seed), *heterogeneity),
         findings=(
@@ -140,13 +139,11 @@ def _within(
 
 
 def _equivalence(pair: Pair, label: str, groups: Sequence[Group], unlabelled: str) -> Finding:
-    rows = [(f"{g.id}.{row.column}", row) for g in groups for row in g.rows]
     finding = intersection(
         EQUIV,
         "median",
-        [(id, *location_verdict(row, pair.margins)) for id, row in rows],
-        [row.location for _, row in rows],
-        Common(SLUG, pair.seed, pair.margins, pair.samples_of([])),
+        {f"{g.id}.{row.column}": decide_location(row) for g in groups for row in g.rows},
+        section=SLUG,
         things="pairs of declared measure and group",
         rule=f"Each declared measure in each group of {label}: 90 % CI of the difference of "
         f"medians (mean directions for angles) inside the {pair.margins.level} margin of "

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgeval.comparison.declared import location_verdict
+from ecgeval.comparison.declared import decide_location
 from ecgeval.comparison.margins import Margins
-from ecgeval.comparison.rows import Row, median_iqr, shares
+from ecgeval.comparison.rows import Row, median_iqr, relative_margins
 from ecgeval.comparison.subgroups.checks import SLUG
 from ecgeval.comparison.subgroups.groups import Group, id_part
 from ecgeval.measures import measure_info
@@ -24,19 +24,17 @@ def measures_table(label: str, groups: Sequence[Group], margins: Margins) -> Tab
     """Return the medians of each group in either set, their difference and its verdict."""
     rows = [row for group in groups for row in group.rows]
     return Table.of(
-        pd.DataFrame(
-            [{"group": g.name, **_table_row(row, margins)} for g in groups for row in g.rows]
-        ),
+        pd.DataFrame([{"group": g.name, **_table_row(row)} for g in groups for row in g.rows]),
         f"{SLUG}.{id_part(label)}",
         f"Declared measures by {label}",
         caption="Median [quartiles]; for angles the mean direction. Difference: synthetic minus "
         "real. p of KS (Watson's U² of angles) adjusted over all groups and measures "
-        f"(Benjamini-Hochberg). Margins: {margins.level}{shares(rows, margins)}.",
+        f"(Benjamini-Hochberg). Margins: {margins.level}{relative_margins(rows)}.",
         section=SLUG,
     )
 
 
-def _table_row(row: Row, margins: Margins) -> dict[str, Any]:
+def _table_row(row: Row) -> dict[str, Any]:
     stat = row.result.stats.get(row.location)
     info = measure_info(row.column)
     ends = None if stat is None else [quantity(x, info.unit).split(" ")[0] for x in stat.ci90]
@@ -49,21 +47,21 @@ def _table_row(row: Row, margins: Margins) -> dict[str, Any]:
         "synthetic": median_iqr(row.synth, info),
         "difference": None if stat is None else stat.value,
         "90 % CI": "–" if ends is None else f"{ends[0]} to {ends[1]}",
-        "margin ±": row.margin(margins),
-        "verdict": str(location_verdict(row, margins)[0]),
+        "margin ±": row.margin,
+        "verdict": str(decide_location(row).verdict),
         "missing real %": 100 * row.missing.real,
         "missing synthetic %": 100 * row.missing.synth,
     }
 
 
-def effects_figure(label: str, groups: Sequence[Group], margins: Margins) -> Figure:
+def effects_figure(label: str, groups: Sequence[Group]) -> Figure:
     """Return the differences of medians over their margins, measure by measure."""
     drawn = [
         {
             "label": f"{label} {group.name}",
             "group": measure_info(row.column).label,
             **{
-                key: np.asarray(value) / row.margin(margins)
+                key: np.asarray(value) / row.margin_of(row.location)
                 for key, value in (("value", stat.value), ("ci", stat.ci), ("floor", stat.floor))
             },
         }

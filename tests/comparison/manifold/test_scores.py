@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from ecgeval.comparison.manifold import scores as ms
-from ecgeval.comparison.manifold.section import _neighbourhoods
+from ecgeval.comparison.manifold.draws import _neighbourhoods
 
 
 def normal(seed, n, d, *, mean=0.0, sd=1.0):

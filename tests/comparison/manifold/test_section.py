@@ -1,15 +1,16 @@
-"""compare_manifold: what a user is told about clouds that differ in one known way."""
+"""What a user is told about clouds of points that differ in one known way."""
 
 import json
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecgeval.catalogue import CATALOGUE
-from ecgeval.comparison.manifold import section as manifold
-from ecgeval.comparison.manifold.section import SCORES, compare_manifold
-from ecgeval.errors import UsageError
+from ecgeval.comparison.manifold import section
+from ecgeval.comparison.manifold.draws import BOUNDS
+from ecgeval.comparison.pair import Pair, Side
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, Verdict, json_schema
 
@@ -26,14 +27,13 @@ def people(seed, patients, each=1, icc=0.9):
     return points * SCALE, np.repeat([f"{seed}-{i:05d}" for i in range(patients)], each)
 
 
-def compare(real, synth, ids_real=None, ids_synth=None, **options):
-    ids = [
-        given if given is not None else np.array([f"{which}{i}" for i in range(len(p))])
-        for p, given, which in ((real, ids_real, "r"), (synth, ids_synth, "s"))
-    ]
-    options = {"quick": True, **options}
-    spaces = options.pop("spaces", {"measures": (real, synth)})
-    return compare_manifold(spaces, patients_real=ids[0], patients_synth=ids[1], **options)
+def compare(real, synth, ids_real=None, ids_synth=None, spaces=None, **options):
+    sides = []
+    for points, ids, which in ((real, ids_real, "r"), (synth, ids_synth, "s")):
+        ids = [f"{which}{i}" for i in range(len(points))] if ids is None else ids
+        sides.append(Side(pd.DataFrame(index=range(len(points))), ids))
+    pair = Pair(*sides, **{"quick": True, **options})
+    return section.compare_in_spaces(pair, spaces or {"measures": (real, synth)})
 
 
 def only(results, code):
@@ -68,7 +68,7 @@ def test_alike_sets_are_undecided_never_a_pass_and_decide_nothing(alike):
 
 
 def test_every_number_has_its_company_and_its_entry(alike):
-    assert len(alike.estimates) == len(SCORES)
+    assert len(alike.estimates) == len(BOUNDS)
     for e in alike.estimates:
         assert e.ci[0] <= e.value <= e.ci[1]
         assert e.floor is not None
@@ -224,14 +224,6 @@ def test_a_tenth_of_copies_is_enough_for_the_alarm(real):
     assert only(compare(real, some), "MANI-AUTHENTICITY").verdict == Verdict.FAIL
 
 
-def test_none_seen_is_not_none():
-    """0 of 100 patients leaves up to 3.6 % (Clopper and Pearson)."""
-    cloud = np.random.default_rng(5).normal(size=(2, 100, 40))
-    e = compare(*cloud).estimate("manifold.measures.close_pairs")
-    assert (e.value, e.null) == (0, 0)
-    assert e.ci == e.floor == pytest.approx((0, 0.0362), abs=1e-4)
-
-
 def test_a_unit_error_is_as_far_off_as_can_be(real):
     off = compare(real, 1000 * people(1, 300)[0])
     assert {only(off, code).verdict for code in CODES[:4]} == {Verdict.FAIL}
@@ -249,20 +241,6 @@ def test_spaces_that_disagree_are_a_finding(real):
 
 
 # ---- invariance and limits -----------------------------------------------------------------------
-
-
-def test_the_floor_goes_with_n_where_the_score_does():
-    """The same null gives another distance at another n; the floor says so."""
-    value = []
-    for patients in (60, 600):
-        results = compare(people(8, patients)[0], people(9, patients)[0])
-        e = results.estimate("manifold.measures.frechet")
-        assert e.floor[0] <= e.value <= e.floor[1]
-        assert e.null == pytest.approx(e.value, rel=0.6)
-        limit = results.estimate("manifold.measures.frechet_limit")
-        assert limit.ci[0] < 0 < limit.ci[1]
-        value.append(e.value)
-    assert value[0] > 2 * value[1]
 
 
 def test_order_and_jobs_move_nothing(real):
@@ -317,51 +295,6 @@ def test_records_without_a_place_are_counted(real):
     assert only(compare(real, synth), "MANI-PR").verdict == Verdict.NOT_ASSESSABLE
 
 
-def test_wrong_arguments_are_told(real):
-    with pytest.raises(UsageError, match="no space"):
-        compare(real, real, spaces={})
-    with pytest.raises(UsageError, match="one id a record"):
-        compare(real, real, ids_real=["a"])
-    with pytest.raises(UsageError, match="10 axes for real and 9"):
-        compare(real, real[:, :9])
-    with pytest.raises(UsageError, match="1 records have no patient id"):
-        compare(real, real, ids_real=[None, *range(299)])
-
-
-# ---- calibration ---------------------------------------------------------------------------------
-
-
-def scores_of(real, other):
-    own = [manifold.ms.neighbour_distances(x, 5) for x in (real, other)]
-    return manifold._neighbourhoods(real, other, *own) | {
-        "alpha_precision": manifold.ms.integrated(manifold.ms.alpha_curve(real, other)),
-        "kid": manifold.ms.kid(real, other),
-    }
-
-
-def test_interval_covers_the_expected_score_with_three_records_a_patient():
-    """The interval holds E[score at n = 40], the floor 95 % of single real-against-real scores."""
-    watched = ("improved_precision", "improved_recall", "density", "alpha_precision", "kid")
-    truth, null = [], []
-    for seed in range(300):
-        real, fresh, other = (people(10_000 + 1000 * k + seed, 40)[0] for k in range(3))
-        truth.append([scores_of(real, 0.8 * other)[name] for name in watched])
-        null.append([scores_of(real, fresh)[name] for name in watched])
-    truth = np.mean(truth, axis=0)
-    held, inside = [], []
-    for seed in range(30):
-        points, ids = people(seed, 80, 3)
-        other, others = people(1000 + seed, 80, 3)
-        results = compare(points, 0.8 * other, ids, others, seed=seed)
-        found = [results.estimate(f"manifold.measures.{name}") for name in watched]
-        held.append([e.ci[0] <= t <= e.ci[1] for e, t in zip(found, truth, strict=True)])
-        low, high = np.transpose([e.floor for e in found])
-        inside.append(((null >= low) & (null <= high)).mean(axis=0))
-    held, inside = np.mean(held, axis=0), np.mean(inside, axis=0)
-    assert (held > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 30)).all(), held
-    assert (np.abs(inside - 0.95) < 0.04).all(), inside
-
-
 def test_no_alarm_at_the_null_and_false_ones_without_the_grouping():
     """Counted by record, a person's own records are in both halves of the real set.
 
@@ -386,7 +319,6 @@ def test_one_axis_is_enough(real):
 
 
 def test_real_patients_against_others_raise_nothing_and_their_copies_do(real_data):
-    from ecgeval.comparison.manifold.spaces import measure_space, waveform_space
     from ecgeval.delineation import delineate
     from ecgeval.io import read
     from ecgeval.measures import measure
@@ -402,11 +334,11 @@ def test_real_patients_against_others_raise_nothing_and_their_copies_do(real_dat
     def told(one, other, noise_mv=0.0):
         beats = marks.beats[other]
         beats = beats + noise_mv * np.random.default_rng(0).normal(size=beats.shape)
-        spaces = {
-            "measures": measure_space(measures[one], measures[other]),
-            "beats": waveform_space(marks.beats[one], beats),
-        }
-        return compare(None, None, who[one], who[other], spaces=spaces)
+        sides = (
+            Side(measures[one], who[one], beats=marks.beats[one]),
+            Side(measures[other], who[other], beats=beats),
+        )
+        return section.compare(Pair(*sides, quick=True))
 
     alike = told(first, ~first)
     assert {f.verdict for f in alike.findings} <= {Verdict.INCONCLUSIVE}
