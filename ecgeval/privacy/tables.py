@@ -16,9 +16,9 @@ import numpy as np
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.privacy.copies.detectors import COMPLETE_PAIRS, DETECTORS, FLOORS, FS_HZ, NEAR_S
 from ecgeval.privacy.copies.disguises import TRANSFORMS
-from ecgeval.privacy.copies.replay import Replayed
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.kernels.replayed import Replayed
 from ecgeval.privacy.copies.rule import distance
-from ecgeval.privacy.copies.search import Lagged
 from ecgeval.privacy.view import View
 from ecgeval.results import Figure, Table
 from ecgeval.stats.intervals import clopper_pearson, pair

@@ -26,7 +26,8 @@ from ecgeval.privacy.copies.detectors import (
     single_beats,
 )
 from ecgeval.privacy.copies.matching import lag_range, pairwise
-from ecgeval.privacy.copies.search import Rows, search, search_above
+from ecgeval.privacy.copies.search import Rows, search
+from ecgeval.privacy.copies.lag_range import search_above
 
 RECORDS = 121_977, 7_233
 PAPER = RECORDS[0] * RECORDS[1]

@@ -18,17 +18,12 @@ from ecgeval.ecgset import DERIVABLE, EcgSet, Microvolts, apply_leads, derive_le
 from ecgeval.errors import DataError
 from ecgeval.parallel import Progress, each_shard, quiet, shards
 from ecgeval.preprocess import bandpass, common_leads
-from ecgeval.privacy.copies.replay import Replayed
-from ecgeval.privacy.copies.search import (
-    Euclid,
-    Kernel,
-    Lagged,
-    Leadwise,
-    Nearest,
-    Rows,
-    Versions,
-    Windowed,
-)
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.kernels.replayed import Replayed
+from ecgeval.privacy.copies.kernels.samplewise import Euclid, Leadwise
+from ecgeval.privacy.copies.kernels.versions import Versions
+from ecgeval.privacy.copies.kernels.windowed import Windowed
+from ecgeval.privacy.copies.search import Kernel, Nearest, Rows
 from ecgeval.scratch import room
 
 __all__ = [

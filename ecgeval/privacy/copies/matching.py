@@ -27,18 +27,10 @@ from ecgeval.privacy.copies.detectors import (
     Signals,
 )
 from ecgeval.privacy.copies.disguises import TRANSFORMS
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.lag_range import Bound, LagBound, search_above
 from ecgeval.privacy.copies.rule import CopyRule, calibrate
-from ecgeval.privacy.copies.search import (
-    Bound,
-    Kernel,
-    LagBound,
-    Lagged,
-    Nearest,
-    Rows,
-    best_of,
-    search,
-    search_above,
-)
+from ecgeval.privacy.copies.search import Kernel, Nearest, Rows, best_of, search
 
 __all__ = ["Match", "Matching", "Side", "complete", "lag_range", "pairwise"]
 

@@ -5,17 +5,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ecgeval.privacy.copies.search import (
-    Euclid,
-    LagBound,
-    Lagged,
-    Leadwise,
-    Rows,
-    Versions,
-    Windowed,
-    search,
-    search_above,
-)
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.kernels.samplewise import Euclid, Leadwise
+from ecgeval.privacy.copies.kernels.versions import Versions
+from ecgeval.privacy.copies.kernels.windowed import Windowed
+from ecgeval.privacy.copies.lag_range import LagBound, search_above
+from ecgeval.privacy.copies.search import Rows, search
 
 
 def brute_force(similarity: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
