@@ -17,6 +17,7 @@ from ecgeval.diff import checks as diff
 from ecgeval.paper import checks as paper
 from ecgeval.privacy import checks as privacy
 from ecgeval.privacy.attacks import checks as attacks
+from ecgeval.privacy.copies import detectors, disguises
 from ecgeval.results import Finding, Verdict
 from ecgeval.sweep import checks as sweep
 
@@ -32,13 +33,17 @@ _OWNERS = (
     usefulness,
     subgroups,
     privacy,
+    detectors,
+    disguises,
     attacks,
     sweep,
     diff,
     paper,
 )
 
-CHECKS: dict[str, Check] = {check.code: check for owner in _OWNERS for check in owner.CHECKS}
+CHECKS: dict[str, Check] = {
+    check.code: check for owner in _OWNERS for check in getattr(owner, "CHECKS", ())
+}
 """By code."""
 
 STATISTICS: dict[str, Statistic] = {

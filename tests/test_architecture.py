@@ -36,7 +36,7 @@ LEVELS = {
     "comparison.measures": 14, "comparison.plausibility": 14, "comparison.quality": 14,
     "comparison.subgroups": 14, "comparison.usefulness": 14,
     "comparison.sections": 15,
-    "privacy": 13, "privacy.attacks": 15, "privacy.copies": 12, "privacy.audit": 16,
+    "privacy": 13, "privacy.attacks": 15, "privacy.copies": 11, "privacy.audit": 16,
     "diff": 13,
     "report": 17,
     "pipeline": 18,

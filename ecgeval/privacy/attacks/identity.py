@@ -18,9 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecgeval.delineation import delineate
-from ecgeval.ecgset import EcgSet
-from ecgeval.parallel import Progress, child_rng, one_thread, quiet
+from ecgeval.parallel import child_rng, one_thread
 from ecgeval.privacy.attacks.indicators import Share, share_test
 from ecgeval.privacy.attacks.membership import (
     Rounds,
@@ -33,23 +31,14 @@ from ecgeval.privacy.attacks.membership import (
     principal_axes,
     project,
 )
+from ecgeval.privacy.comparable import there_are
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
-from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict, worst
 from ecgeval.stats.distances import squares
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
 from ecgeval.wording import p_text, plural
 
-__all__ = [
-    "Matcher",
-    "Probes",
-    "Risk",
-    "fit_matcher",
-    "half_beats",
-    "linkage",
-    "risk",
-    "wilson_rate",
-]
+__all__ = ["Matcher", "Probes", "Risk", "fit_matcher", "linkage", "risk", "wilson_rate"]
 
 P_FAIL = 0.01
 LEAST_PATIENTS = 25
@@ -94,24 +83,6 @@ class Probes:
     second: np.ndarray
     person: np.ndarray
     kind: str = "half"
-
-
-def half_beats(
-    ecgs: EcgSet, *, jobs: int = 1, progress: Progress = quiet
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return representative beats of the first and of the second half of each record.
-
-    Returns
-    -------
-    first, second : ndarray, shape (n, leads, samples)
-        mV at the rate of `ecgs`, as `delineate` gives them; NaN where a half has none.
-    """
-    middle = ecgs.signals.shape[2] // 2
-    out = []
-    for part in (slice(0, middle), slice(middle, 2 * middle)):
-        half = EcgSet(np.asarray(ecgs.signals[:, :, part]), ecgs.fs, ecgs.leads, ecgs.records)
-        out.append(delineate(half, jobs=jobs, progress=progress).beats)
-    return out[0], out[1]
 
 
 class Matcher(NamedTuple):

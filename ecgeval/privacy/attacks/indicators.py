@@ -18,9 +18,9 @@ import numpy as np
 
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.privacy.attacks.membership import project, scattered
+from ecgeval.privacy.comparable import there_are
 from ecgeval.privacy.copies.kernels.samplewise import Euclid
 from ecgeval.privacy.copies.search import search
-from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
 from ecgeval.stats.distances import squares
 from ecgeval.wording import p_text

@@ -21,8 +21,8 @@ import numpy as np
 
 from ecgeval.parallel import child_rng, one_thread, shards
 from ecgeval.privacy.canaries import epsilon_from_rates
+from ecgeval.privacy.comparable import there_are
 from ecgeval.privacy.exchangeability import Exchange, exchange_test
-from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
 from ecgeval.stats.distances import squares
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair

@@ -42,6 +42,11 @@ class Nearest(NamedTuple):
     similarity: np.ndarray
     partner: np.ndarray
 
+    @classmethod
+    def none(cls, n: int, k: int) -> Nearest:
+        """Return n records without partners."""
+        return cls(np.full((n, k), np.nan), np.full((n, k), -1, np.int64))
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -111,7 +116,7 @@ def search(
     """
     n, m = kernel.shape
     if n == 0 or m == 0:
-        return _none(n, k), _none(m, k)
+        return Nearest.none(n, k), Nearest.none(m, k)
     size = max(1, min(memory // (32 * m), max(256, n // 64)))  # the same for any number of jobs
     parts = shards(n, size)
     work = partial(_block, kernel=kernel, k=k, groups=groups)
@@ -127,10 +132,6 @@ def search(
     value, index = (np.concatenate([f[1][x] for f in found], axis=1) for x in (0, 1))
     order = np.lexsort((index, np.where(index < 0, np.inf, -value)), axis=1)[:, :k]
     return by_query, Nearest(*(np.take_along_axis(a, order, axis=1) for a in (value, index)))
-
-
-def _none(n: int, k: int) -> Nearest:
-    return Nearest(np.full((n, k), np.nan), np.full((n, k), -1, np.int64))
 
 
 def _block(
@@ -166,7 +167,7 @@ def best_of(
     value: np.ndarray, of: np.ndarray, partner: np.ndarray, n: int, k: int, offset: int = 0
 ) -> Nearest:
     """Return the k best partners of each of n records from a list of pairs, ties by partner."""
-    out = _none(n, k)
+    out = Nearest.none(n, k)
     order = np.lexsort((partner, -value, of))
     of = of[order]
     rank = np.arange(len(of)) - np.searchsorted(of, of)

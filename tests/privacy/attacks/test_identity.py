@@ -11,7 +11,6 @@ from ecgeval.privacy.attacks.identity import (
     _look,
     bootstrap_risk,
     fit_matcher,
-    half_beats,
     linkage,
     linked,
     risk,
@@ -20,8 +19,9 @@ from ecgeval.privacy.attacks.identity import (
 )
 from ecgeval.privacy.attacks.indicators import indicators
 from ecgeval.privacy.attacks.membership import blend, membership, nearest_distance
-from ecgeval.privacy.copies.detectors import beat_signals
+from ecgeval.privacy.copies.signals import beat_signals
 from ecgeval.privacy.exchangeability import exchange_test, patient_scores
+from ecgeval.privacy.same_record import half_beats
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, Verdict
 from ecgeval.stats.distances import squares

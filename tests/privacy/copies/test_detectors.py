@@ -8,15 +8,15 @@ import pytest
 
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.errors import DataError
-from ecgeval.privacy.copies.detectors import (
-    DETECTORS,
+from ecgeval.privacy.copies.detectors import DETECTORS
+from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
+from ecgeval.privacy.copies.search import search
+from ecgeval.privacy.copies.signals import (
     beat_signals,
     independent_leads,
     record_signals,
     single_beats,
 )
-from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
-from ecgeval.privacy.copies.search import search
 
 BY_ID = {d.id: d for d in DETECTORS}
 
@@ -99,7 +99,7 @@ def test_beats_are_aligned_and_missing_ones_are_left_out(sim) -> None:
     rows = np.flatnonzero(a.usable)
     found, _ = search(detector.kernel(b.x[rows], a.x[rows]))
     np.testing.assert_array_equal(found.partner[:, 0], np.arange(5))
-    assert detector.correlation(found).min() > 0.999
+    assert detector.correlation(found.similarity).min() > 0.999
 
 
 def test_beats_of_another_shape_are_refused(sim) -> None:
@@ -111,7 +111,7 @@ def test_beats_of_another_shape_are_refused(sim) -> None:
 def test_correlation_of_a_sample_by_sample_search() -> None:
     x = np.array([[[1.0, 0.0]], [[0.6, 0.8]]], np.float32)
     found, _ = search(DETECTORS[0].kernel(x[:1], x[1:]))
-    assert DETECTORS[0].correlation(found)[0, 0] == pytest.approx(0.6)
+    assert DETECTORS[0].correlation(found.similarity)[0, 0] == pytest.approx(0.6)
 
 
 def test_stretched_beats_need_the_detector_that_stretches(sim) -> None:
@@ -121,7 +121,7 @@ def test_stretched_beats_need_the_detector_that_stretches(sim) -> None:
     fast = plant(given, ecgs.fs, next(t for t in TRANSFORMS if t.id == "retimed"), rng, beat=True)
     a, b = (beat_signals(v, ecgs.fs, ecgs.leads, ecgs.leads) for v in (given, fast))
     plain, stretched = (
-        BY_ID[name].correlation(search(BY_ID[name].kernel(b.x, a.x))[0]).min()
+        BY_ID[name].correlation(search(BY_ID[name].kernel(b.x, a.x))[0].similarity).min()
         for name in ("D4", "D4T")
     )
     assert stretched > 0.99 > plain

@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch")
 
 from ecgeval.privacy.copies.detectors import DETECTORS  # noqa: E402
 from ecgeval.privacy.copies.kernels.lagged import Lagged  # noqa: E402
-from ecgeval.privacy.copies.lag_range import LagBound, search_above  # noqa: E402
 from ecgeval.privacy.copies.on_device import _FORMS, LagScores  # noqa: E402
+from ecgeval.privacy.copies.range_search import LagBound, search_above  # noqa: E402
 from ecgeval.privacy.copies.search import search  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import make_interp_spline
 
-from ecgeval.privacy.copies.detectors import record_signals
 from ecgeval.privacy.copies.kernels.replayed import Replayed
+from ecgeval.privacy.copies.signals import record_signals
 
 FS = 100.0
 

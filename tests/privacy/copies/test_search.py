@@ -9,7 +9,7 @@ from ecgeval.privacy.copies.kernels.lagged import Lagged
 from ecgeval.privacy.copies.kernels.samplewise import Euclid, Leadwise
 from ecgeval.privacy.copies.kernels.versions import Versions
 from ecgeval.privacy.copies.kernels.windowed import Windowed
-from ecgeval.privacy.copies.lag_range import LagBound, search_above
+from ecgeval.privacy.copies.range_search import LagBound, search_above
 from ecgeval.privacy.copies.search import Rows, search
 
 
