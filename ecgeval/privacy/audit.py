@@ -1,4 +1,4 @@
-"""The audit's entry: from three sets of ECGs to results."""
+"""The order of an audit: from three sets of ECGs to results."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
 from ecgeval.privacy.attacks.attack import attack, attackable
 from ecgeval.privacy.checks import NOT_TESTED, RESIDUAL
-from ecgeval.privacy.evidence import Delineated, collect
-from ecgeval.privacy.findings import estimates, findings
-from ecgeval.privacy.halves import same_record
+from ecgeval.privacy.estimates import estimates
+from ecgeval.privacy.evidence import collect
+from ecgeval.privacy.findings import findings, summary
+from ecgeval.privacy.planting import Delineated
+from ecgeval.privacy.same_record import same_record
 from ecgeval.privacy.tables import figures, tables
-from ecgeval.privacy.view import View
-from ecgeval.results import Results, Section, Verdict
+from ecgeval.results import Finding, Results, Section, Verdict
 
 __all__ = ["audit_sets"]
 
@@ -99,35 +100,27 @@ def audit_sets(
         If the sets cannot be compared (no common lead, another unit, an empty set).
     """
     scores = None if critic is None else _scores(critic, {"train": train, "holdout": holdout})
-    e = collect(
+    evidence = collect(
         train,
         holdout,
         synth,
         beats=beats,
         beats_fs=beats_fs,
+        delineated=delineated,
         seed=seed,
         jobs=jobs,
         device=device,
-        permutations=permutations,
         assume_independent=assume_independent,
+        permutations=permutations,
         id_key=id_key,
         progress=progress,
-        delineated=delineated,
     )
-    reach = same_record(e, jobs=jobs, progress=progress)
-    view = View(
-        e,
-        section,
-        seed,
-        show_traces,
-        given_holdout=holdout is not None,
-        critic=scores is not None,
-        reach=reach,
-    )
+    reach = same_record(evidence.train, evidence.matches, jobs=jobs, progress=progress)
+    evidence = replace(evidence, reach=reach)
     attacked = Results()
-    if attackable(e):
+    if attackable(evidence):
         attacked = attack(
-            e,
+            evidence,
             critic=scores,
             seed=seed,
             section=section,
@@ -135,14 +128,22 @@ def audit_sets(
             jobs=jobs,
             progress=progress,
         )
-    found = Results(
-        sections=(Section(section, "Privacy audit", view.summary()),),
-        estimates=tuple(estimates(view)),
-        findings=tuple(findings(view)),
-        tables=tuple(tables(view)),
-        figures=tuple(figures(view)),
+    asked = scores is not None and attackable(evidence) and evidence.with_holdout
+    found = [*findings(evidence, section, critic=asked), *attacked.findings]
+    searched = Results(
+        sections=(Section(section, "Privacy audit", summary(evidence)),),
+        estimates=tuple(estimates(evidence, section)),
+        tables=tuple(tables(evidence, section, show=show_traces, critic=asked)),
+        figures=tuple(figures(evidence, section, show=show_traces)),
     )
-    return _with(found, attacked)
+    return replace(searched + attacked, findings=tuple(sorted(found, key=_place)))
+
+
+def _place(finding: Finding) -> int:
+    """Return where a finding stands: first what failed, last what was not tested."""
+    if finding.gate and finding.verdict == Verdict.FAIL:
+        return 0
+    return 2 if finding.code in (RESIDUAL.code, NOT_TESTED.code) else 1
 
 
 def _scores(
@@ -161,11 +162,3 @@ def _scores(
             )
         out[name] = pd.Series(np.asarray(critic[name], float), index=ecgs.ids)
     return out
-
-
-def _with(found: Results, attacked: Results) -> Results:
-    """Return both: what failed first, what was not tested last."""
-    every = [*found.findings, *attacked.findings]
-    order = {RESIDUAL.code: 2, NOT_TESTED.code: 2}
-    every.sort(key=lambda f: 0 if f.gate and f.verdict == Verdict.FAIL else order.get(f.code, 1))
-    return replace(found + attacked, findings=tuple(every))

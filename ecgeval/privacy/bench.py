@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ecgeval.ecgset import EcgSet
-from ecgeval.parallel import Progress, child_rng, map_shards, quiet, shards
+from ecgeval.parallel import Progress, child_rng, map_shards, quiet
 from ecgeval.privacy.checks import POWER, RECALL, SIZE
-from ecgeval.privacy.copies.detectors import DETECTORS, Detector, Signals
+from ecgeval.privacy.copies.detectors import DETECTORS
 from ecgeval.privacy.copies.disguises import TRANSFORMS, promised
-from ecgeval.privacy.copies.matching import pairwise
-from ecgeval.privacy.copies.search import Rows
-from ecgeval.privacy.evidence import Delineated, Evidence, collect, exchange_of
+from ecgeval.privacy.copies.pairs import similarities
+from ecgeval.privacy.copies.signals import Signals
+from ecgeval.privacy.estimates import recall_estimate
+from ecgeval.privacy.evidence import Evidence, collect, exchange_of
+from ecgeval.privacy.planting import Delineated
 from ecgeval.results import Estimate, Finding, Results, Section, Table, Verdict
 from ecgeval.stats.intervals import clopper_pearson
 from ecgeval.wording import plural
@@ -29,11 +31,11 @@ CHANCE = 0.977
 """Chance with which a test of size `LEVEL` keeps to the number of rejections that passes."""
 LEAST_POWER = 0.9
 POWER_COPIES = 20
-"""Copied patients with which the exchangeability test must reject in `LEAST_POWER` of the runs."""
+"""With so many copied patients the exchangeability test must reject in `LEAST_POWER` of runs."""
 SIDE = 1000
 """Most records of a set that the repeated tests draw from."""
 PERMUTATIONS = 999
-OTHER_ECG = "same patient's other ECG"
+OTHER_ECG, OTHER_ECG_ID = "same patient's other ECG", "otherecg"
 
 
 class _Bench(NamedTuple):
@@ -126,105 +128,54 @@ def run_bench(
         planted_records=PLANTED,
         delineated=delineated,
     )
-    estimates, rows = [], []
-    for name, accept, label, found in _recalls(e):
-        hits, n = int(found.sum()), len(found)
-        rows.append((label, name[0], n, hits, *_share(hits, n), accept))
-        estimates.append(
-            Estimate(
-                f"{section}.recall.{name[0].lower()}.{name[1]}",
-                hits / n if n else None,
-                clopper_pearson(hits, n) if n else None,
-                n_real=n,
-                n_synth=n,
-                better="higher",
-                label=f"planted copies found, {label}, {name[0]}",
-                seed=seed,
-                method="planted training records, right partner named; Clopper-Pearson",
-            )
-        )
-    tables = [
-        Table(
-            f"{section}.recall",
-            "Planted copies found",
-            ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high", "required"),
-            tuple(rows),
-            "By the rule of the audit: a limit that an honest set of this size passes with chance "
-            ".01, "
-            "and half the distance of the nearest holdout record. Required: of the union; empty: "
-            "reported only.",
-            section,
-        )
-    ]
-    findings = [_recall_finding(rows, section)]
-    tests: list[tuple[int, np.ndarray]] = []
-    if e.holdout is not None and e.exchange is not None:
+    recalls = list(_recalls(e))
+    tests: dict[int, np.ndarray] = {}
+    if e.exchange is not None:
         tests = _tests(e, copies, repeats, seed, jobs, progress)
-    for planted, p in tests:
-        reject = int((p <= LEVEL).sum())
-        estimates.append(
-            Estimate(
-                f"{section}.size" if not planted else f"{section}.power.{planted}",
-                reject / len(p),
-                clopper_pearson(reject, len(p)),
-                null=LEVEL if not planted else None,
-                better="near_null" if not planted else "higher",
-                n_real=len(e.train),
-                seed=seed,
-                label="share of runs with p <= .05, "
-                + (f"{plural(planted, 'patient')} copied" if planted else "nothing planted"),
-                method=f"{len(p)} runs of the exchangeability test, {PERMUTATIONS} permutations "
-                f"each; "
-                "Clopper-Pearson",
-            )
-        )
-    if tests:
-        tables.append(
-            Table(
-                f"{section}.exchange",
-                "Exchangeability test",
-                ("patients copied", "runs", "p <= .05", "ci_low", "ci_high", "p <= .01"),
-                tuple(
-                    (c, len(p), *_share(int((p <= LEVEL).sum()), len(p)), float((p <= 0.01).mean()))
-                    for c, p in tests
-                ),
-                "0: patients dealt anew to train and holdout in each run. Each run sees half of "
-                "the "
-                "synthetic records, drawn at random.",
-                section,
-            )
-        )
-    findings += _test_findings(dict(tests), section)
     summary = (
         f"{plural(len(e.planted_rows), 'training record')} planted under {len(TRANSFORMS)} "
         f"disguises among {plural(len(e.synth), 'synthetic record')}."
     )
     return Results(
         sections=(Section(section, "Planted-leak bench", summary),),
-        estimates=tuple(estimates),
-        findings=tuple(findings),
-        tables=tuple(tables),
+        estimates=(
+            *(
+                recall_estimate(section, r.detector, r.disguise, r.label, r.found, seed)
+                for r in recalls
+            ),
+            *(_test_estimate(section, c, p, len(e.train), seed) for c, p in tests.items()),
+        ),
+        findings=(_recall_finding(recalls, section), *_test_findings(tests, section)),
+        tables=(_recall_table(recalls, section), *_test_table(tests, section)),
     )
 
 
-def _share(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
-    return (hits / n, *clopper_pearson(hits, n)) if n else (None, None, None)
+class _Recall(NamedTuple):
+    """Which copies of one disguise a detector found, or ``any``, and the share required of it."""
+
+    detector: str
+    disguise: str
+    label: str
+    found: np.ndarray
+    required: float | None = None
 
 
-def _recalls(e: Evidence) -> Iterator[tuple[tuple[str, str], float | None, str, np.ndarray]]:
-    """Yield (detector, disguise), share required of the union, label, and what was found."""
+def _recalls(e: Evidence) -> Iterator[_Recall]:
+    """Yield what was found of each disguise, by each detector and by any."""
     asked = promised(e.synth.signals)
-    for number, transform in enumerate(TRANSFORMS):
-        found = {m.detector.id: m.found[number] for m in e.matches}
-        found["any"] = np.logical_or.reduce(list(found.values()))
-        for name, hits in found.items():
-            accept = transform.accept if name == "any" and asked[number] else None
-            yield (name, transform.id), accept, transform.label, hits
-    other = _other_ecg(e)
-    if len(next(iter(other.values()))):
-        other["any"] = np.logical_or.reduce(list(other.values()))
-        for name, hits in other.items():
-            yield (name, "otherecg"), None, OTHER_ECG, hits
+    for number, t in enumerate(TRANSFORMS):
+        by_detector = {m.detector.id: m.found[number] for m in e.matches}
+        for name, found in _and_any(by_detector).items():
+            required = t.accept if name == "any" and asked[number] else None
+            yield _Recall(name, t.id, t.label, found, required)
+    other = _and_any(_other_ecg(e))
+    if len(other["any"]):
+        for name, found in other.items():
+            yield _Recall(name, OTHER_ECG_ID, OTHER_ECG, found)
+
+
+def _and_any(by_detector: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {**by_detector, "any": np.logical_or.reduce(list(by_detector.values()))}
 
 
 def _other_ecg(e: Evidence) -> dict[str, np.ndarray]:
@@ -245,148 +196,13 @@ def _other_ecg(e: Evidence) -> dict[str, np.ndarray]:
     return out
 
 
-def similarities(
-    detectors: Sequence[Detector],
-    a: Mapping[str, Signals],
-    b: Mapping[str, Signals],
-    *,
-    without: np.ndarray | None = None,
-    nearest_to: str = "a",
-    jobs: int = 1,
-    progress: Progress = quiet,
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the correlations of all pairs by each detector in float32, -1 where there is none.
-
-    A detector that always looks at the nearest of another one does so here.
-
-    Parameters
-    ----------
-    detectors : sequence of Detector
-        A detector after the one that it looks to.
-    a, b : mapping of Signals
-        Of n and m records.
-    without : ndarray of int, shape (n,), optional
-        Record of `b` that each of `a` is not compared with: itself.
-    nearest_to : {"a", "b"}
-        Whose nearest such a detector looks at. What is asked of one side must depend on nobody
-        else on it: the smaller of two sides would be compared more often, record by record.
-    jobs, progress
-        As in `map_shards`.
-
-    Yields
-    ------
-    (str, ndarray of shape (n, m))
-        Id of the detector.
-    """
-    screens = {d.screen for d in detectors if d.always}
-    kept: dict[str, np.ndarray] = {}
-    for d in detectors:
-        x, y = a[d.signals], b[d.signals]
-        if d.always:
-            axis = 1 if nearest_to == "a" else 0
-            out = _among_nearest(d, x, y, kept[d.screen], axis, jobs, progress)
-        else:
-            out = _all_pairs(d, x, y)
-            if without is not None:
-                out[np.arange(len(without)), without] = -1
-        if d.id in screens:
-            kept[d.id] = out
-        yield d.id, out
-
-
-def _all_pairs(detector: Detector, a: Signals, b: Signals) -> np.ndarray:
-    rows = np.flatnonzero(a.usable)
-    owner = np.flatnonzero(b.usable) if b.owner is None else b.owner
-    references = b.x[owner] if b.parts is None else b.parts
-    out = np.full((len(a.x), len(b.x)), -1, np.float32)
-    if not len(rows) or not len(owner):
-        return out
-    kernel = detector.kernel(Rows(a.x, rows), references)
-    for part in shards(len(rows), 256):
-        close, _ = kernel.block(part)
-        close = close if detector.id != "D1" else 1 + close / 2
-        # The best part of each record.
-        np.maximum.at(out.T, owner, _at(close, rows[part], len(a.x)))
-    return out
-
-
-def _among_nearest(
-    detector: Detector,
-    a: Signals,
-    b: Signals,
-    screen: np.ndarray,
-    axis: int,
-    jobs: int,
-    progress: Progress,
-) -> np.ndarray:
-    """Return the correlations of rows (1) or columns (0) with their nearest by the screen."""
-    out = np.full(screen.shape, -1, np.float32)
-    near = np.zeros(screen.shape, bool)
-    if k := min(detector.nearest, screen.shape[axis]):
-        best = np.argpartition(-screen, k - 1, axis=axis).take(range(k), axis=axis)
-        np.put_along_axis(near, best, True, axis=axis)
-    near &= screen > -1
-    near &= a.usable[:, None] & b.usable
-    i, j = np.nonzero(near)
-    out[i, j] = pairwise(
-        detector, a, b, i * len(b.x) + j, jobs=jobs, stage="planted-leak bench", progress=progress
-    )
-    return out
-
-
-def _at(close: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    """Return similarities by reference, at the rows of all queries, -1 elsewhere."""
-    out = np.full((close.shape[1], n), -1, np.float32)
-    out[:, rows] = close.T
-    return out
-
-
 def _tests(
     e: Evidence, copies: tuple[int, ...], repeats: int, seed: int, jobs: int, progress: Progress
-) -> list[tuple[int, np.ndarray]]:
+) -> dict[int, np.ndarray]:
     """Return p-values of the exchangeability test, by number of patients copied; 0 first."""
-    assert e.holdout is not None
-    rng = child_rng(seed, "bench", "records")
-    rows = [np.sort(rng.permutation(len(s))[:SIDE]) for s in (e.holdout, e.synth)]
-    rest = np.setdiff1d(np.arange(len(e.train)), e.planted_rows)
-    more = rng.permutation(rest)[: max(SIDE - len(e.planted_rows), 0)]
-    train = e.train.only(np.sort(np.concatenate([e.planted_rows, more])))
-    holdout, synth = (side.only(r) for side, r in zip((e.holdout, e.synth), rows, strict=True))
-    real = [train, holdout]
-    detectors = [d for d in DETECTORS if d.id in {m.detector.id for m in e.matches}]
-    person = np.concatenate([side.person for side in real])
-
-    def all_to_real(signals: Mapping[str, Signals], nearest_to: str) -> np.ndarray:
-        each = [
-            np.stack(
-                [
-                    x
-                    for _, x in similarities(
-                        detectors,
-                        signals,
-                        side.signals,
-                        nearest_to=nearest_to,
-                        jobs=jobs,
-                        progress=progress,
-                    )
-                ]
-            )
-            for side in real
-        ]
-        return np.concatenate(each, axis=2)
-
-    planted = all_to_real(e.planted, "a")  # a real one's nearest would be all its own copies
-    bench = _Bench(
-        all_to_real(synth.signals, "b"),
-        planted.reshape(len(detectors), len(TRANSFORMS), -1, len(person)),
-        person,
-        np.isin(person, train.person),
-        tuple(d.id for d in detectors),
-        e.train.person[e.planted_rows],
-        np.flatnonzero(promised(e.synth.signals)),
-    )
+    bench = _compared(e, seed, jobs, progress)
     # One record a patient is copied: patients planted twice would count twice.
-    few = len(np.unique(e.train.person[e.planted_rows]))
+    few = len(np.unique(bench.source))
     counts = [0, *(c for c in copies if 0 < c <= few)]
     runs = [(c, run) for c in counts for run in range(repeats if not c else max(repeats // 5, 20))]
     p = map_shards(
@@ -396,7 +212,46 @@ def _tests(
         stage="planted-leak bench",
         progress=progress,
     )
-    return [(c, np.array([x for x, (n, _) in zip(p, runs, strict=True) if n == c])) for c in counts]
+    return {c: np.array([x for x, (n, _) in zip(p, runs, strict=True) if n == c]) for c in counts}
+
+
+def _compared(e: Evidence, seed: int, jobs: int, progress: Progress) -> _Bench:
+    """Return the similarities that every run draws from."""
+    assert e.holdout is not None
+    rng = child_rng(seed, "bench", "records")
+    rows = [np.sort(rng.permutation(len(s))[:SIDE]) for s in (e.holdout, e.synth)]
+    rest = np.setdiff1d(np.arange(len(e.train)), e.planted_rows)
+    more = rng.permutation(rest)[: max(SIDE - len(e.planted_rows), 0)]
+    train = e.train.only(np.sort(np.concatenate([e.planted_rows, more])))
+    holdout, synth = (side.only(r) for side, r in zip((e.holdout, e.synth), rows, strict=True))
+    person = np.concatenate([train.person, holdout.person])
+    ran = {m.detector.id for m in e.matches}
+    detectors = [d for d in DETECTORS if d.id in ran]
+
+    def to_real(signals: Mapping[str, Signals], nearest_to: str) -> np.ndarray:
+        each = []
+        for side in (train, holdout):
+            found = similarities(
+                detectors,
+                signals,
+                side.signals,
+                nearest_to=nearest_to,
+                jobs=jobs,
+                progress=progress,
+            )
+            each.append(np.stack([similarity for _, similarity in found]))
+        return np.concatenate(each, axis=2)
+
+    planted = to_real(e.planted, "a")  # a real one's nearest would be all its own copies
+    return _Bench(
+        to_real(synth.signals, "b"),
+        planted.reshape(len(detectors), len(TRANSFORMS), -1, len(person)),
+        person,
+        np.isin(person, train.person),
+        tuple(d.id for d in detectors),
+        e.train.person[e.planted_rows],
+        np.flatnonzero(promised(e.synth.signals)),
+    )
 
 
 def _p_value(which: tuple[int, int], *, bench: _Bench, seed: int) -> float:
@@ -418,77 +273,125 @@ def _p_value(which: tuple[int, int], *, bench: _Bench, seed: int) -> float:
     return 1.0 if tested is None else tested[0].p
 
 
-def _recall_finding(rows: list[tuple], section: str) -> Finding:
-    asked = [(row[0], row[3], row[2], row[7]) for row in rows if row[7] is not None]
-    rule = (
-        "shares required of the union of detectors: PASS if every one is reached, else "
-        "INCONCLUSIVE, for a weak search fails no release"
+def _share(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
+    """Return a share and its interval."""
+    return (hits / n, *clopper_pearson(hits, n)) if n else (None, None, None)
+
+
+def _recall_table(recalls: list[_Recall], section: str) -> Table:
+    def row(r: _Recall) -> tuple[object, ...]:
+        hits, n = int(r.found.sum()), len(r.found)
+        return (r.label, r.detector, n, hits, *_share(hits, n), r.required)
+
+    return Table(
+        f"{section}.recall",
+        "Planted copies found",
+        ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high", "required"),
+        tuple(map(row, recalls)),
+        "By the rule of the audit: a limit that an honest set of this size passes with chance "
+        ".01, and half the distance of the nearest holdout record. Required: of the union; empty: "
+        "reported only.",
+        section,
     )
-    if not asked or not asked[0][2]:
-        return RECALL.finding(
-            Verdict.NOT_ASSESSABLE,
-            "no training record could be planted",
-            "",
-            rule=rule,
-            section=section,
-        )
-    missed = [x for x in asked if x[1] / x[2] < x[3]]
-    named = ", ".join(f"{label} {hits}/{n} (of {share:.0%})" for label, hits, n, share in missed)
-    verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
-    return RECALL.finding(
-        verdict,
+
+
+def _recall_finding(recalls: list[_Recall], section: str) -> Finding:
+    asked = [r for r in recalls if r.required is not None]
+    finding = partial(
+        RECALL.finding,
+        rule="shares required of the union of detectors: PASS if every one is reached, else "
+        "INCONCLUSIVE, for a weak search fails no release",
+        section=section,
+    )
+    if not asked or not len(asked[0].found):
+        return finding(Verdict.NOT_ASSESSABLE, "no training record could be planted")
+    missed = [r for r in asked if r.found.mean() < r.required]
+    named = ", ".join(
+        f"{r.label} {int(r.found.sum())}/{len(r.found)} (of {r.required:.0%})" for r in missed
+    )
+    return finding(
+        Verdict.INCONCLUSIVE if missed else Verdict.PASS,
         f"too few planted copies found: {named}"
         if missed
         else f"planted copies of all {len(asked)} required kinds found as often as required",
-        f"{plural(asked[0][2], 'training record')} planted under each disguise.",
-        estimates=tuple(f"{section}.recall.any.{t.id}" for t in TRANSFORMS if t.accept is not None),
-        rule=rule,
-        section=section,
+        f"{plural(len(asked[0].found), 'training record')} planted under each disguise.",
+        estimates=(f"{section}.recall.any.{t.id}" for t in TRANSFORMS if t.accept is not None),
     )
+
+
+def _test_estimate(section: str, copied: int, p: np.ndarray, n_real: int, seed: int) -> Estimate:
+    """Return the share of runs that reject, with so many patients copied."""
+    reject = int((p <= LEVEL).sum())
+    return Estimate(
+        f"{section}.power.{copied}" if copied else f"{section}.size",
+        reject / len(p),
+        clopper_pearson(reject, len(p)),
+        null=None if copied else LEVEL,
+        better="higher" if copied else "near_null",
+        n_real=n_real,
+        seed=seed,
+        label="share of runs with p <= .05, "
+        + (f"{plural(copied, 'patient')} copied" if copied else "nothing planted"),
+        method=f"{len(p)} runs of the exchangeability test, {PERMUTATIONS} permutations each; "
+        "Clopper-Pearson",
+    )
+
+
+def _test_table(tests: dict[int, np.ndarray], section: str) -> Iterator[Table]:
+    if tests:
+        yield Table(
+            f"{section}.exchange",
+            "Exchangeability test",
+            ("patients copied", "runs", "p <= .05", "ci_low", "ci_high", "p <= .01"),
+            tuple(
+                (c, len(p), *_share(int((p <= LEVEL).sum()), len(p)), float((p <= 0.01).mean()))
+                for c, p in tests.items()
+            ),
+            "0: patients dealt anew to train and holdout in each run. Each run sees half of the "
+            "synthetic records, drawn at random.",
+            section,
+        )
 
 
 def _test_findings(p: dict[int, np.ndarray], section: str) -> Iterator[Finding]:
-    size_rule = (
-        f"runs with nothing planted and p <= {LEVEL:g}: PASS if no more than a test of that size "
-        f"has in {CHANCE:.1%} of such numbers of runs; else FAIL"
+    size = partial(
+        SIZE.finding,
+        rule=f"runs with nothing planted and p <= {LEVEL:g}: PASS if no more than a test of that "
+        f"size has in {CHANCE:.1%} of such numbers of runs; else FAIL",
+        section=section,
     )
-    power_rule = (
-        f"runs with {POWER_COPIES} patients copied and p <= {LEVEL:g}: PASS if at least "
-        f"{LEAST_POWER:.0%}, else INCONCLUSIVE, for a weak test fails no release"
+    power = partial(
+        POWER.finding,
+        rule=f"runs with {POWER_COPIES} patients copied and p <= {LEVEL:g}: PASS if at least "
+        f"{LEAST_POWER:.0%}, else INCONCLUSIVE, for a weak test fails no release",
+        section=section,
     )
     if 0 not in p:
-        for check, rule in ((SIZE, size_rule), (POWER, power_rule)):
-            yield check.finding(
+        for finding in (size, power):
+            yield finding(
                 Verdict.NOT_ASSESSABLE,
                 "the exchangeability test needs a holdout drawn like the training set",
-                rule=rule,
-                section=section,
             )
         return
     from scipy.stats import binom
 
     share = float((p[0] <= LEVEL).mean())
     most = binom.ppf(CHANCE, len(p[0]), LEVEL) / len(p[0])
-    yield SIZE.finding(
+    yield size(
         Verdict.PASS if share <= most else Verdict.FAIL,
         f"with nothing planted {share:.1%} of {len(p[0])} runs reject at {LEVEL:.0%}",
-        "",
         estimates=(f"{section}.size",),
-        rule=size_rule,
-        section=section,
     )
-    shares = ", ".join(f"{c}: {(x <= LEVEL).mean():.0%}" for c, x in p.items() if c)
     if POWER_COPIES not in p:
         verdict, title = Verdict.NOT_ASSESSABLE, f"fewer than {POWER_COPIES} patients to copy"
     else:
         hits, n = int((p[POWER_COPIES] <= LEVEL).sum()), len(p[POWER_COPIES])
         verdict = Verdict.PASS if hits >= LEAST_POWER * n else Verdict.INCONCLUSIVE
         title = f"with {POWER_COPIES} patients copied {hits / n:.0%} of {n} runs reject"
-    yield POWER.finding(
+    shares = ", ".join(f"{c}: {(x <= LEVEL).mean():.0%}" for c, x in p.items() if c)
+    yield power(
         verdict,
         title,
         f"Runs that reject, by patients copied: {shares}.",
-        estimates=tuple(f"{section}.power.{c}" for c in p if c),
-        rule=power_rule,
-        section=section,
+        estimates=(f"{section}.power.{c}" for c in p if c),
     )

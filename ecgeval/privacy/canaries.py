@@ -19,8 +19,7 @@ import numpy as np
 
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import child_rng
-from ecgeval.privacy.attacks.checks import CANARY
-from ecgeval.results import Estimate, Results, Verdict
+from ecgeval.results import Estimate, Finding, Results, Verdict
 from ecgeval.stats.intervals import clopper_pearson
 from ecgeval.wording import plural
 
@@ -302,7 +301,8 @@ def canary_results(
             ),
         ),
         findings=(
-            CANARY.finding(
+            Finding(
+                "PRIV-CANARY",
                 Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
                 (
                     f"the training run leaks: epsilon is at least {a.epsilon:.2f}"
@@ -314,9 +314,9 @@ def canary_results(
                 "Patients were put into the training set by the toss of a coin, and guessed from "
                 "the synthetic set. A training run that hides every patient allows no more right "
                 "guesses than coins do." + (few if a.canaries < LEAST else ""),
-                estimates=(f"{section}.canary.epsilon",),
-                rule=rule,
-                section=section,
+                (f"{section}.canary.epsilon",),
+                rule,
+                section,
             ),
         ),
     )

@@ -15,12 +15,15 @@ RECALL = Check(
     statistic="Union of the detectors, by the rule of the audit; Clopper-Pearson limits.",
     source="Clopper & Pearson, Biometrika 1934;26:404",
     cannot_show="Holds for these disguises and these sets.",
+    limit="the share required of each disguise (accept in privacy/copies/disguises.py)",
 )
 
 SIZE = Check(
     code="BENCH-SIZE",
     title="false alarms of the exchangeability test",
     asks="Whether the test rejects no more often than it says when nothing was planted.",
+    limit="no more rejections at 5 % than a test of that size makes in 97.7 % of cases (LEVEL and "
+    "CHANCE in privacy/bench.py)",
 )
 
 POWER = Check(
@@ -31,6 +34,7 @@ POWER = Check(
         "Fewer than about five copied patients are beyond any test of this kind with as "
         "many holdout as training patients."
     ),
+    limit="90 % of runs with 20 patients copied (LEAST_POWER and POWER_COPIES in privacy/bench.py)",
 )
 
 COPIES = Check(
@@ -51,6 +55,9 @@ COPIES = Check(
         "drawn otherwise (comparable.energy) would make honest records look like copies: other "
         "training patients stand in for it, as without a holdout."
     ),
+    limit="any copy by the rule of privacy/copies/rule.py (ALPHA .01, RATIO .5); to pass, 90 % of "
+    "planted copies found and at most 5 % of outputs unseen (LEAST_RECALL and MOST_UNSEEN in "
+    "privacy/findings.py)",
     steps={
         Verdict.FAIL: "Do not release. Remove the copies, find out why they were learnt by "
         "heart (repeated records, too many epochs), train again and audit again.",
@@ -60,7 +67,6 @@ COPIES = Check(
         "the "
         "upper limit down.",
     },
-    number=True,
 )
 
 EXCHANGE = Check(
@@ -78,6 +84,8 @@ EXCHANGE = Check(
         "nothing is left of it once shared patients and recordings are removed, or if the two "
         "real sets differ by themselves (comparable.energy, p < .01)."
     ),
+    limit="p < .01, or p <= .001 with the holdout closer (P_FAIL and P_REVERSED in "
+    "privacy/findings.py); sets differ by themselves at p < .01 (P_ALIKE in privacy/comparable.py)",
     steps={
         Verdict.FAIL: "Do not release: training patients lie nearer to the synthetic "
         "records than others do. Check that both sides were recorded and chosen alike; if so, the "
@@ -93,8 +101,9 @@ DUPLICATES = Check(
         "Recordings that occur twice, or a patient in both train and holdout: they bias every "
         "comparison and are set aside."
     ),
-    words={Verdict.FAIL: "found"},
+    limit="correlation .95 of two records (DUPLICATE in privacy/hygiene.py)",
     decides=False,
+    words={Verdict.FAIL: "found"},
 )
 
 RESIDUAL = Check(
@@ -114,7 +123,6 @@ NOT_TESTED = Check(
     title="attacks that were not run",
     asks="What this audit did not try. Absence of a test is not evidence of absence.",
     decides=False,
-    untested=True,
 )
 
 SCOPE = Check(
@@ -241,149 +249,6 @@ STATISTICS = by_name(
         "Bates et al., Ann Stat 2023;51:149",
         "The smallest possible p is 1 / (n_holdout + 1): few flags cannot be reached with a "
         "small holdout.",
-    ),
-    Statistic(
-        "D1",
-        "detector D1: whole record, sample by sample",
-        "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
-        "despite gain, offset, noise and filtering.",
-        "ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
-        cannot_show="Blind to copies that are shifted in time; D2 is for those.",
-    ),
-    Statistic(
-        "D2",
-        "detector D2: whole record, best of shifts up to 5 s",
-        "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
-        "records overlap: finds shifted copies too.",
-        "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
-        "least a quarter of the energy of either record",
-        "Lewis, Vision Interface 1995:120",
-        "Blind to re-timed, inverted and blended copies. In sets of more than 20 million pairs it "
-        "looks for correlations of at least .90 (shifts up to 2 s) or .95 (beyond) only, without "
-        "missing any: bounds from magnitude spectra exclude most pairs.",
-    ),
-    Statistic(
-        "D3",
-        "detector D3: windows",
-        "The first and the last 4.5 s of the synthetic record against every stretch of that length "
-        "of the real one: finds parts of a record, and large shifts with foreign content. In sets "
-        "of more than 20 million pairs, against the eight records that D4 finds nearest.",
-        "max over windows w and places p of Σ x(w) y(p) / (‖x(w)‖ ‖y(p)‖)",
-        "Mueen et al. (MASS) 2017; Yeh et al., ICDM 2016:1317",
-        "Windows of different people agree more than whole records, so its limit is higher.",
-    ),
-    Statistic(
-        "D4",
-        "detector D4: representative beat",
-        "Correlation of the representative beats, 250 ms before to 450 ms after R, the synthetic "
-        "one moved by up to 40 ms: finds a patient's beat in another rhythm. Needs a delineation.",
-        cannot_show="Beats of different people are much alike, so its limit lies near 1.",
-    ),
-    Statistic(
-        "D4T",
-        "detector D4T: stretched representative beat",
-        "As D4 with the synthetic beat 0.9 to 1.1 times as long, moved by up to 16 ms: finds "
-        "copies played faster or slower. Needs a delineation.",
-        cannot_show="One factor for the whole beat: QT that changes less than RR is matched in "
-        "part.",
-    ),
-    Statistic(
-        "D5",
-        "detector D5: single beats",
-        "The middle beat of the synthetic record against every beat of the real one, 3 to 40 Hz, "
-        "moved by up to 25 ms: finds records that repeat one beat. In sets of more than 20 million "
-        "pairs, against the eight records that D4 finds nearest.",
-        cannot_show="Single beats of different people are much alike, so its limit lies near 1 and "
-        "noise hides a copy.",
-    ),
-    Statistic(
-        "D6",
-        "detector D6: single leads",
-        "Largest absolute correlation of a single lead, sample by sample: finds one lead of a "
-        "record among others, leads of different gain, and inverted leads.",
-        "max over leads of |Σ x y| / (‖x‖ ‖y‖)",
-        cannot_show="Blind to shifts.",
-    ),
-    Statistic(
-        "D7",
-        "detector D7: whole record at another speed",
-        "As D2 with one of the two records read at 0.9 to 1 times its speed, at shifts up to 1 s, "
-        "against the four records that D4T finds nearest: finds copies played faster or slower. "
-        "Needs a delineation.",
-        "max over a, b of Σ x(a n + b) y(n) / (‖x(a · + b)‖ ‖y‖) over the samples where both are, "
-        "at least half; speed and shift from slope envelopes, refined by Gauss-Newton steps",
-        "Baker & Matthews, Int J Comput Vis 2004;56:221 (refinement)",
-        "One speed for the whole record. Blind where the beats do not lead to the patient.",
-    ),
-    Statistic("exact", "planted copy: exact", "The training record itself, as the synthetic one."),
-    Statistic(
-        "noise", "planted copy: noise", "The training record with 20 µV (SD) of white noise added."
-    ),
-    Statistic(
-        "gain",
-        "planted copy: gain",
-        "The training record times one factor between 0.5 and 2, log-uniform.",
-    ),
-    Statistic(
-        "shift",
-        "planted copy: shift",
-        "The training record half a second later; what comes in at the start is the end of "
-        "a synthetic record.",
-    ),
-    Statistic("shift2", "planted copy: shift of 2 s", "As shift, by 2 s."),
-    Statistic(
-        "shift5", "planted copy: shift of 5 s", "As shift, by 5 s or half of a shorter record."
-    ),
-    Statistic(
-        "band40",
-        "planted copy: 0.5 to 40 Hz",
-        "The training record through a band-pass (Butterworth, forward and backward).",
-    ),
-    Statistic(
-        "band25",
-        "planted copy: 1 to 25 Hz",
-        "The training record through a band-pass (Butterworth, forward and backward).",
-    ),
-    Statistic(
-        "snr20",
-        "planted copy: noise, 20 dB",
-        "The training record with white noise a hundredth of its power.",
-    ),
-    Statistic("snr10", "planted copy: noise, 10 dB", "As snr20 with a tenth of the power."),
-    Statistic("snr5", "planted copy: noise, 5 dB", "As snr20 with .32 of the power. Not promised."),
-    Statistic(
-        "wander",
-        "planted copy: baseline wander",
-        "The training record plus slow sines of up to 0.3 mV a lead, 0.15 to 0.45 Hz. Not "
-        "promised.",
-    ),
-    Statistic(
-        "retimed",
-        "planted copy: re-timed",
-        "The training record played 0.9 to 1.1 times as fast. Promised where representative beats "
-        "are given.",
-    ),
-    Statistic(
-        "onelead",
-        "planted copy: one lead",
-        "One lead of the training record, drawn at random, the others a synthetic record's.",
-    ),
-    Statistic(
-        "onebeat",
-        "planted copy: one beat",
-        "One beat of the training record, repeated every 0.8 s. Not promised.",
-    ),
-    Statistic("flip", "planted copy: inverted", "The training record times -1. Not promised."),
-    Statistic(
-        "mixture",
-        "planted copy: mixture",
-        "The mean of two training records; either counts as found. Not promised.",
-    ),
-    Statistic(
-        "lowpass",
-        "planted copy: low-pass",
-        "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
-        "backward).",
     ),
     Statistic(
         "otherecg",

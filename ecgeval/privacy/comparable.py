@@ -6,7 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["BANDS_HZ", "PERMUTATIONS", "P_ALIKE", "Alike", "drawn_alike", "record_features"]
+from ecgeval.privacy.copies.neighbours import Side
+from ecgeval.privacy.copies.signals import BEAT_CORE_S, BEAT_FS_HZ, BEAT_KEPT_S, FS_HZ
+from ecgeval.wording import plural
+
+__all__ = [
+    "LEAST_PATIENTS",
+    "PERMUTATIONS",
+    "P_ALIKE",
+    "Alike",
+    "drawn_alike",
+    "record_features",
+    "sides_alike",
+    "there_are",
+]
 
 BANDS_HZ = ((3, 8), (8, 15), (15, 25), (25, 40))
 PERMUTATIONS = 4999
@@ -14,6 +27,9 @@ P_ALIKE = 0.01
 """Below this, train and holdout are not from one population. Of 100 exchangeability tests of normal
 PTB-XL patients against others, 30 a side, with Pulse2Pulse records that never saw either, 55 were
 significant; none of these got past this test with beats, 13 without (at .001: 0 and 36)."""
+LEAST_PATIENTS = 10
+"""Fewest patients on either side for a test of training against holdout patients."""
+_BEAT_STEP = 7  # samples at 250 Hz
 _MOST = 1000  # patients a side that are looked at; the cost grows with their square
 _BLOCK = 256
 
@@ -102,3 +118,33 @@ def drawn_alike(
     p = (1 + int((energy[1:] >= energy[0] - 1e-12).sum())) / (permutations + 1)
     low, high = np.quantile(energy[1:], (0.025, 0.975))
     return Alike(float(energy[0]), p, float(energy[1:].mean()), (float(low), float(high)))
+
+
+def sides_alike(train: Side, holdout: Side, rng: np.random.Generator) -> Alike | None:
+    """Return the outcome of `drawn_alike` over usable records, None for too few patients."""
+    sides = [side.only(np.flatnonzero(side.signals["record"].usable)) for side in (train, holdout)]
+    if min(side.people() for side in sides) < LEAST_PATIENTS:
+        return None
+    features = []
+    for side in sides:
+        rows = [record_features(side.signals["record"].x, FS_HZ)]
+        if "beat" in side.signals:  # every 28 ms; zeros for a record without one
+            first, stop = (round((s - BEAT_KEPT_S[0]) * BEAT_FS_HZ) for s in BEAT_CORE_S)
+            core = side.signals["beat"].x[:, :, first:stop:_BEAT_STEP]
+            rows.append(core.reshape(len(side), -1))
+        features.append(np.concatenate(rows, axis=1))
+    person = np.concatenate([side.person for side in sides])
+    in_train = np.arange(len(person)) < len(sides[0])
+    return drawn_alike(np.concatenate(features), person, in_train, rng)
+
+
+def there_are(train: int, holdout: int, synth: int) -> str:
+    """Return how many patients and records there are, for a finding that needs more.
+
+    Without a holdout, with one too small to tell, or with one that is unlike, `holdout` is 0.
+    """
+    held = plural(holdout, "holdout patient") if holdout else "no holdout known to be drawn alike"
+    return (
+        f"there are {plural(train, 'training patient')}, {held} and "
+        f"{plural(synth, 'usable synthetic record')}"
+    )

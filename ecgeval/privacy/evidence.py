@@ -1,55 +1,141 @@
-"""The audit, step by step: what is compared with what. `audit` turns the outcome into findings.
+"""The audit, step by step: what is compared with what, and all that came out of it.
 
 Train, holdout and synthetic records are brought to one form; shared patients and recordings leave
 the holdout, and all of it where its patients are not drawn like the training set's; each detector
-finds every record's nearest partner; the copy rule is calibrated on
-different patients, tried on planted copies, and applied; the exchangeability test decides whether
-the synthetic set knows who was in the training set.
+finds every record's nearest partner; the copy rule is calibrated on different patients, tried on
+planted copies, and applied; the exchangeability test decides whether the synthetic set knows who
+was in the training set.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 
-from ecgeval.ecgset import EcgSet, apply_leads, derive_leads, resample
-from ecgeval.errors import DataError, UsageError
-from ecgeval.parallel import Progress, child_rng
+from ecgeval.ecgset import EcgSet
+from ecgeval.errors import DataError
+from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.preprocess import harmonise
-from ecgeval.privacy.comparable import P_ALIKE, Alike, drawn_alike, record_features
-from ecgeval.privacy.copies.detectors import (
-    BEAT_CORE_S,
-    BEAT_FS_HZ,
-    BEAT_KEPT_S,
-    DETECTORS,
-    FS_HZ,
-    Signals,
-    beat_signals,
-    independent_leads,
-    record_signals,
-    single_beats,
-)
-from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
-from ecgeval.privacy.copies.matching import Match, Matching, Side, complete
+from ecgeval.privacy.comparable import LEAST_PATIENTS, P_ALIKE, Alike, sides_alike
+from ecgeval.privacy.copies.detectors import DETECTORS
+from ecgeval.privacy.copies.matching import Match, Matching, complete
+from ecgeval.privacy.copies.neighbours import Side
+from ecgeval.privacy.copies.signals import Signals, independent_leads, record_signals, single_beats
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
-from ecgeval.privacy.hygiene import Duplicates, find_duplicates
+from ecgeval.privacy.hygiene import Duplicates, connected, find_duplicates
+from ecgeval.privacy.planting import Delineated, GivenBeats, plant_copies, rows_to_plant
+from ecgeval.privacy.same_record import Reach
 from ecgeval.stats.multiplicity import benjamini_hochberg_flags, conformal_p
 
-__all__ = ["Evidence", "Match", "Side", "collect", "pseudonyms"]
+__all__ = ["Evidence", "collect", "exchange_of", "pseudonyms"]
 
 PLANTED = 50
 """Most training records that are planted as copies, each under every transform."""
 
-Delineated = Callable[[EcgSet], np.ndarray]
 
-LEAST_PATIENTS = 10
-"""Fewest patients on either side for the exchangeability test."""
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that an audit computed; nothing of it is redacted yet.
 
-_BEAT_STEP = 7  # samples at 250 Hz
+    Parameters
+    ----------
+    train, synth : Side
+    holdout : Side or None
+        Without the patients and recordings of the training set; None where nothing is left.
+    matches : tuple of Match
+        What each detector found.
+    exchange : Exchange or None
+        None without a holdout drawn like the training set, or with too few patients.
+    flagged : int
+        Training patients flagged one by one.
+    duplicates : Duplicates
+        Among all real records.
+    real_ids : tuple of (set, record)
+        Of each row that `duplicates` speaks of.
+    real_names : tuple of str
+        Their pseudonyms.
+    shared_patients, removed : int
+        Patients in both real sets; records that left the holdout.
+    names : Series of str
+        Pseudonyms of training records by their id.
+    seed : int
+    notes : tuple of str
+        What was brought to one form.
+    counts : tuple of (set, records, usable, mapping of reason to records)
+        A set that was given is listed, whatever was left of it.
+    alike : Alike or None
+        Train against holdout; None with too few patients.
+    planted : mapping of Signals
+        A block of rows a transform.
+    planted_rows : ndarray of int
+        Training records they were made of.
+    complete : bool
+        Whether every detector compared every pair.
+    reach : mapping of detector to Reach
+        What the two halves of one record reach; empty where that was not asked.
+    """
+
+    train: Side
+    holdout: Side | None
+    synth: Side
+    matches: tuple[Match, ...]
+    exchange: Exchange | None
+    flagged: int
+    duplicates: Duplicates
+    real_ids: tuple[tuple[str, str], ...]
+    real_names: tuple[str, ...]
+    shared_patients: int
+    removed: int
+    names: pd.Series
+    seed: int
+    notes: tuple[str, ...]
+    counts: tuple[tuple[str, int, int, Mapping[str, int]], ...]
+    alike: Alike | None
+    planted: Mapping[str, Signals]
+    planted_rows: np.ndarray
+    complete: bool
+    reach: Mapping[str, Reach] = field(default_factory=dict)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether training and holdout patients look drawn from one population."""
+        return self.alike is None or self.alike.p >= P_ALIKE
+
+    @property
+    def with_holdout(self) -> bool:
+        """Whether synthetic records were compared with the holdout too."""
+        return self.holdout is not None and self.comparable
+
+    @property
+    def main(self) -> Match:
+        """What the detector found that stands for all in figures and single numbers."""
+        return next(m for m in self.matches if m.detector.main)
+
+    @cached_property
+    def usable_synth(self) -> int:
+        """Synthetic records with any usable signal."""
+        return int(np.logical_or.reduce([s.usable for s in self.synth.signals.values()]).sum())
+
+    @cached_property
+    def named(self) -> np.ndarray:
+        """Which synthetic records are copies of training records, by any detector."""
+        return np.logical_or.reduce([m.named for m in self.matches])
+
+    @cached_property
+    def control(self) -> np.ndarray:
+        """Which are copies of holdout records, by any detector."""
+        return np.logical_or.reduce([m.control for m in self.matches])
+
+    @cached_property
+    def exposed(self) -> int:
+        """Training patients of whom a copy was named."""
+        partners = [self.train.person[m.partner[m.named]] for m in self.matches]
+        return len(np.unique(np.concatenate(partners)))
 
 
 def pseudonyms(
@@ -79,206 +165,163 @@ def pseudonyms(
     return pd.Series(names, index=ids, name="pseudonym")
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """All that an audit computed; nothing of it is redacted yet."""
-
-    train: Side
-    holdout: Side | None
-    synth: Side
-    matches: tuple[Match, ...]
-    exchange: Exchange | None
-    flagged: int
-    duplicates: Duplicates
-    real_ids: tuple[tuple[str, str], ...]  # (set, record) of each row that `duplicates` speaks of
-    real_names: tuple[str, ...]  # their pseudonyms
-    shared_patients: int
-    removed: int
-    names: pd.Series
-    notes: tuple[str, ...] = ()
-    counts: tuple[tuple[str, int, int, Mapping[str, int]], ...] = field(default=())
-    alike: Alike | None = None  # train against holdout; None with too few patients
-    planted: Mapping[str, Signals] = field(default_factory=dict)  # a block of rows a transform
-    planted_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
-    complete: bool = True  # whether every detector compared every pair
-
-
 def collect(
     train: EcgSet,
     holdout: EcgSet | None,
     synth: EcgSet,
     *,
-    beats: Mapping[str, np.ndarray] | None,
-    beats_fs: float | None,
-    seed: int,
-    jobs: int,
-    device: str,
-    assume_independent: bool,
-    permutations: int,
-    id_key: str | None,
-    progress: Progress,
-    planted_records: int | None = None,
+    beats: Mapping[str, np.ndarray] | None = None,
+    beats_fs: float | None = None,
     delineated: Delineated | None = None,
+    planted_records: int | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    device: str = "cpu",
+    assume_independent: bool = False,
+    permutations: int = 9999,
+    id_key: str | None = None,
+    progress: Progress = quiet,
 ) -> Evidence:
     """Run the audit; parameters as in `audit_sets`, and training records to plant."""
-    planted_records = PLANTED if planted_records is None else planted_records
-    id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
     given = {"train": train, "holdout": holdout, "synth": synth}
     sets = {name: ecgs for name, ecgs in given.items() if ecgs is not None}
-    leads = independent_leads(list(sets.values()))
-    if not leads:
-        listed = "; ".join(f"{name} has {' '.join(s.leads)}" for name, s in sets.items())
-        raise DataError(f"no lead in common: {listed}; expected at least one")
-    if beats is not None and set(sets) - set(beats):
-        missing = ", ".join(sorted(set(sets) - set(beats)))
-        raise UsageError(f"no representative beats for {missing}; expected those of every set")
-    for name in beats or ():
-        if name in sets and len(beats[name]) != len(sets[name]):  # type: ignore[index]
-            raise UsageError(
-                f"{len(beats[name])} representative beats for the {len(sets[name])} records of "  # type: ignore[index]
-                f"{name}; expected one a record"
-            )
+    real = [name for name in ("train", "holdout") if name in sets]
+    leads = _shared_leads(sets)
+    own_beats = None if beats is None else GivenBeats(beats, beats_fs, sets, leads)
     form = harmonise(*sets.values(), names=tuple(sets), leads=leads)
-    same = dict(zip(sets, form.sets, strict=True))
     seconds = min(s.seconds for s in form.sets)
-    seen: dict[str, dict[str, Signals]] = {}
     # What compares single beats looks, in large sets, at what the representative beats lead to.
     single = beats is not None or complete(len(synth), len(train), len(holdout or ()))
-    for name, ecgs in same.items():
-        seen[name] = {
-            "record": record_signals(
-                ecgs, leads, seconds, jobs=jobs, stage=f"signals {name}", progress=progress
-            )
-        }
-        if single:
-            seen[name]["single"] = single_beats(
-                seen[name]["record"], every=name != "synth", jobs=jobs, progress=progress
-            )
-        if beats is not None:
-            ecgs_in = sets[name]
-            seen[name]["beat"] = beat_signals(
-                beats[name], beats_fs or ecgs_in.fs, ecgs_in.leads, leads
-            )
-    real = [name for name in ("train", "holdout") if name in sets]
-    patients = [_patients(sets[name], name, assume_independent) for name in real]
-    merged = Signals(
-        np.concatenate([seen[name]["record"].x for name in real]),
-        np.concatenate([seen[name]["record"].usable for name in real]),
-        {},
-    )
-    duplicates = find_duplicates(
-        merged, jobs=jobs if device == "cpu" else 1, device=device, progress=progress
-    )
-    del merged
-    person = _people(np.concatenate(patients), duplicates.pairs)
-    n = len(train)
-    sides = {
-        "train": Side(same["train"], person[:n], seen["train"]),
-        "synth": Side(same["synth"], np.full(len(synth), -1), seen["synth"]),
+    seen = {
+        name: _seen(name, ecgs, leads, seconds, own_beats, single, jobs, progress)
+        for name, ecgs in zip(sets, form.sets, strict=True)
     }
-    kept = np.zeros(0, int)
-    if holdout is not None:
-        kept = np.flatnonzero(~np.isin(person[n:], person[:n]))
-        sides["holdout"] = Side(same["holdout"], person[n:], seen["holdout"]).only(kept)
-    control = sides.get("holdout")
-    control = control if control is not None and len(control) else None
-    alike = None
-    if control is not None:
-        alike = _alike(sides["train"], control, child_rng(seed, "privacy", "alike"))
-    other = control  # who synthetic records are compared with
-    if alike is not None and alike.p < P_ALIKE:
-        # Farther from everything the generator learnt, it would make honest records look like
-        # copies. Other training patients stand in for it.
-        other = None
-    planted_rows = _to_plant(sides["train"], planted_records, child_rng(seed, "privacy", "plant"))
 
-    def beats_of(name: str, rows: np.ndarray) -> np.ndarray | None:
-        """Return representative beats of some records as the detectors' rate and leads have it."""
-        if beats is None:
-            return None
-        matrix = derive_leads(sets[name].leads, leads)
-        return resample(
-            apply_leads(matrix, np.asarray(beats[name][rows], np.float32)),
-            beats_fs or sets[name].fs,
-            BEAT_FS_HZ,
-        )
-
-    planted = _planted(
-        sides["train"],
-        planted_rows,
-        sides["synth"],
-        beats_of,
-        None
-        if delineated is None or beats is None
-        else lambda ecgs: _again(delineated, ecgs, sets["synth"].leads, leads, beats_fs),
-        leads,
-        seconds,
-        single,
-        child_rng(seed, "privacy", "disguise"),
-    )
-    matching = Matching(
-        sides["train"],
-        other,
-        sides["synth"],
-        planted,
-        planted_rows,
+    patients = [_patients(sets[name], name, assume_independent) for name in real]
+    duplicates = find_duplicates(
+        _joined([seen[name]["record"] for name in real]),
         jobs=jobs,
         device=device,
         progress=progress,
+    )
+    person = _people(np.concatenate(patients), duplicates.pairs)
+    sides = _sides(dict(zip(sets, form.sets, strict=True)), seen, person)
+    control = sides.get("holdout")
+    alike = None
+    if control is not None:
+        alike = sides_alike(sides["train"], control, child_rng(seed, "privacy", "alike"))
+    # A holdout that lies farther from everything the generator learnt would make honest records
+    # look like copies. Other training patients stand in for it.
+    other = None if alike is not None and alike.p < P_ALIKE else control
+
+    rows = rows_to_plant(
+        sides["train"],
+        PLANTED if planted_records is None else planted_records,
+        child_rng(seed, "privacy", "plant"),
+    )
+    planted = plant_copies(
+        sides["train"],
+        rows,
+        sides["synth"],
+        child_rng(seed, "privacy", "disguise"),
+        seconds=seconds,
+        single=single,
+        beats=own_beats,
+        delineated=delineated,
+    )
+    matching = Matching(
+        sides["train"], other, sides["synth"], planted, rows, jobs, device, progress
     )
     matches = matching.matches(DETECTORS)
     exchange, flagged = None, 0
     if alike is not None:
         exchange, flagged = _exchange(sides["train"], other, matches, seed, permutations)
-    overlap = 0 if holdout is None else len(set(patients[0]) & set(patients[1]))
+    id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
+    name_of = partial(pseudonyms, train, id_key=id_key)
     return Evidence(
-        sides["train"],
-        control,
-        sides["synth"],
-        matches,
-        exchange,
-        flagged,
-        duplicates,
-        tuple((name, record) for name in real for record in sets[name].ids),
-        tuple(alias for name in real for alias in pseudonyms(train, sets[name], id_key=id_key)),
-        overlap,
-        0 if holdout is None else len(holdout) - len(kept),
-        pseudonyms(train, id_key=id_key),
-        form.notes,
-        tuple(
+        train=sides["train"],
+        holdout=control,
+        synth=sides["synth"],
+        matches=matches,
+        exchange=exchange,
+        flagged=flagged,
+        duplicates=duplicates,
+        real_ids=tuple((name, record) for name in real for record in sets[name].ids),
+        real_names=tuple(alias for name in real for alias in name_of(sets[name])),
+        shared_patients=len(set.intersection(*map(set, patients))) if holdout is not None else 0,
+        removed=0 if holdout is None else len(holdout) - len(control or ()),
+        names=name_of(),
+        seed=seed,
+        notes=form.notes,
+        counts=tuple(
             (
                 name,
-                len(sets[name]),
-                int(sides[name].signals["record"].usable.sum())
-                if name != "holdout" or control is not None
-                else 0,
+                len(ecgs),
+                int(sides[name].signals["record"].usable.sum()) if name in sides else 0,
                 _reasons(seen[name]),
             )
-            for name in sets
+            for name, ecgs in sets.items()
         ),
-        alike,
-        planted,
-        planted_rows,
-        matching.complete,
+        alike=alike,
+        planted=planted,
+        planted_rows=rows,
+        complete=matching.complete,
     )
 
 
-def _alike(train: Side, holdout: Side, rng: np.random.Generator) -> Alike | None:
-    """Return the outcome of `drawn_alike` over usable records, None for too few patients."""
-    sides = [side.only(np.flatnonzero(side.signals["record"].usable)) for side in (train, holdout)]
-    if min(side.people() for side in sides) < LEAST_PATIENTS:
-        return None
-    features = []
-    for side in sides:
-        rows = [record_features(side.signals["record"].x, FS_HZ)]
-        if "beat" in side.signals:  # every 28 ms; zeros for a record without one
-            first, stop = (round((s - BEAT_KEPT_S[0]) * BEAT_FS_HZ) for s in BEAT_CORE_S)
-            core = side.signals["beat"].x[:, :, first:stop:_BEAT_STEP]
-            rows.append(core.reshape(len(side), -1))
-        features.append(np.concatenate(rows, axis=1))
-    person = np.concatenate([side.person for side in sides])
-    in_train = np.arange(len(person)) < len(sides[0])
-    return drawn_alike(np.concatenate(features), person, in_train, rng)
+def _shared_leads(sets: Mapping[str, EcgSet]) -> tuple[str, ...]:
+    leads = independent_leads(list(sets.values()))
+    if not leads:
+        listed = "; ".join(f"{name} has {' '.join(s.leads)}" for name, s in sets.items())
+        raise DataError(f"no lead in common: {listed}; expected at least one")
+    return leads
+
+
+def _seen(
+    name: str,
+    ecgs: EcgSet,
+    leads: tuple[str, ...],
+    seconds: float,
+    beats: GivenBeats | None,
+    single: bool,
+    jobs: int,
+    progress: Progress,
+) -> dict[str, Signals]:
+    """Return a set as the detectors see it."""
+    record = record_signals(
+        ecgs, leads, seconds, jobs=jobs, stage=f"signals {name}", progress=progress
+    )
+    out = {"record": record}
+    if single:
+        out["single"] = single_beats(record, every=name != "synth", jobs=jobs, progress=progress)
+    if beats is not None:
+        out["beat"] = beats.signals(name)
+    return out
+
+
+def _joined(parts: list[Signals]) -> Signals:
+    return Signals(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.usable for part in parts]),
+        {},
+    )
+
+
+def _sides(
+    sets: Mapping[str, EcgSet], seen: Mapping[str, Mapping[str, Signals]], person: np.ndarray
+) -> dict[str, Side]:
+    """Return the sides, the holdout without training patients, and not at all if none is left."""
+    n, synth = len(sets["train"]), sets["synth"]
+    sides = {
+        "train": Side(sets["train"], person[:n], seen["train"]),
+        "synth": Side(synth, np.full(len(synth), -1), seen["synth"]),
+    }
+    if "holdout" in sets:
+        kept = np.flatnonzero(~np.isin(person[n:], person[:n]))
+        if len(kept):
+            whole = Side(sets["holdout"], person[n:], seen["holdout"])
+            sides["holdout"] = whole.only(kept)
+    return sides
 
 
 def _patients(ecgs: EcgSet, name: str, assume_independent: bool) -> np.ndarray:
@@ -287,84 +330,19 @@ def _patients(ecgs: EcgSet, name: str, assume_independent: bool) -> np.ndarray:
     return np.where(ecgs.records["patient_id"].isna(), name + ":" + ids, ids)
 
 
+def _people(patients: np.ndarray, duplicates: np.ndarray) -> np.ndarray:
+    """Return a code a record; patients who share a recording are one person."""
+    codes = np.unique(patients.astype(str), return_inverse=True)[1]
+    return connected(int(codes.max(initial=-1)) + 1, codes[duplicates])[codes]
+
+
 def _reasons(signals: Mapping[str, Signals]) -> dict[str, int]:
+    """Return how many records of a set are left out, by reason."""
     out = dict(signals["record"].reasons)
     if "beat" in signals:
         without = int((signals["record"].usable & ~signals["beat"].usable).sum())
         out |= {"no representative beat": without} if without else {}
     return out
-
-
-def _people(patients: np.ndarray, duplicates: np.ndarray) -> np.ndarray:
-    """Return a code a record; patients who share a recording are one person."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    codes = np.unique(patients.astype(str), return_inverse=True)[1]
-    i, j = codes[duplicates[:, 0]], codes[duplicates[:, 1]]
-    n = int(codes.max(initial=-1)) + 1
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(n, n))
-    return connected_components(graph, directed=False)[1][codes]
-
-
-def _to_plant(train: Side, most: int, rng: np.random.Generator) -> np.ndarray:
-    usable = np.flatnonzero(np.logical_and.reduce([s.usable for s in train.signals.values()]))
-    return np.sort(rng.permutation(usable)[:most])
-
-
-def _planted(
-    train: Side,
-    rows: np.ndarray,
-    synth: Side,
-    beats_of: Callable[[str, np.ndarray], np.ndarray | None],
-    again: Callable[[EcgSet], Signals] | None,
-    leads: tuple[str, ...],
-    seconds: float,
-    single: bool,
-    rng: np.random.Generator,
-) -> dict[str, Signals]:
-    """Return the planted copies as the detectors see them, transform by transform.
-
-    What a disguise brings in comes from synthetic records: a generator fills up with its own.
-    """
-    fs, fill = train.ecgs.fs, rng.integers(len(synth), size=len(rows))
-    usable = np.flatnonzero(np.logical_and.reduce([s.usable for s in synth.signals.values()]))
-    fill = usable[fill % len(usable)] if len(usable) else fill
-    source, other = (
-        np.asarray(side.ecgs.signals[at], np.float32) for side, at in ((train, rows), (synth, fill))
-    )
-    copies = [plant(source, fs, t, rng, fill=np.nan_to_num(other)) for t in TRANSFORMS]
-    ids = [f"{t.id}-{row}" for t in TRANSFORMS for row in rows]
-    ecgs = EcgSet(np.concatenate(copies), fs, leads, pd.DataFrame(index=ids))
-    out = {"record": record_signals(ecgs, leads, seconds)}
-    if single:
-        out["single"] = single_beats(out["record"], every=False)
-    if again is not None:
-        out["beat"] = again(ecgs)
-        return out
-    own, others = beats_of("train", rows), beats_of("synth", fill)
-    if own is not None and others is not None:
-        others = np.nan_to_num(others)
-        median = [
-            resample(plant(copy, fs, t, rng, beat=True), fs, BEAT_FS_HZ)[:, :, : own.shape[2]]
-            if t.beat_of_record
-            else plant(own, BEAT_FS_HZ, t, rng, fill=others, beat=True)
-            for t, copy in zip(TRANSFORMS, copies, strict=True)
-        ]
-        out["beat"] = beat_signals(np.concatenate(median), BEAT_FS_HZ, leads, leads)
-    return out
-
-
-def _again(
-    delineated: Delineated,
-    ecgs: EcgSet,
-    have: tuple[str, ...],
-    leads: tuple[str, ...],
-    beats_fs: float | None,
-) -> Signals:
-    """Return the beats of planted records, delineated in the leads that all sets were."""
-    whole = ecgs.with_leads(have)
-    return beat_signals(delineated(whole), beats_fs or ecgs.fs, whole.leads, leads)
 
 
 def _exchange(

@@ -9,17 +9,15 @@ import numpy as np
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.copies.detectors import DETECTORS, Signals, independent_leads, record_signals
+from ecgeval.privacy.copies.detectors import DETECTORS
 from ecgeval.privacy.copies.search import search
+from ecgeval.privacy.copies.signals import Signals, independent_leads, record_signals
 
-__all__ = ["DUPLICATE", "Duplicates", "find_duplicates", "split_patients"]
+__all__ = ["Duplicates", "connected", "find_duplicates", "split_patients"]
 
 DUPLICATE = 0.95
 """Correlation over all leads, at the best shift, from which two real records are one recording.
 Different patients among 400 PTB-XL records reached .81, its repeated recordings 1.00."""
-
-SHIFTED_PAIRS = 10_000_000
-"""Pairs up to which duplicates are looked for under all shifts; beyond, sample by sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,25 +53,37 @@ def find_duplicates(
     device : {"cpu", "cuda"}
         Where similarities are computed.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n, rows = len(signals.x), np.flatnonzero(signals.usable)
-    detector = DETECTORS[1] if len(rows) ** 2 <= SHIFTED_PAIRS else DETECTORS[0]
+    rows = np.flatnonzero(signals.usable)
+    able = [d for d in DETECTORS if len(rows) ** 2 <= d.duplicate_pairs]
+    detector = min(able, key=lambda d: d.duplicate_pairs)
     x, own = signals.x[rows], np.arange(len(rows))
     found, _ = search(
         detector.kernel(x, x, device),
         k=3,
         groups=(own, own),
-        jobs=jobs,
+        jobs=jobs if device == "cpu" else 1,  # processes cannot share a device
         stage="duplicates",
         progress=progress,
     )
-    i, k = np.nonzero(detector.correlation(found) >= DUPLICATE)
+    i, k = np.nonzero(detector.correlation(found.similarity) >= DUPLICATE)
     pairs = np.sort(np.column_stack([rows[i], rows[found.partner[i, k]]]), axis=1)
     pairs = np.unique(pairs, axis=0).reshape(-1, 2)
+    return Duplicates(connected(len(signals.x), pairs), pairs, detector.id)
+
+
+def connected(n: int, pairs: np.ndarray) -> np.ndarray:
+    """Return the group of each of n, 0 and up, where those of a pair are in one group.
+
+    Parameters
+    ----------
+    n : int
+    pairs : ndarray of int, shape (p, 2)
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    return Duplicates(connected_components(graph, directed=False)[1], pairs, detector.id)
+    return np.asarray(connected_components(graph, directed=False)[1])
 
 
 def split_patients(
@@ -106,15 +116,11 @@ def split_patients(
     UsageError
         If a patient id is missing, or `fraction` leaves a side empty.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     codes = np.unique(ecgs.patients(assume_independent=assume_independent), return_inverse=True)[1]
     signals = record_signals(ecgs, independent_leads([ecgs]), ecgs.seconds, jobs=jobs)
     same = find_duplicates(signals, jobs=jobs).pairs
-    n = int(codes.max(initial=-1)) + 1
-    graph = coo_array((np.ones(len(same)), (codes[same[:, 0]], codes[same[:, 1]])), shape=(n, n))
-    people, person = connected_components(graph, directed=False)
+    person = connected(int(codes.max(initial=-1)) + 1, codes[same])
+    people = int(person.max(initial=-1)) + 1
     first = round(fraction * people)
     if not 0 < first < people:
         raise UsageError(

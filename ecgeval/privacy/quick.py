@@ -13,26 +13,25 @@ import numpy as np
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import child_rng
 from ecgeval.privacy.comparable import P_ALIKE, drawn_alike, record_features
-from ecgeval.privacy.copies.detectors import (
+from ecgeval.privacy.copies.detectors import DETECTORS, Detector
+from ecgeval.privacy.copies.rule import CopyRule, calibrate
+from ecgeval.privacy.copies.search import search
+from ecgeval.privacy.copies.signals import (
     BEAT_CORE_S,
     BEAT_FS_HZ,
     BEAT_KEPT_S,
-    DETECTORS,
     FS_HZ,
-    Detector,
     Signals,
     beat_signals,
     independent_leads,
     record_signals,
 )
-from ecgeval.privacy.copies.rule import CopyRule, calibrate
-from ecgeval.privacy.copies.search import search
 from ecgeval.privacy.exchangeability import exchange_test, patient_scores
 from ecgeval.stats.intervals import auc_interval
 
 __all__ = ["Look", "Memory"]
 
-QUICK = tuple(d for d in DETECTORS if d.id in ("D2", "D4"))
+QUICK = tuple(d for d in DETECTORS if d.quick)
 _BEAT_STEP = 7  # samples at 250 Hz
 
 
@@ -176,5 +175,5 @@ def _nearest(detector: Detector, a: Signals, b: Signals) -> tuple[np.ndarray, np
     if len(rows[0]) and len(rows[1]):
         found = search(detector.kernel(a.x[rows[0]], b.x[rows[1]]))
         for whole, part, at in zip(out, found, rows, strict=True):
-            whole[at] = detector.correlation(part)[:, 0]
+            whole[at] = detector.correlation(part.similarity)[:, 0]
     return out

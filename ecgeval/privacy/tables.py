@@ -1,6 +1,6 @@
-"""The tables and figures of an audit, redacted.
+"""The tables of an audit and the data of its figures, redacted.
 
-Unless `View.show` is set, nothing here may show a trace, a distance of a single record, or a clear
+Unless traces may be shown, nothing here may show a trace, a distance of a single record, or a clear
 id of a real record. Synthetic traces neither: a copy *is* a patient's trace, also one that the
 search has missed.
 """
@@ -14,39 +14,78 @@ from typing import Any
 import numpy as np
 
 from ecgeval.ecgset import EcgSet, resample
-from ecgeval.privacy.copies.detectors import COMPLETE_PAIRS, DETECTORS, FLOORS, FS_HZ, NEAR_S
+from ecgeval.privacy.copies.detectors import COMPLETE_PAIRS, DETECTORS, FLOORS, NEAR_S, Detector
 from ecgeval.privacy.copies.disguises import TRANSFORMS
-from ecgeval.privacy.copies.replay import Replayed
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.kernels.replayed import Replayed
 from ecgeval.privacy.copies.rule import distance
-from ecgeval.privacy.copies.search import Lagged
-from ecgeval.privacy.view import View
+from ecgeval.privacy.copies.signals import FS_HZ
+from ecgeval.privacy.evidence import Evidence
+from ecgeval.privacy.exchangeability import Exchange
+from ecgeval.privacy.sensitivity import planted_found
 from ecgeval.results import Figure, Table
 from ecgeval.stats.intervals import clopper_pearson, pair
 
 __all__ = ["figures", "tables"]
 
-ROWS = 1000
-"""Most rows of a table of pairs."""
+MOST_ROWS = 1000
+"""Of a table of pairs."""
 
 HALVES = "two halves of one record"
 
-SHOWN = 8
-"""Pairs drawn."""
+PAIRS_DRAWN = 8
+
+_TOO_MANY = f"compares at most {COMPLETE_PAIRS:,} pairs without representative beats"
+_MOST_TELLING = ("record", "beat", "single")
 
 
-def _threats(v: View) -> Table:
+def tables(
+    e: Evidence, section: str, *, show: bool = False, critic: bool = False
+) -> Iterator[Table]:
+    """Yield what was audited, with which limits and sensitivity, and what was named.
+
+    Parameters
+    ----------
+    e : Evidence
+    section : str
+    show : bool
+        Whether real ids and similarities of single records may be shown.
+    critic : bool
+        Whether a critic's scores are used for an attack.
+    """
+    yield Table(
+        f"{section}.sets",
+        "Records audited",
+        ("set", "records", "usable", "left out because"),
+        tuple(
+            (name, n, usable, ", ".join(f"{why}: {k}" for why, k in reasons.items()))
+            for name, n, usable, reasons in e.counts
+        ),
+        "Usable: finite, and not flat. Records left out are similar to nothing. "
+        + " ".join(e.notes),
+        section,
+    )
+    yield _threats(e, section, critic)
+    yield _detectors(e, section)
+    yield _planted(e, section)
+    yield _copies(e, section, show)
+    if e.exchange is not None:
+        yield _exchange(e.exchange, section)
+    if len(e.duplicates.pairs):
+        yield _duplicates(e, section, show)
+
+
+def _threats(e: Evidence, section: str, critic: bool) -> Table:
     """Return who might attack, with what, and whether this audit took their part."""
-    beats = "beat" in v.e.synth.signals
-    alike = v.with_holdout
+    beats = "beat" in e.synth.signals
     attacks = "membership inference, linkage, singling out and inference of attributes"
-    tried = "copy search" + (", exchangeability" if v.e.exchange is not None else "")
-    tried += f", {attacks}" if beats and alike else ""
-    asked = v.critic_asked
+    tried = "copy search" + (", exchangeability" if e.exchange is not None else "")
+    tried += f", {attacks}" if beats and e.with_holdout else ""
     rows = (
         (
             "whoever downloads the synthetic records",
             "the records, and ECGs of the person sought",
-            "yes" if alike else "in part",
+            "yes" if e.with_holdout else "in part",
             tried,
         ),
         (
@@ -58,39 +97,37 @@ def _threats(v: View) -> Table:
         (
             "whoever holds the weights",
             "generator, perhaps critic",
-            "in part" if asked else "no",
-            "membership inference by the critic's score" if asked else "",
+            "in part" if critic else "no",
+            "membership inference by the critic's score" if critic else "",
         ),
         ("whoever can train generators alike", "shadow models", "no", ""),
     )
     return Table(
-        v.id("threats"),
+        f"{section}.threats",
         "Threat models",
         ("attacker", "holds", "in scope", "tried"),
         rows,
         "An attacker out of scope may succeed where those in scope did not.",
-        v.section,
+        section,
     )
 
 
-def tables(v: View) -> Iterator[Table]:
-    """Yield what was audited, with which limits and sensitivity, and what was named."""
-    e, s = v.e, v.section
-    yield Table(
-        v.id("sets"),
-        "Records audited",
-        ("set", "records", "usable", "left out because"),
-        tuple(
-            (name, n, usable, ", ".join(f"{why}: {k}" for why, k in reasons.items()))
-            for name, n, usable, reasons in e.counts
-        ),
-        "Usable: finite, and not flat. Records left out are similar to nothing. "
-        + " ".join(e.notes),
-        s,
+def _detectors(e: Evidence, section: str) -> Table:
+    rows = tuple(
+        (
+            m.detector.id,
+            m.detector.label,
+            m.detector.finds,
+            round(m.rule.limit, 3),
+            m.rule.n,
+            e.reach[m.detector.id].low if m.detector.id in e.reach else None,
+            int(m.named.sum()),
+            int(m.control.sum()) if e.with_holdout else None,
+        )
+        for m in e.matches
     )
-    yield _threats(v)
-    yield Table(
-        v.id("detectors"),
+    return Table(
+        f"{section}.detectors",
         "Detectors",
         (
             "detector",
@@ -102,86 +139,24 @@ def tables(v: View) -> Iterator[Table]:
             "copies named",
             "named in the holdout",
         ),
-        tuple(
-            (
-                m.detector.id,
-                m.detector.label,
-                m.detector.finds,
-                round(m.rule.limit, 3),
-                m.rule.n,
-                v.reach[m.detector.id].low if m.detector.id in v.reach else None,
-                int(m.named.sum()),
-                int(m.control.sum()) if v.with_holdout else None,
-            )
-            for m in e.matches
-        ),
+        rows,
         "Limits come from the similarities between different patients; 0 records behind a "
         "limit: too few patients, the strictest limit is used. Own halves reach: similarity that "
         "95 % of training records have with their own other half. Whole records compare the same "
-        "seconds, which halves do not share." + _not_run(v),
-        s,
+        "seconds, which halves do not share." + _not_run(e),
+        section,
     )
-    yield Table(
-        v.id("sensitivity"),
-        "Planted copies found",
-        ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high"),
-        tuple(
-            (
-                t.label,
-                name,
-                len(row),
-                int(row.sum()),
-                float(row.mean()),
-                *clopper_pearson(int(row.sum()), len(row)),
-            )
-            for name, found in v.detectors()
-            for t, row in zip(TRANSFORMS, found, strict=True)
-            if len(row)
-        )
-        + tuple(
-            (HALVES, name, r.records, r.above, r.above / r.records, *r.interval)
-            for name, r in v.reach.items()
-        ),
-        "Training records planted under each disguise; found: named by the rule used, with the "
-        "right partner. Planted records are delineated like all others, or, where the audit was "
-        "given beats without the means to find them again, the disguise is applied to the "
-        "representative beat. Two halves of one record: none is planted; "
-        "found: at or above the similarity limit, as a second look at a training patient would be.",
-        s,
-    )
-    yield _copies_table(v)
-    if e.exchange is not None:
-        x = e.exchange
-        yield Table(
-            v.id("exchange"),
-            "Exchangeability statistics",
-            ("detector", "statistic", "observed", "expected", "null_low", "null_high"),
-            tuple(
-                (*label, float(o), float(m), *pair(f))
-                for label, o, m, f in zip(
-                    x.statistics, x.observed, x.expected, x.floor, strict=True
-                )
-            ),
-            "auc: training against holdout patients; topq: share of training patients among "
-            "the q most similar. Null: central 95 % under permuted patients.",
-            s,
-        )
-    if len(e.duplicates.pairs):
-        yield _duplicates_table(v)
 
 
-_TOO_MANY = f"compares at most {COMPLETE_PAIRS:,} pairs without representative beats"
-
-
-def _not_run(v: View) -> str:
+def _not_run(e: Evidence) -> str:
     """Return which detectors did not run, and what was not compared in a large set."""
-    run = {m.detector.id for m in v.e.matches}
+    run = {m.detector.id for m in e.matches}
     out = ""
     for d in DETECTORS:
         if d.id not in run:
             why = "needs representative beats" if d.signals == "beat" or d.always else _TOO_MANY
             out += f" {d.id} {why} and did not run."
-    few = [d for d in DETECTORS if d.id in run and d.screened(v.e.complete)]
+    few = [d for d in DETECTORS if d.id in run and d.screened(e.complete)]
     for (screen, nearest), some in groupby(few, key=lambda d: (d.screen, d.nearest)):
         names = [d.id for d in some]
         out += (
@@ -189,7 +164,7 @@ def _not_run(v: View) -> str:
             f"with the {nearest} that {screen} finds nearest; what that misses is in the shares "
             "of planted copies found."
         )
-    for m in v.e.matches:
+    for m in e.matches:
         if m.stages:
             pairs, bound, second, hits = m.stages
             out += (
@@ -201,87 +176,136 @@ def _not_run(v: View) -> str:
     return out
 
 
-_LEADS = ("record", "beat", "single")
+def _planted(e: Evidence, section: str) -> Table:
+    planted = tuple(
+        (
+            t.label,
+            name,
+            len(row),
+            int(row.sum()),
+            float(row.mean()),
+            *clopper_pearson(int(row.sum()), len(row)),
+        )
+        for name, found in planted_found(e).items()
+        for t, row in zip(TRANSFORMS, found, strict=True)
+        if len(row)
+    )
+    halves = tuple(
+        (HALVES, name, r.records, r.above, r.above / r.records, *r.interval)
+        for name, r in e.reach.items()
+    )
+    return Table(
+        f"{section}.sensitivity",
+        "Planted copies found",
+        ("disguise", "detector", "planted", "found", "recall", "ci_low", "ci_high"),
+        planted + halves,
+        "Training records planted under each disguise; found: named by the rule used, with the "
+        "right partner. Planted records are delineated like all others, or, where the audit was "
+        "given beats without the means to find them again, the disguise is applied to the "
+        "representative beat. Two halves of one record: none is planted; "
+        "found: at or above the similarity limit, as a second look at a training patient would be.",
+        section,
+    )
 
 
-def _copies_table(v: View) -> Table:
-    e = v.e
+def _exchange(x: Exchange, section: str) -> Table:
+    rows = zip(x.statistics, x.observed, x.expected, x.floor, strict=True)
+    return Table(
+        f"{section}.exchange",
+        "Exchangeability statistics",
+        ("detector", "statistic", "observed", "expected", "null_low", "null_high"),
+        tuple(
+            (*label, float(observed), float(expected), *pair(floor))
+            for label, observed, expected, floor in rows
+        ),
+        "auc: training against holdout patients; topq: share of training patients among "
+        "the q most similar. Null: central 95 % under permuted patients.",
+        section,
+    )
+
+
+def _names(e: Evidence, show: bool) -> list[str]:
+    """Return the ids of synthetic records; one that is a real record's too may not be shown."""
+    sides = [side for side in (e.train, e.holdout) if side is not None]
+    real = {str(x) for s in sides for x in (*s.ecgs.ids, *s.ecgs.records["patient_id"])}
+    return [
+        name if show or name not in real else f"record {row + 1} of the synthetic set"
+        for row, name in enumerate(map(str, e.synth.ecgs.ids))
+    ]
+
+
+def _copies(e: Evidence, section: str, show: bool) -> Table:
     rows: list[tuple[Any, ...]] = []
-    for i in np.flatnonzero(v.named)[:ROWS]:
+    names = _names(e, show)
+    for i in np.flatnonzero(e.named)[:MOST_ROWS]:
         by = [m for m in e.matches if m.named[i]]
         # Beats are above their limits in many disguises: what tells most of the record leads.
-        best = min(by, key=lambda m: _LEADS.index(m.detector.signals))
+        best = min(by, key=lambda m: _MOST_TELLING.index(m.detector.signals))
         record = e.train.ecgs.ids[best.partner[i]]
-        row: tuple[Any, ...] = (
-            v.synth_name(i),
-            e.names[record],
-            " ".join(m.detector.id for m in by),
-        )
-        if v.show:
+        row: tuple[Any, ...] = (names[i], e.names[record], " ".join(m.detector.id for m in by))
+        if show:
             ratio = distance(best.train[i]) / max(distance(best.holdout[i]), 1e-12)
             row += (record, float(best.train[i]), float(ratio))
         rows.append(row)
     columns: tuple[str, ...] = ("synthetic record", "training record", "detectors")
-    if v.show:
+    if show:
         columns += ("training record id", "similarity", "distance ratio")
     caption = (
         "Training records under the name that ecgeval.privacy.pseudonyms gives to whoever "
         "holds the training set."
     )
-    if v.named.sum() > ROWS:
-        caption += f" The first {ROWS} of {int(v.named.sum())}."
-    return Table(v.id("copies"), "Copies named", columns, tuple(rows), caption, v.section)
+    if e.named.sum() > MOST_ROWS:
+        caption += f" The first {MOST_ROWS} of {int(e.named.sum())}."
+    return Table(f"{section}.copies", "Copies named", columns, tuple(rows), caption, section)
 
 
-def _duplicates_table(v: View) -> Table:
-    e = v.e
-
+def _duplicates(e: Evidence, section: str, show: bool) -> Table:
     def name(row: int) -> str:
         side, record = e.real_ids[row]
-        return f"{side}: {record if v.show else e.real_names[row]}"
+        return f"{side}: {record if show else e.real_names[row]}"
 
     return Table(
-        v.id("duplicates"),
+        f"{section}.duplicates",
         "Real records that are the same recording",
         ("record", "same recording as"),
-        tuple((name(i), name(j)) for i, j in e.duplicates.pairs[:ROWS]),
-        "Under pseudonyms; clear ids with --show-traces." if not v.show else "",
-        v.section,
+        tuple((name(i), name(j)) for i, j in e.duplicates.pairs[:MOST_ROWS]),
+        "Under pseudonyms; clear ids with --show-traces." if not show else "",
+        section,
     )
 
 
-def figures(v: View) -> Iterator[Figure]:
-    """Yield the similarities in coarse bins, the permutation null and, with leave, traces."""
-    e, m = v.e, v.primary
+def figures(e: Evidence, section: str, *, show: bool = False) -> Iterator[Figure]:
+    """Yield similarities in coarse bins, the permutation null and, if `show`, pairs of traces."""
+    m = e.main
     edges = np.round(np.arange(0, 1.0001, 0.05), 2)
-    sides = [("synthetic to training", m.train)]
-    if v.with_holdout:
-        sides.append(("synthetic to holdout", m.holdout))
-    sides.append(("real to another patient", m.baseline))
+    series = [("synthetic to training", m.train)]
+    if e.with_holdout:
+        series.append(("synthetic to holdout", m.holdout))
+    series.append(("real to another patient", m.baseline))
     yield Figure(
-        v.id("neighbours"),
+        f"{section}.neighbours",
         "neighbours",
         "Similarity to the nearest record",
         {
             "xlabel": f"correlation ({m.detector.label})",
             "edges": edges.tolist(),
-            "series": [{"name": name, "counts": _histogram(x, edges)} for name, x in sides],
+            "series": [{"name": name, "counts": _histogram(x, edges)} for name, x in series],
             "threshold": round(m.rule.limit, 3),
         },
         "Copies lie right of the limit."
         + (
             " An honest set is as close to the holdout as to the training set."
-            if v.with_holdout
+            if e.with_holdout
             else ""
         ),
-        v.section,
+        section,
     )
     if e.exchange is not None:
         x = e.exchange
         top = max(float(x.null_max.max()), x.observed_max)
         bins = np.linspace(min(float(x.null_max.min()), x.observed_max), top, 41)
         yield Figure(
-            v.id("null"),
+            f"{section}.null",
             "null",
             "Exchangeability of training and holdout patients",
             {
@@ -292,55 +316,57 @@ def figures(v: View) -> Iterator[Figure]:
                 "p": x.p,
             },
             "Bars: patients permuted between the two sets. Line: the sets as given.",
-            v.section,
+            section,
         )
-    pairs = _pairs(v) if v.show else []
-    if pairs:
+    if show and (pairs := _drawn_pairs(e)):
         yield Figure(
-            v.id("pairs"),
+            f"{section}.pairs",
             "pairs",
             "Most similar pairs",
             {"fs": FS_HZ, "leads": list(e.synth.ecgs.leads), "pairs": pairs},
             "Restricted: shows real patients.",
-            v.section,
+            section,
         )
 
 
-def _pairs(v: View) -> list[dict[str, Any]]:
-    e, m = v.e, v.primary
-    rank = np.where(np.isnan(m.train), -np.inf, m.train)
-    order = np.lexsort((np.arange(len(rank)), -rank, ~v.named))
+def _drawn_pairs(e: Evidence) -> list[dict[str, Any]]:
+    """Return the most similar pairs of traces, copies named first."""
+    rank = np.where(np.isnan(e.main.train), -np.inf, e.main.train)
+    order = np.lexsort((np.arange(len(rank)), -rank, ~e.named))
     out = []
-    for i in order[:SHOWN]:
-        partner = next((found.partner[i] for found in e.matches if found.named[i]), m.partner[i])
+    for i in order[:PAIRS_DRAWN]:
+        by = [m for m in e.matches if m.named[i]]
+        partner = by[0].partner[i] if by else e.main.partner[i]
         if partner < 0:
             continue
-        by = {found.detector.id: found.detector for found in e.matches if found.named[i]}
-        retimed = "D7" in by and not by.keys() & {"D1", "D2", "D3"}
-        used = by["D7"] if retimed else m.detector
-        x, y = (side.signals["record"].x for side in (e.synth, e.train))
-        kernel, first = used.kernel(x[[i]], y[[partner]]), np.zeros(1, int)
-        real, title = _microvolts(e.train.ecgs, partner), str(e.train.ecgs.ids[partner])
-        lag = 0
-        if isinstance(kernel, Replayed):
-            _, speed, start = (float(v[0]) for v in kernel.align(first, first))
-            real = {lead: _read_at(uv, speed, start) for lead, uv in real.items()}
-            title += f", {speed:.3f} times as fast"
-        else:
-            assert isinstance(kernel, Lagged)
-            lag = int(kernel.lag(first, first)[0])
-        out.append(
-            {
-                "title": v.synth_name(i),
-                "synth": _microvolts(e.synth.ecgs, i),
-                "real_title": title,
-                "real": real,
-                # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
-                "lag_ms": -1000 * lag / FS_HZ,
-                "similarity": float(kernel.exact(first, first)[0]),
-            }
-        )
+        speeds = {m.detector.speed: m.detector for m in by}
+        retimed = "changed" in speeds and "kept" not in speeds
+        out.append(_drawn_pair(e, i, partner, speeds["changed"] if retimed else e.main.detector))
     return out
+
+
+def _drawn_pair(e: Evidence, i: int, partner: int, detector: Detector) -> dict[str, Any]:
+    """Return a synthetic record and its partner, laid over it as the detector does."""
+    x, y = (side.signals["record"].x for side in (e.synth, e.train))
+    kernel, first = detector.kernel(x[[i]], y[[partner]]), np.zeros(1, int)
+    real, title = _microvolts(e.train.ecgs, partner), str(e.train.ecgs.ids[partner])
+    lag = 0
+    if isinstance(kernel, Replayed):
+        _, speed, start = (float(v[0]) for v in kernel.align(first, first))
+        real = {lead: _read_at(uv, speed, start) for lead, uv in real.items()}
+        title += f", {speed:.3f} times as fast"
+    else:
+        assert isinstance(kernel, Lagged)
+        lag = int(kernel.lag(first, first)[0])
+    return {
+        "title": str(e.synth.ecgs.ids[i]),
+        "synth": _microvolts(e.synth.ecgs, i),
+        "real_title": title,
+        "real": real,
+        # Sample n of the synthetic trace meets n + lag: drawn, the real one moves back.
+        "lag_ms": -1000 * lag / FS_HZ,
+        "similarity": float(kernel.exact(first, first)[0]),
+    }
 
 
 def _read_at(uv: list[int], speed: float, start: float) -> list[int]:

@@ -17,16 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from ecgeval.delineation import delineate
 from ecgeval.generators import generate
-from ecgeval.privacy.copies.detectors import (
-    DETECTORS,
-    Detector,
-    Signals,
-    beat_signals,
-    record_signals,
-    single_beats,
-)
-from ecgeval.privacy.copies.matching import lag_range, pairwise
-from ecgeval.privacy.copies.search import Rows, search, search_above
+from ecgeval.privacy.copies.detectors import DETECTORS, Detector
+from ecgeval.privacy.copies.neighbours import lag_range
+from ecgeval.privacy.copies.pairs import pairwise
+from ecgeval.privacy.copies.range_search import search_above
+from ecgeval.privacy.copies.search import Rows, search
+from ecgeval.privacy.copies.signals import Signals, beat_signals, record_signals, single_beats
 
 RECORDS = 121_977, 7_233
 PAPER = RECORDS[0] * RECORDS[1]
@@ -65,7 +61,7 @@ def way(detector: Detector, x: Signals, y: Signals):
     def plain():
         return [kernel.exact(i, j) for i, j in some]
 
-    if detector.id != "D2":
+    if not detector.by_range:
         return kernel.shape, lambda: search(kernel), plain, []
     floors, bound = lag_range(kernel)
     stages: list[int] = []

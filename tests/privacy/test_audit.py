@@ -346,10 +346,9 @@ def test_no_forbidden_word_is_written(honest, copied) -> None:
 
 def test_large_sets_are_searched_above_a_floor_with_the_same_outcome(sets, monkeypatch):
     """The range query names the same copies; what lies below its floor decides nothing."""
-    from ecgeval.privacy import tables as exhibits
-    from ecgeval.privacy.copies import matching
+    from ecgeval.privacy.copies import matching, neighbours
 
-    for module in (matching, exhibits):
+    for module in (matching, neighbours):
         monkeypatch.setattr(module, "COMPLETE_PAIRS", 500)
     train, holdout, synth = sets
     leaky, named = with_copies(synth, train, 12)

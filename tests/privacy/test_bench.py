@@ -8,7 +8,6 @@ import pytest
 
 from ecgeval.privacy import bench
 from ecgeval.privacy.bench import run_bench
-from ecgeval.privacy.copies.detectors import DETECTORS, Signals, record_signals
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, json_schema
 
@@ -66,25 +65,3 @@ def test_the_bench_does_not_pass_where_copies_are_missed(sim, monkeypatch) -> No
     finding = next(f for f in results.findings if f.code == "BENCH-RECALL")
     assert finding.verdict == "INCONCLUSIVE"  # a weak search fails no release
     assert "one lead" in finding.title
-
-
-def test_what_a_record_is_compared_with_depends_on_nobody_beside_it(sim) -> None:
-    """Else the smaller of two sides would be compared more often, record by record."""
-    detectors = [d for d in DETECTORS if d.id in ("D4T", "D7")]
-    rng = np.random.default_rng(0)
-    a, b = (
-        {
-            "record": record_signals(s, s.leads, s.seconds),
-            "beat": Signals(
-                rng.normal(size=(len(s), 8, 203)).astype(np.float32), np.ones(len(s), bool), {}
-            ),
-        }
-        for s in (sim(20, seed=1, fs=250), sim(8, seed=2, fs=250))
-    )
-    nearest = detectors[1].nearest
-    for whose, axis in (("a", 1), ("b", 0)):
-        found = dict(bench.similarities(detectors, a, b, nearest_to=whose))["D7"]
-        assert ((found > -1).sum(axis=axis) == nearest).all()
-    some = {name: s.only(np.arange(5)) for name, s in b.items()}
-    few = dict(bench.similarities(detectors, a, some, nearest_to="b"))["D7"]
-    np.testing.assert_array_equal(few, found[:, :5])

@@ -7,7 +7,7 @@ import pytest
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.privacy import split_patients
-from ecgeval.privacy.copies.detectors import record_signals
+from ecgeval.privacy.copies.signals import record_signals
 from ecgeval.privacy.hygiene import find_duplicates
 
 

@@ -13,8 +13,9 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.privacy import audit_sets
 from ecgeval.privacy.attacks.membership import membership
 from ecgeval.privacy.copies import detectors as detectors_module
-from ecgeval.privacy.copies.detectors import DETECTORS, record_signals
+from ecgeval.privacy.copies.detectors import DETECTORS
 from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
+from ecgeval.privacy.copies.signals import record_signals
 from ecgeval.results import Results
 
 DISGUISES = {

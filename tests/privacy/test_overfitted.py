@@ -9,8 +9,6 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.privacy.attacks.attack import attack
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.findings import findings
-from ecgeval.privacy.halves import same_record
-from ecgeval.privacy.view import View
 from ecgeval.results import Finding
 
 LEADS = ("I", "II", "V2", "V5")
@@ -46,18 +44,11 @@ def audit(train: EcgSet, holdout: EcgSet, synth: EcgSet) -> dict[str, Finding]:
         holdout,
         synth,
         beats={name: delineate(s).beats for name, s in sets.items()},
-        beats_fs=None,
-        seed=0,
-        jobs=1,
-        device="cpu",
-        assume_independent=False,
         permutations=999,
         id_key="k",
-        progress=lambda *_: None,
         planted_records=4,
     )
-    view = View(e, "privacy", 0, False, given_holdout=True, reach=same_record(e))
-    found = [*findings(view), *attack(e, permutations=999).findings]
+    found = [*findings(e, "privacy"), *attack(e, permutations=999).findings]
     return {f.code: f for f in found}
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ecgeval.ecgset import EcgSet, resample
 from ecgeval.privacy import audit_sets
-from ecgeval.privacy.copies.detectors import FS_HZ
+from ecgeval.privacy.copies.signals import FS_HZ
 from ecgeval.report import write_report
 
 RUN = 6

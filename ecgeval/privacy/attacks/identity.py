@@ -18,10 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecgeval.delineation import delineate
-from ecgeval.ecgset import EcgSet
-from ecgeval.parallel import Progress, child_rng, one_thread, quiet
-from ecgeval.privacy.attacks.checks import LINK, WP29
+from ecgeval.parallel import child_rng, one_thread
 from ecgeval.privacy.attacks.indicators import Share, share_test
 from ecgeval.privacy.attacks.membership import (
     Rounds,
@@ -34,23 +31,14 @@ from ecgeval.privacy.attacks.membership import (
     principal_axes,
     project,
 )
+from ecgeval.privacy.comparable import there_are
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
-from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict, worst
-from ecgeval.stats.distances import squared_distances
+from ecgeval.stats.distances import squares
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
 from ecgeval.wording import p_text, plural
 
-__all__ = [
-    "Matcher",
-    "Probes",
-    "Risk",
-    "fit_matcher",
-    "half_beats",
-    "linkage",
-    "risk",
-    "wilson_rate",
-]
+__all__ = ["Matcher", "Probes", "Risk", "fit_matcher", "linkage", "risk", "wilson_rate"]
 
 P_FAIL = 0.01
 LEAST_PATIENTS = 25
@@ -95,24 +83,6 @@ class Probes:
     second: np.ndarray
     person: np.ndarray
     kind: str = "half"
-
-
-def half_beats(
-    ecgs: EcgSet, *, jobs: int = 1, progress: Progress = quiet
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return representative beats of the first and of the second half of each record.
-
-    Returns
-    -------
-    first, second : ndarray, shape (n, leads, samples)
-        mV at the rate of `ecgs`, as `delineate` gives them; NaN where a half has none.
-    """
-    middle = ecgs.signals.shape[2] // 2
-    out = []
-    for part in (slice(0, middle), slice(middle, 2 * middle)):
-        half = EcgSet(np.asarray(ecgs.signals[:, :, part]), ecgs.fs, ecgs.leads, ecgs.records)
-        out.append(delineate(half, jobs=jobs, progress=progress).beats)
-    return out[0], out[1]
 
 
 class Matcher(NamedTuple):
@@ -248,7 +218,7 @@ def singled_out(x: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
     """Return which rows of `x` are alone within `radius` of some row of `centre`."""
     out = np.zeros(len(x), bool)
     for start in range(0, len(centre), 1024):
-        inside = squared_distances(centre[start : start + 1024], x) <= radius**2
+        inside = squares(centre[start : start + 1024], x) <= radius**2
         alone = inside[inside.sum(axis=1) == 1]
         out |= alone.any(axis=0)
     return out
@@ -262,7 +232,7 @@ def linked(limb: np.ndarray, chest: np.ndarray, synth: tuple[np.ndarray, np.ndar
         near.append(
             np.concatenate(
                 [
-                    np.argpartition(squared_distances(x[i : i + 256], s), k - 1, axis=1)[:, :k]
+                    np.argpartition(squares(x[i : i + 256], s), k - 1, axis=1)[:, :k]
                     for i in range(0, len(x), 256)
                 ]
             )
@@ -516,12 +486,14 @@ def linkage(
         )
         return Results(
             findings=tuple(
-                check.finding(
-                    Verdict.NOT_ASSESSABLE, f"{what} {why}", text, section=section, rule=rule
-                )
-                for check, what, rule in (
-                    (LINK, "linkage to another ECG", _link_rule(1)),
-                    (WP29, "the audit of singling out, linkability and inference", _WP29_RULE),
+                Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
+                for code, what, rule in (
+                    ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
+                    (
+                        "PRIV-WP29",
+                        "the audit of singling out, linkability and inference",
+                        _WP29_RULE,
+                    ),
                 )
             )
         )
@@ -724,7 +696,8 @@ def _link_finding(
     found: Sequence[_Link], share: Share | None, section: str, permutations: int
 ) -> Finding:
     if not found or share is None:
-        return LINK.finding(
+        return Finding(
+            "PRIV-LINK",
             Verdict.NOT_ASSESSABLE,
             "linkage to another ECG of a patient cannot be assessed without a second look at "
             f"{2 * FOLDS} training and {2 * FOLDS} holdout patients",
@@ -753,7 +726,8 @@ def _link_finding(
         )
     if weak and not failed:
         text += " The matcher is too weak for its failure to say anything."
-    return LINK.finding(
+    return Finding(
+        "PRIV-LINK",
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         (
             "the synthetic set recognises training patients"
@@ -762,9 +736,9 @@ def _link_finding(
         )
         + f" ({numbers})",
         text,
-        estimates=(*ids, f"{section}.link.identity_share"),
-        rule=_link_rule(tests),
-        section=section,
+        (*ids, f"{section}.link.identity_share"),
+        _link_rule(tests),
+        section,
     )
 
 
@@ -884,13 +858,14 @@ def _wp29_finding(
         " The criteria are those of Opinion 05/2014 (WP 216). Whether what remains is acceptable "
         "is for the controller to judge."
     )
-    return WP29.finding(
+    return Finding(
+        "PRIV-WP29",
         found,
         title,
         text.strip(),
-        estimates=tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran),
-        rule=_WP29_RULE,
-        section=section,
+        tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran),
+        _WP29_RULE,
+        section,
     )
 
 

@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecgeval.parallel import Progress, child_rng, quiet
-from ecgeval.privacy.attacks.checks import INDICATORS
 from ecgeval.privacy.attacks.membership import project, scattered
-from ecgeval.privacy.copies.search import Euclid, search
-from ecgeval.privacy.view import there_are
+from ecgeval.privacy.comparable import there_are
+from ecgeval.privacy.copies.kernels.samplewise import Euclid
+from ecgeval.privacy.copies.search import search
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
-from ecgeval.stats.distances import squared_distances
+from ecgeval.stats.distances import squares
 from ecgeval.wording import p_text
 
-__all__ = ["CLASSICAL", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
+__all__ = ["INDICATORS", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
 
 ALPHA = 0.01
 """Chance, over all indicators together, that one of them speaks of leakage without any."""
@@ -114,7 +114,7 @@ def neighbours(
     # the same when patients are permuted.
     cells = max(1, min(_CELLS, len(x) // (4 * _CELL)))
     centres, real_cell = kmeans2(x.astype(np.float64), cells, minit="++", seed=rng)
-    to_centre = squared_distances(s.astype(np.float64), centres)
+    to_centre = squares(s.astype(np.float64), centres)
     return Neighbours(
         distance(by_synth.similarity),
         by_synth.partner,
@@ -294,7 +294,7 @@ class Indicator(NamedTuple):
     sign: int
 
 
-CLASSICAL = (
+INDICATORS = (
     Indicator("dcr", "5 % quantile of distance to training over that to holdout records", dcr, -1),
     Indicator("nndr", "5 % quantile of nearest over second nearest training patient", nndr, -1),
     Indicator(
@@ -441,7 +441,8 @@ def indicators(
     if holdout is None or person_holdout is None or min(people) < LEAST_PATIENTS or len(synth) < 2:
         return Results(
             findings=(
-                INDICATORS.finding(
+                Finding(
+                    "PRIV-INDICATORS",
                     Verdict.NOT_ASSESSABLE,
                     f"the classical indicators need {LEAST_PATIENTS} training and holdout "
                     f"patients drawn "
@@ -452,6 +453,7 @@ def indicators(
                     "distance to patients the generator never saw.",
                     rule=rule,
                     section=section,
+                    gate=False,
                 ),
             )
         )
@@ -461,7 +463,7 @@ def indicators(
     is_train[code[: len(train)]] = True
     rng = child_rng(seed, section, "indicators")
     whole = _of(real, synth, code, is_train, rng, jobs, progress)
-    rest = [c for c in CLASSICAL if c.id != "privacy_loss"]
+    rest = [c for c in INDICATORS if c.id != "privacy_loss"]
     found = dict(
         zip((c.id for c in rest), permuted(whole, is_train, rest, rng, permutations), strict=True)
     )
@@ -470,7 +472,7 @@ def indicators(
         real[rows], synth[drawn], np.arange(len(rows)), is_train[code[rows]], rng, jobs, progress
     )
     side = is_train[code[rows]]
-    loss = next(c for c in CLASSICAL if c.id == "privacy_loss")
+    loss = next(c for c in INDICATORS if c.id == "privacy_loss")
     found["privacy_loss"] = permuted(equal, side, [loss], rng, permutations)[0]
     extra = {
         "authenticity_control": authenticity_of_holdout(Sided(whole, is_train[code])),
@@ -495,7 +497,7 @@ def indicators(
             method="null, floor and one-sided p: permutation of patients",
             **(smaller if c.id == "privacy_loss" else sizes),
         )
-        for c in CLASSICAL
+        for c in INDICATORS
         for o in [found[c.id]]
     ]
     estimates += [
@@ -580,12 +582,13 @@ def _limits(o: Outcome) -> tuple[float, float] | None:
 
 
 def _finding(found: dict[str, Outcome], permutations: int, section: str, rule: str) -> Finding:
-    known = [c for c in CLASSICAL if np.isfinite(found[c.id].value)]
+    known = [c for c in INDICATORS if np.isfinite(found[c.id].value)]
     least = min(known, key=lambda c: found[c.id].p)
     o = found[least.id]
     failed = o.p * len(known) < ALPHA
     numbers = f"{p_text(o.p, 1 / (permutations + 1))} of {len(known)} indicators"
-    return INDICATORS.finding(
+    return Finding(
+        "PRIV-INDICATORS",
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         f"{least.label}: {o.value:.3g}, {o.expected:.3g} expected ({numbers})"
         if failed
@@ -594,9 +597,10 @@ def _finding(found: dict[str, Outcome], permutations: int, section: str, rule: s
         "Indicators within their noise show nothing: data sets that passed such checks were found "
         "highly vulnerable to membership inference (Yao et al., arXiv 2505.01524). Out of it, on "
         "the side of the training set, they are evidence of memorisation.",
-        estimates=tuple(f"{section}.indicators.{c.id}" for c in CLASSICAL),
-        rule=rule,
-        section=section,
+        tuple(f"{section}.indicators.{c.id}" for c in INDICATORS),
+        rule,
+        section,
+        gate=False,
     )
 
 
@@ -614,7 +618,7 @@ def _table(found: dict[str, Outcome], section: str) -> Table:
                 o.p,
                 "high" if c.sign > 0 else "low",
             )
-            for c in CLASSICAL
+            for c in INDICATORS
             for o in [found[c.id]]
         ),
         "Expected, null (central 95 %) and one-sided p: patients permuted between training set "

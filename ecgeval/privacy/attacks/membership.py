@@ -20,12 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecgeval.parallel import child_rng, one_thread, shards
-from ecgeval.privacy.attacks.checks import MIA
 from ecgeval.privacy.canaries import epsilon_from_rates
+from ecgeval.privacy.comparable import there_are
 from ecgeval.privacy.exchangeability import Exchange, exchange_test
-from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
-from ecgeval.stats.distances import squared_distances
+from ecgeval.stats.distances import squares
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
 from ecgeval.stats.multiplicity import conformal_p
 from ecgeval.wording import p_text, plural
@@ -135,7 +134,7 @@ def nearest(
     """
     distance, row = np.empty(len(x)), np.empty(len(x), int)
     for b in _blocks(len(x), len(to)):
-        apart = squared_distances(x[b], to)
+        apart = squares(x[b], to)
         if groups is not None:
             apart[groups[0][b, None] == groups[1]] = np.inf
         row[b] = apart.argmin(axis=1)
@@ -156,10 +155,7 @@ def counting(x: np.ndarray, synth: np.ndarray, radius: float) -> np.ndarray:
     Hilprecht B, Härterich M, Bernau D. Monte Carlo and reconstruction membership inference attacks
     against generative models. PoPETs 2019;2019(4):232-249. doi:10.2478/popets-2019-0067
     """
-    near = [
-        (squared_distances(x[b], synth) <= radius**2).mean(axis=1)
-        for b in _blocks(len(x), len(synth))
-    ]
+    near = [(squares(x[b], synth) <= radius**2).mean(axis=1) for b in _blocks(len(x), len(synth))]
     return np.concatenate(near) if near else np.zeros(0)
 
 
@@ -178,8 +174,7 @@ def log_density(x: np.ndarray, data: np.ndarray) -> np.ndarray:
     width = m ** (-1 / (d + 4))
     norm = np.log(m) + d * np.log(width * np.sqrt(2 * np.pi))
     out = [
-        logsumexp(squared_distances(x[b], data) / (-2 * width**2), axis=1) - norm
-        for b in _blocks(len(x), m)
+        logsumexp(squares(x[b], data) / (-2 * width**2), axis=1) - norm for b in _blocks(len(x), m)
     ]
     return np.concatenate(out) if out else np.zeros(0)
 
@@ -492,7 +487,8 @@ def membership(
     ):
         return Results(
             findings=(
-                MIA.finding(
+                Finding(
+                    "PRIV-MIA",
                     Verdict.NOT_ASSESSABLE,
                     f"membership inference needs {2 * FOLDS} training and {LEAST_PATIENTS} holdout "
                     "patients drawn alike, and two synthetic records; "
@@ -697,13 +693,14 @@ def _finding(found: Inference, section: str, permutations: int) -> Finding:
         )
     ids = [f"{section}.mia.largest"]
     ids += [f"{section}.mia.{n}.tpr_at_{percent(c.level)}" for n, c in counts]
-    return MIA.finding(
+    return Finding(
+        "PRIV-MIA",
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
         title,
         text,
-        estimates=tuple(ids),
-        rule=_rule(levels(h), permutations),
-        section=section,
+        tuple(ids),
+        _rule(levels(h), permutations),
+        section,
     )
 
 

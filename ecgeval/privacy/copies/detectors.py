@@ -1,93 +1,66 @@
-"""What a copy is looked for with: one detector an invariance, and the signals it compares.
+"""What a copy is looked for with: one detector an invariance.
 
-Every set is brought to the same leads, rate, band and length first, so that a difference of
-recording chain is no difference between people. A record without a usable signal (mostly NaN,
-flat) has no similarity to anything; it is counted, with the reason.
+Of a new detector, everything stands in its entry of `DETECTORS`: what it compares, finds and
+means, and how the audit uses it. Only its kernel lies elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
+from typing import Literal
 
 import numpy as np
 
-from ecgeval.delineation.base import BEAT_WINDOW_S
-from ecgeval.ecgset import DERIVABLE, EcgSet, Microvolts, apply_leads, derive_leads, resample
-from ecgeval.errors import DataError
-from ecgeval.parallel import Progress, each_shard, quiet, shards
-from ecgeval.preprocess import bandpass, common_leads
-from ecgeval.privacy.copies.replay import Replayed
-from ecgeval.privacy.copies.search import (
-    Euclid,
-    Kernel,
-    Lagged,
-    Leadwise,
-    Nearest,
-    Rows,
-    Versions,
-    Windowed,
+from ecgeval.checks import Statistic, by_name
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.kernels.replayed import Replayed
+from ecgeval.privacy.copies.kernels.samplewise import Euclid, Leadwise
+from ecgeval.privacy.copies.kernels.versions import Versions
+from ecgeval.privacy.copies.kernels.windowed import Windowed
+from ecgeval.privacy.copies.search import Kernel, Rows
+from ecgeval.privacy.copies.signals import (
+    BEAT_CORE_S,
+    BEAT_FS_HZ,
+    BEAT_KEPT_S,
+    FS_HZ,
+    SINGLE_EDGE_S,
+    SINGLE_S,
 )
-from ecgeval.scratch import room
 
-__all__ = [
-    "BAND_HZ",
-    "DETECTORS",
-    "FLOORS",
-    "Detector",
-    "Signals",
-    "beat_signals",
-    "independent_leads",
-    "record_signals",
-    "single_beats",
-]
+__all__ = ["COMPLETE_PAIRS", "DETECTORS", "FLOORS", "MAIN", "NEAR_S", "STATISTICS", "Detector"]
 
-FS_HZ = 100.0
-_BLOCK = 64  # records
-_BEATS_BLOCK = 1024  # representative beats
-BAND_HZ = (3.0, 40.0)
-"""A narrower band than the usual 0.5-40 Hz: the slow baseline and the step where a shifted copy was
-filled up hide copies, not people. On 238 normal PTB-XL records it raised the recall of copies
-shifted by 0.5, 2 and 5 s with foreign fill from .93, .89, .93 to 1.00, .99, 1.00."""
-FLAT_MV = 1e-3
-"""A record whose root mean square in the band, over leads, is below this is flat: one microvolt."""
-
-LEAST_KNOWN = 0.5
-"""Share of a record's samples that must be finite; gaps of others are bridged."""
-
-BEAT_FS_HZ = 250.0
-BEAT_CORE_S = (-0.25, 0.45)
-"""Part of a representative beat that is compared, around its R peak."""
-BEAT_KEPT_S = (-0.3, 0.512)
-"""Part that is kept, for beats that are moved or stretched."""
+COMPLETE_PAIRS = 20_000_000
+"""Pairs up to which every pair is correlated at every shift."""
 
 MAX_LAG_S = 5.0
 NEAR_S = 2.0
 FLOORS = (0.90, 0.95)
 """In sets too large for a complete search: smallest correlation that D2 looks for, at shifts up to
 `NEAR_S` and beyond. Overlaps of half a record agree more by chance, so the bound excludes less."""
-BIN_S = 0.5
-COMPLETE_PAIRS = 20_000_000
-"""Pairs up to which every pair is correlated at every shift."""
+
 WINDOW_S = 4.5
 """Windows of D3: the first and the last of a record. A copy shifted by up to 5.5 s leaves one of
 them whole. Beside D2, which a foreign fill's step disturbs, it raised the recall of copies shifted
 by 5 s from .93 to .98 (60 planted among 238 normal PTB-XL records)."""
+
 REPLAY_LAG_S = 1.0
 """Largest shift of a re-timed copy that D7 looks for; with 2 s it found as many of 117 planted in
 PTB-XL, and strangers came nearer (99 % of their nearest below .70 instead of .65)."""
-SINGLE_S = (-0.25, 0.45)
-_SINGLE_EDGE_S = 0.05
-_SINGLE_SAMPLES = (
-    round((_SINGLE_EDGE_S - SINGLE_S[0]) * FS_HZ),
-    round((SINGLE_S[1] + _SINGLE_EDGE_S) * FS_HZ),
-)
-"""Before and after the peak of a beat, its edges included."""
 
 _STRETCHES = np.linspace(0.9, 1.1, 9)
 
 Build = Callable[["np.ndarray | Rows", np.ndarray], Kernel]
+
+
+def _unchanged(similarity: np.ndarray) -> np.ndarray:
+    return similarity
+
+
+def _of_unit_norm(similarity: np.ndarray) -> np.ndarray:
+    """Return correlations of signals of unit norm from minus their squared distances."""
+    return 1 + similarity / 2
 
 
 @dataclass(frozen=True)
@@ -96,7 +69,8 @@ class Detector:
 
     Parameters
     ----------
-    id : str
+    about : Statistic
+        Its id, and what `ecgeval explain` says of it.
     label : str
         What it compares, for people.
     finds : str
@@ -109,6 +83,8 @@ class Detector:
         Range the similarity limit of a copy is kept in. Whole records that correlate less than
         the first over all leads and seconds are no copies in anyone's eyes, and beyond the second
         they always are. Beats of two people can be much more alike than that.
+    correlation : callable
+        From the kernel's similarities to correlations.
     screen : str
         Id of the detector among whose nearest records it looks where it cannot compare all pairs;
         empty where it always can.
@@ -117,17 +93,42 @@ class Detector:
     always : bool
         Whether it looks at those alone in sets of any size, not only of more than `COMPLETE_PAIRS`
         pairs.
+    by_range : bool
+        Whether in such sets it finds every pair above `FLOORS`, and no other.
+    main : bool
+        The one that stands for all in figures and in single numbers.
+    quick : bool
+        Whether the quick look at a checkpoint uses it.
+    duplicate_pairs : float
+        Pairs of real records up to which it looks for repeated recordings.
+    halves : bool
+        Whether two halves of one record can be compared by it.
+    speed : {"", "kept", "changed"}
+        Whether the records it pairs run at one speed, or one of them faster; empty where it does
+        not compare whole records.
     """
 
-    id: str
+    about: Statistic
     label: str
     finds: str
     signals: str
     build: Build
     limits: tuple[float, float] = (0.85, 0.98)
+    correlation: Callable[[np.ndarray], np.ndarray] = _unchanged
     screen: str = ""
     nearest: int = 8
     always: bool = False
+    by_range: bool = False
+    main: bool = False
+    quick: bool = False
+    duplicate_pairs: float = 0
+    halves: bool = True
+    speed: Literal["", "kept", "changed"] = ""
+
+    @property
+    def id(self) -> str:
+        """Short name, for example ``D2``."""
+        return self.about.name
 
     def screened(self, complete: bool) -> bool:
         """Return whether it looks at nearest records only, in sets to be compared completely."""
@@ -143,10 +144,6 @@ class Detector:
         from ecgeval.privacy.copies.on_device import on_device
 
         return on_device(kernel, device)
-
-    def correlation(self, found: Nearest) -> np.ndarray:
-        """Return what a search found as correlations, shape (n, k); NaN where there is none."""
-        return found.similarity if self.build is not Euclid else 1 + found.similarity / 2
 
 
 def _lagged(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
@@ -184,24 +181,19 @@ def _grid(most_ms: int, step_ms: int) -> tuple[float, ...]:
 
 
 def _beats(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
-    maps = _maps(BEAT_FS_HZ, BEAT_KEPT_S[0], references.shape[2], BEAT_CORE_S, _grid(40, 4), (1.0,))
+    samples = references.shape[2]
+    maps = _maps(BEAT_FS_HZ, BEAT_KEPT_S[0], samples, BEAT_CORE_S, _grid(40, 4), (1.0,))
     return Versions(queries, references, maps)
 
 
 def _stretched(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
-    maps = _maps(
-        BEAT_FS_HZ,
-        BEAT_KEPT_S[0],
-        references.shape[2],
-        BEAT_CORE_S,
-        _grid(16, 8),
-        tuple(_STRETCHES.round(6)),
-    )
+    samples, stretches = references.shape[2], tuple(_STRETCHES.round(6))
+    maps = _maps(BEAT_FS_HZ, BEAT_KEPT_S[0], samples, BEAT_CORE_S, _grid(16, 8), stretches)
     return Versions(queries, references, maps)
 
 
 def _single(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
-    start = SINGLE_S[0] - _SINGLE_EDGE_S
+    start = SINGLE_S[0] - SINGLE_EDGE_S
     maps = _maps(FS_HZ, start, references.shape[2], SINGLE_S, _grid(25, 5), (1.0,))
     return Versions(queries, references, maps)
 
@@ -212,34 +204,91 @@ def _replayed(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
 
 DETECTORS = (
     Detector(
-        "D1", "whole record, sample by sample", "gain, offset, noise, filtering", "record", Euclid
+        Statistic(
+            "D1",
+            "detector D1: whole record, sample by sample",
+            "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
+            "despite gain, offset, noise and filtering.",
+            "ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
+            cannot_show="Blind to copies that are shifted in time; D2 is for those.",
+        ),
+        "whole record, sample by sample",
+        "gain, offset, noise, filtering",
+        "record",
+        Euclid,
+        correlation=_of_unit_norm,
+        duplicate_pairs=np.inf,
+        speed="kept",
     ),
     Detector(
-        "D2",
+        Statistic(
+            "D2",
+            "detector D2: whole record, best of shifts up to 5 s",
+            "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
+            "records overlap: finds shifted copies too.",
+            "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
+            "least a quarter of the energy of either record",
+            "Lewis, Vision Interface 1995:120",
+            "Blind to re-timed, inverted and blended copies. In sets of more than 20 million pairs "
+            "it looks for correlations of at least .90 (shifts up to 2 s) or .95 (beyond) only, "
+            "without missing any: bounds from magnitude spectra exclude most pairs.",
+        ),
         "whole record, best of shifts up to 5 s",
         "shift, gain, offset, noise, filtering",
         "record",
         _lagged,
+        by_range=True,
+        main=True,
+        quick=True,
+        duplicate_pairs=10_000_000,
+        speed="kept",
     ),
     Detector(
-        "D3",
+        Statistic(
+            "D3",
+            "detector D3: windows",
+            "The first and the last 4.5 s of the synthetic record against every stretch of that "
+            "length of the real one: finds parts of a record, and large shifts with foreign "
+            "content. In sets of more than 20 million pairs, against the eight records that D4 "
+            "finds nearest.",
+            "max over windows w and places p of Σ x(w) y(p) / (‖x(w)‖ ‖y(p)‖)",
+            "Mueen et al. (MASS) 2017; Yeh et al., ICDM 2016:1317",
+            "Windows of different people agree more than whole records, so its limit is higher.",
+        ),
         "4.5 s at either end, anywhere in the other record",
         "large shifts, a part of a record",
         "record",
         _windowed,
         (0.85, 0.99),
         screen="D4",
+        halves=False,  # a window is as long as a half
+        speed="kept",
     ),
     Detector(
-        "D4",
+        Statistic(
+            "D4",
+            "detector D4: representative beat",
+            "Correlation of the representative beats, 250 ms before to 450 ms after R, the "
+            "synthetic one moved by up to 40 ms: finds a patient's beat in another rhythm. Needs a "
+            "delineation.",
+            cannot_show="Beats of different people are much alike, so its limit lies near 1.",
+        ),
         "representative beat, all leads",
         "another rhythm, a shift that brings in no other beats, gain, offset, noise",
         "beat",
         _beats,
         (0.95, 0.9999),
+        quick=True,
     ),
     Detector(
-        "D4T",
+        Statistic(
+            "D4T",
+            "detector D4T: stretched representative beat",
+            "As D4 with the synthetic beat 0.9 to 1.1 times as long, moved by up to 16 ms: finds "
+            "copies played faster or slower. Needs a delineation.",
+            cannot_show="One factor for the whole beat: QT that changes less than RR is matched in "
+            "part.",
+        ),
         "representative beat, 0.9 to 1.1 times as long",
         "another speed, gain",
         "beat",
@@ -247,7 +296,15 @@ DETECTORS = (
         (0.95, 0.9999),
     ),
     Detector(
-        "D5",
+        Statistic(
+            "D5",
+            "detector D5: single beats",
+            "The middle beat of the synthetic record against every beat of the real one, 3 to 40 "
+            "Hz, moved by up to 25 ms: finds records that repeat one beat. In sets of more than 20 "
+            "million pairs, against the eight records that D4 finds nearest.",
+            cannot_show="Single beats of different people are much alike, so its limit lies near 1 "
+            "and noise hides a copy.",
+        ),
         "one beat against every beat of the other record",
         "a single beat, repeated",
         "single",
@@ -256,14 +313,32 @@ DETECTORS = (
         screen="D4",
     ),
     Detector(
-        "D6",
+        Statistic(
+            "D6",
+            "detector D6: single leads",
+            "Largest absolute correlation of a single lead, sample by sample: finds one lead of a "
+            "record among others, leads of different gain, and inverted leads.",
+            "max over leads of |Σ x y| / (‖x‖ ‖y‖)",
+            cannot_show="Blind to shifts.",
+        ),
         "most similar single lead, sample by sample",
         "single leads, their gain and sign",
         "record",
         Leadwise,
     ),
     Detector(
-        "D7",
+        Statistic(
+            "D7",
+            "detector D7: whole record at another speed",
+            "As D2 with one of the two records read at 0.9 to 1 times its speed, at shifts up to "
+            "1 s, against the four records that D4T finds nearest: finds copies played faster or "
+            "slower. Needs a delineation.",
+            "max over a, b of Σ x(a n + b) y(n) / (‖x(a · + b)‖ ‖y‖) over the samples where both "
+            "are, at least half; speed and shift from slope envelopes, refined by Gauss-Newton "
+            "steps",
+            "Baker & Matthews, Int J Comput Vis 2004;56:221 (refinement)",
+            "One speed for the whole record. Blind where the beats do not lead to the patient.",
+        ),
         "whole record, 0.9 to 1.1 times as fast",
         "another speed, shifts up to 1 s, gain",
         "record",
@@ -271,244 +346,15 @@ DETECTORS = (
         screen="D4T",
         nearest=4,
         always=True,
+        halves=False,  # the same seconds at another speed, as a copy has them
+        speed="changed",
     ),
 )
 """D7 takes the place of dynamic time warping of beats, which found .90 of re-timed copies (on the
 ten nearest by D4, 60 planted among 238 normal PTB-XL records) and no more of any other disguise."""
 
+MAIN = next(d for d in DETECTORS if d.main)
+"""The one that stands for all in figures and in single numbers."""
 
-@dataclass(frozen=True, eq=False)
-class Signals:
-    """What the detectors compare of one set.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n, leads, samples)
-        Zero mean a lead, unit norm over all leads; zeros where unusable.
-    usable : ndarray of bool, shape (n,)
-    reasons : mapping of str to int
-        Unusable records by reason.
-    parts : ndarray of float32, shape (p, leads, samples), optional
-        What others are compared with, where that is not `x`: every beat of the records.
-    owner : ndarray of int, shape (p,), optional
-        Row of the record that each part belongs to.
-    """
-
-    x: np.ndarray
-    usable: np.ndarray
-    reasons: Mapping[str, int]
-    parts: np.ndarray | None = None
-    owner: np.ndarray | None = None
-
-    def only(self, rows: np.ndarray) -> Signals:
-        """Return the records in `rows`."""
-        x = np.asarray(self.x)[rows]
-        if self.parts is None or self.owner is None:
-            return Signals(x, self.usable[rows], self.reasons)
-        place = np.full(len(self.x), -1)
-        place[rows] = np.arange(len(x))
-        kept = place[self.owner] >= 0
-        return Signals(
-            x, self.usable[rows], self.reasons, self.parts[kept], place[self.owner[kept]]
-        )
-
-
-def independent_leads(sets: Sequence[EcgSet]) -> tuple[str, ...]:
-    """Return the leads all sets have, without those that follow from I and II."""
-    shared = common_leads(*sets)
-    if "I" in shared and "II" in shared:
-        return tuple(lead for lead in shared if lead not in DERIVABLE)
-    return shared
-
-
-def record_signals(
-    ecgs: EcgSet,
-    leads: Sequence[str],
-    seconds: float,
-    *,
-    jobs: int = 1,
-    stage: str = "signals",
-    progress: Progress = quiet,
-) -> Signals:
-    """Return records at 100 Hz, in `BAND_HZ`, unit norm.
-
-    Parameters
-    ----------
-    ecgs : EcgSet
-    leads : sequence of str
-        Leads to compare, present in `ecgs`.
-    seconds : float
-        Length to compare, from the start of each record.
-    jobs, stage, progress
-        As in `map_shards`.
-    """
-    n_samples = int(seconds * FS_HZ + 1e-9)
-    matrix = derive_leads(ecgs.leads, leads)
-    x = room((len(ecgs), len(leads), n_samples))
-    finite, usable = np.zeros((2, len(ecgs)), bool)
-    parts = shards(len(ecgs), _BLOCK)
-    blocks = each_shard(
-        partial(_record_block, fs=ecgs.fs, matrix=matrix, n_samples=n_samples),
-        ecgs.pieces(_BLOCK),
-        jobs=jobs,
-        stage=stage,
-        progress=progress,
-        weights=[rows.stop - rows.start for rows in parts],
-    )
-    for rows, block in zip(parts, blocks, strict=True):
-        x[rows], finite[rows], usable[rows] = block
-    return _signals(x, finite, usable)
-
-
-def _record_block(
-    piece: np.ndarray | Microvolts, *, fs: float, matrix: np.ndarray, n_samples: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the signals of a few records, and which are finite and usable."""
-    block = apply_leads(matrix, np.asarray(piece[:]))
-    known = np.isfinite(block)
-    finite = known.mean(axis=(1, 2)) >= LEAST_KNOWN
-    for row in np.flatnonzero(finite & ~known.all(axis=(1, 2))):
-        block[row] = _bridged(block[row], known[row])
-    signal = _centred(resample(block[finite], fs, FS_HZ)[:, :, :n_samples].astype(np.float64))
-    out = np.zeros((*block.shape[:2], n_samples), np.float32)
-    out[finite] = bandpass(signal, FS_HZ, *BAND_HZ)
-    x, usable = _unit(out, finite)
-    return x, finite, usable
-
-
-def _bridged(record: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return a record with straight lines over its gaps; a lead that is not there at all is flat.
-
-    A copy with a sample missing is still a copy.
-    """
-    t = np.arange(record.shape[1])
-    return np.stack(
-        [
-            np.interp(t, t[k], lead[k]) if k.any() else np.zeros_like(lead)
-            for lead, k in zip(record, known, strict=True)
-        ]
-    ).astype(record.dtype)
-
-
-def beat_signals(
-    beats: np.ndarray, fs: float, have: Sequence[str], leads: Sequence[str]
-) -> Signals:
-    """Return the core of representative beats at 250 Hz, zero mean a lead, unit norm.
-
-    Parameters
-    ----------
-    beats : ndarray, shape (n, have, samples)
-        mV, over `BEAT_WINDOW_S` around the R peak; NaN where a record has none.
-    fs : float
-        Rate of `beats`, Hz.
-    have : sequence of str
-        Leads of `beats`.
-    leads : sequence of str
-        Leads to compare.
-
-    Raises
-    ------
-    DataError
-        If the shape is not that of one beat a record.
-    """
-    samples = round(-BEAT_WINDOW_S[0] * fs) + round(BEAT_WINDOW_S[1] * fs)
-    if beats.shape[1:] != (len(have), samples):
-        raise DataError(
-            f"representative beats have shape {beats.shape}; expected (n, {len(have)}, {samples}): "
-            f"one a record, {BEAT_WINDOW_S[0]} to {BEAT_WINDOW_S[1]} s around R at {fs:g} Hz"
-        )
-    first = round((BEAT_KEPT_S[0] - BEAT_WINDOW_S[0]) * BEAT_FS_HZ)
-    stop = round((BEAT_KEPT_S[1] - BEAT_WINDOW_S[0]) * BEAT_FS_HZ)
-    matrix = derive_leads(have, leads)
-    x = room((len(beats), len(leads), stop - first))
-    finite, usable = np.zeros((2, len(beats)), bool)
-    for rows in shards(len(beats), _BEATS_BLOCK):
-        block = apply_leads(matrix, np.asarray(beats[rows], np.float32))
-        known = np.isfinite(block).all(axis=(1, 2))
-        out = np.zeros((len(block), *x.shape[1:]), np.float32)
-        out[known] = _centred(resample(block[known], fs, BEAT_FS_HZ)[:, :, first:stop])
-        finite[rows] = known
-        x[rows], usable[rows] = _unit(out, known)
-    return _signals(x, finite, usable)
-
-
-def single_beats(
-    records: Signals, *, every: bool = True, jobs: int = 1, progress: Progress = quiet
-) -> Signals:
-    """Return one beat of each record, for comparison with every beat of the others.
-
-    Beats are where the squared slope over all leads, smoothed over 50 ms, has its peaks: those of
-    at least .3 of the highest, .3 s apart. The one taken is the middle one.
-
-    Parameters
-    ----------
-    records : Signals
-        From `record_signals`.
-    every : bool
-        Keep all beats as parts; without, records can be compared with others but not be searched.
-    jobs, progress
-        As in `map_shards`.
-    """
-    blocks = each_shard(
-        partial(_single_block, every=every),
-        ((records.x[r], records.usable[r]) for r in shards(len(records.x), _BLOCK)),
-        jobs=jobs,
-        stage="single beats",
-        progress=progress,
-        weights=[r.stop - r.start for r in shards(len(records.x), _BLOCK)],
-    )
-    x = room((*records.x.shape[:2], sum(_SINGLE_SAMPLES)))
-    usable = np.zeros(len(x), bool)
-    parts, owner = [np.zeros((0, *x.shape[1:]), np.float32)], [np.zeros(0, int)]
-    for r, (own, known, some, whose) in zip(shards(len(x), _BLOCK), blocks, strict=True):
-        x[r], usable[r] = own, known
-        parts.append(some)
-        owner.append(whose + r.start)
-    if not every:
-        return Signals(x, usable, {})
-    return Signals(x, usable, {}, np.concatenate(parts), np.concatenate(owner))
-
-
-def _single_block(
-    block: tuple[np.ndarray, np.ndarray], *, every: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the beat taken of each record, which have one, every beat, and whose it is."""
-    from scipy.ndimage import uniform_filter1d
-    from scipy.signal import find_peaks
-
-    records, usable = block
-    before, after = _SINGLE_SAMPLES
-    x = np.zeros((*records.shape[:2], before + after), np.float32)
-    known = np.zeros(len(x), bool)
-    parts: list[np.ndarray] = []
-    owner: list[int] = []
-    for row in np.flatnonzero(usable).tolist():
-        record = np.asarray(records[row])
-        steep = uniform_filter1d((np.diff(record, axis=1) ** 2).sum(axis=0), 5)
-        peaks = find_peaks(steep, 0.3 * steep.max(), distance=round(0.3 * FS_HZ))[0]
-        peaks = peaks[(peaks >= before) & (peaks + after <= record.shape[1])]
-        beats = [record[:, p - before : p + after] for p in peaks]
-        if beats:
-            x[row], known[row] = beats[len(beats) // 2], True
-        if every:
-            parts += beats
-            owner += [row] * len(beats)
-    return x, known, np.array(parts, np.float32).reshape(-1, *x.shape[1:]), np.array(owner, int)
-
-
-def _centred(x: np.ndarray) -> np.ndarray:
-    """Return signals of zero mean a lead: an offset is of the recorder, not of the heart."""
-    return x - x.mean(axis=2, keepdims=True)
-
-
-def _unit(x: np.ndarray, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return records of unit norm, and which have a signal; zeros without."""
-    size = np.sqrt((x.astype(np.float64) ** 2).sum(axis=(1, 2)))
-    usable = finite & (size > FLAT_MV * np.sqrt(x.shape[1] * x.shape[2]))
-    x /= np.where(usable, size, np.inf)[:, None, None]
-    return x, usable
-
-
-def _signals(x: np.ndarray, finite: np.ndarray, usable: np.ndarray) -> Signals:
-    reasons = {"not finite": int((~finite).sum()), "flat": int((finite & ~usable).sum())}
-    return Signals(x, usable, {why: n for why, n in reasons.items() if n})
+STATISTICS = by_name(*(d.about for d in DETECTORS))
+"""What `ecgeval explain` says of each."""

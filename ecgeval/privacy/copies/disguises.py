@@ -11,15 +11,16 @@ from functools import partial
 
 import numpy as np
 
+from ecgeval.checks import Statistic, by_name
 from ecgeval.delineation.base import BEAT_WINDOW_S
 
-__all__ = ["TRANSFORMS", "Transform", "plant", "promised"]
+__all__ = ["STATISTICS", "TRANSFORMS", "Transform", "plant", "promised"]
 
 NOISE_MV = 0.02
 WANDER_MV = 0.3
 BEAT_S = (0.3, 0.5)
 """Before and after its peak, s: the beat that a record of one repeated beat consists of."""
-_BEATS = 10  # in a representative beat; its noise falls by the root of this
+_BEATS = 10  # a representative beat is a median over about so many; its noise falls by the root
 
 Change = Callable[[np.ndarray, float, np.random.Generator, np.ndarray], np.ndarray]
 
@@ -30,7 +31,9 @@ class Transform:
 
     Parameters
     ----------
-    id, label : str
+    about : Statistic
+        Its id, and what `ecgeval explain` says of it.
+    label : str
     apply : callable
         ``(x, fs, rng, fill) -> x``; x in mV, shape (n, leads, samples), float64; `fill` of the
         same shape: other people's, for what a disguise brings in.
@@ -46,7 +49,7 @@ class Transform:
         What must have been given for `accept` to be asked for.
     """
 
-    id: str
+    about: Statistic
     label: str
     apply: Change
     beat: Change
@@ -54,6 +57,11 @@ class Transform:
     sources: int = 1
     beat_of_record: bool = False
     needs: str = "record"
+
+    @property
+    def id(self) -> str:
+        """Short name, for example ``shift5``."""
+        return self.about.name
 
 
 def _same(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
@@ -169,67 +177,180 @@ def _flip(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) 
 
 
 _R_S = -BEAT_WINDOW_S[0]
+_CUT_25 = partial(_filter, low=0, high=25.0)
+
+
+def _with_noise(db: int, accept: float | None, definition: str) -> Transform:
+    about = Statistic(f"snr{db}", f"planted copy: noise, {db} dB", definition)
+    beat = partial(_snr, db=db, beats=_BEATS)
+    return Transform(about, f"noise, SNR {db} dB", partial(_snr, db=db), beat, accept)
+
 
 TRANSFORMS = (
-    Transform("exact", "exact", _same, _same, 0.99),
-    # A representative beat is a median over about ten: its noise falls by sqrt(10).
-    Transform("noise", "+ 20 µV noise", _noise, partial(_noise, beats=_BEATS), 0.99),
-    Transform("gain", "gain 0.5 to 2", _gain, _gain, 0.99),
-    Transform("shift", "shift 0.5 s, foreign fill", partial(_shift, by_s=0.5), _same, 0.99),
     Transform(
-        "shift2",
+        Statistic(
+            "exact", "planted copy: exact", "The training record itself, as the synthetic one."
+        ),
+        "exact",
+        _same,
+        _same,
+        0.99,
+    ),
+    Transform(
+        Statistic(
+            "noise",
+            "planted copy: noise",
+            "The training record with 20 µV (SD) of white noise added.",
+        ),
+        "+ 20 µV noise",
+        _noise,
+        partial(_noise, beats=_BEATS),
+        0.99,
+    ),
+    Transform(
+        Statistic(
+            "gain",
+            "planted copy: gain",
+            "The training record times one factor between 0.5 and 2, log-uniform.",
+        ),
+        "gain 0.5 to 2",
+        _gain,
+        _gain,
+        0.99,
+    ),
+    Transform(
+        Statistic(
+            "shift",
+            "planted copy: shift",
+            "The training record half a second later; what comes in at the start is the end of "
+            "a synthetic record.",
+        ),
+        "shift 0.5 s, foreign fill",
+        partial(_shift, by_s=0.5),
+        _same,
+        0.99,
+    ),
+    Transform(
+        Statistic("shift2", "planted copy: shift of 2 s", "As shift, by 2 s."),
         "shift 2 s, foreign fill",
         partial(_shift, by_s=2.0),
         partial(_foreign, share=0.2),
         0.99,
     ),
     Transform(
-        "shift5",
+        Statistic(
+            "shift5", "planted copy: shift of 5 s", "As shift, by 5 s or half of a shorter record."
+        ),
         "shift 5 s, foreign fill",
         partial(_shift, by_s=5.0),
         partial(_foreign, share=0.5),
         0.95,
     ),
     Transform(
-        "lowpass",
+        Statistic(
+            "lowpass",
+            "planted copy: low-pass",
+            "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
+            "backward).",
+        ),
         "low-pass 25 Hz",
-        partial(_filter, low=0, high=25.0),
-        partial(_filter, low=0, high=25.0),
+        _CUT_25,
+        _CUT_25,
         0.99,
     ),
-    Transform("band40", "0.5 to 40 Hz", partial(_filter, low=0.5, high=40.0), _same, 0.99),
     Transform(
-        "band25",
+        Statistic(
+            "band40",
+            "planted copy: 0.5 to 40 Hz",
+            "The training record through a band-pass (Butterworth, forward and backward).",
+        ),
+        "0.5 to 40 Hz",
+        partial(_filter, low=0.5, high=40.0),
+        _same,
+        0.99,
+    ),
+    Transform(
+        Statistic(
+            "band25",
+            "planted copy: 1 to 25 Hz",
+            "The training record through a band-pass (Butterworth, forward and backward).",
+        ),
         "1 to 25 Hz",
         partial(_filter, low=1.0, high=25.0),
-        partial(_filter, low=0, high=25.0),
+        _CUT_25,
         0.99,
     ),
-    *(
-        Transform(
-            f"snr{db}",
-            f"noise, SNR {db} dB",
-            partial(_snr, db=db),
-            partial(_snr, db=db, beats=_BEATS),
-            0.99 if db >= 10 else None,
-        )
-        for db in (20, 10, 5)
-    ),
-    Transform("wander", "baseline wander", _wander, partial(_wander, beats=_BEATS)),
+    _with_noise(20, 0.99, "The training record with white noise a hundredth of its power."),
+    _with_noise(10, 0.99, "As snr20 with a tenth of the power."),
+    _with_noise(5, None, "As snr20 with .32 of the power. Not promised."),
     Transform(
-        "retimed",
+        Statistic(
+            "wander",
+            "planted copy: baseline wander",
+            "The training record plus slow sines of up to 0.3 mV a lead, 0.15 to 0.45 Hz. Not "
+            "promised.",
+        ),
+        "baseline wander",
+        _wander,
+        partial(_wander, beats=_BEATS),
+    ),
+    Transform(
+        Statistic(
+            "retimed",
+            "planted copy: re-timed",
+            "The training record played 0.9 to 1.1 times as fast. Promised where representative "
+            "beats are given.",
+        ),
         "0.9 to 1.1 times as fast",
         _retime,
         partial(_retime, around_s=_R_S),
         0.90,
         needs="beat",
     ),
-    Transform("onelead", "one lead, others foreign", _one_lead, _one_lead, 0.90),
-    Transform("onebeat", "one beat repeated", _one_beat, _repeated, beat_of_record=True),
-    Transform("flip", "sign flipped", _flip, _flip),
-    Transform("mixture", "mean of two training records", _mixture, _mixture, sources=2),
+    Transform(
+        Statistic(
+            "onelead",
+            "planted copy: one lead",
+            "One lead of the training record, drawn at random, the others a synthetic record's.",
+        ),
+        "one lead, others foreign",
+        _one_lead,
+        _one_lead,
+        0.90,
+    ),
+    Transform(
+        Statistic(
+            "onebeat",
+            "planted copy: one beat",
+            "One beat of the training record, repeated every 0.8 s. Not promised.",
+        ),
+        "one beat repeated",
+        _one_beat,
+        _repeated,
+        beat_of_record=True,
+    ),
+    Transform(
+        Statistic("flip", "planted copy: inverted", "The training record times -1. Not promised."),
+        "sign flipped",
+        _flip,
+        _flip,
+    ),
+    Transform(
+        Statistic(
+            "mixture",
+            "planted copy: mixture",
+            "The mean of two training records; either counts as found. Not promised.",
+        ),
+        "mean of two training records",
+        _mixture,
+        _mixture,
+        sources=2,
+    ),
 )
 """The disguises, with the share of each that must be found (methods: planted-leak bench)."""
+
+STATISTICS = by_name(*(t.about for t in TRANSFORMS))
+"""What `ecgeval explain` says of each."""
 
 
 def promised(given: Collection[str]) -> np.ndarray:

@@ -16,16 +16,11 @@ from torch import Tensor
 
 from ecgeval.generators.sampling import check_device
 from ecgeval.parallel import shards
-from ecgeval.privacy.copies.search import (
-    _ROUNDING,
-    Euclid,
-    Kernel,
-    Lagged,
-    Leadwise,
-    Versions,
-    Windowed,
-    _versions,
-)
+from ecgeval.privacy.copies.kernels.lagged import Lagged
+from ecgeval.privacy.copies.kernels.samplewise import Euclid, Leadwise
+from ecgeval.privacy.copies.kernels.versions import Versions, _versions
+from ecgeval.privacy.copies.kernels.windowed import Windowed
+from ecgeval.privacy.copies.search import ROUNDING, Kernel
 
 __all__ = ["LagScores", "on_device"]
 
@@ -91,7 +86,7 @@ class _Euclid(_OnDevice):
             a = self.to(x.reshape(len(x), -1))
             norms = (a * a).sum(1)[:, None] + self.norms
             close = 2 * (a @ self.b.T) - norms
-        return close.cpu().numpy(), (norms * _ROUNDING).cpu().numpy()
+        return close.cpu().numpy(), (norms * ROUNDING).cpu().numpy()
 
 
 class _Leadwise(_OnDevice):
@@ -110,7 +105,7 @@ class _Leadwise(_OnDevice):
         with _exact_products():
             for lead in range(a.shape[1]):
                 torch.maximum(out, (a[:, lead] @ self.b[:, lead].T).abs(), out=out)
-        return out.cpu().numpy(), _ROUNDING
+        return out.cpu().numpy(), ROUNDING
 
 
 class _Lagged(_OnDevice):
@@ -207,7 +202,7 @@ class _Versions(_OnDevice):
                 many = self.to(_versions(x[q], maps, k.versions))
                 for version in range(k.versions):
                     out[q] = torch.maximum(out[q], many[:, version] @ self.b)
-        return out.cpu().numpy(), _ROUNDING
+        return out.cpu().numpy(), ROUNDING
 
 
 _FORMS: dict[type, Any] = {

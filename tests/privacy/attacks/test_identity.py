@@ -11,7 +11,6 @@ from ecgeval.privacy.attacks.identity import (
     _look,
     bootstrap_risk,
     fit_matcher,
-    half_beats,
     linkage,
     linked,
     risk,
@@ -20,11 +19,12 @@ from ecgeval.privacy.attacks.identity import (
 )
 from ecgeval.privacy.attacks.indicators import indicators
 from ecgeval.privacy.attacks.membership import blend, membership, nearest_distance
-from ecgeval.privacy.copies.detectors import beat_signals
+from ecgeval.privacy.copies.signals import beat_signals
 from ecgeval.privacy.exchangeability import exchange_test, patient_scores
+from ecgeval.privacy.same_record import half_beats
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, Verdict
-from ecgeval.stats.distances import squared_distances
+from ecgeval.stats.distances import squares
 
 LEADS = ("I", "II", "V1", "V2")
 
@@ -368,7 +368,7 @@ def resampler(
 ) -> np.ndarray:
     """Return local averages of the given beats, mV, with smooth noise: an overfitted generator."""
     flat = beats.reshape(len(beats), -1).astype(np.float64)
-    near = np.argsort(squared_distances(flat, flat), axis=1)[:, :neighbours]
+    near = np.argsort(squares(flat, flat), axis=1)[:, :neighbours]
     weight = rng.dirichlet(np.ones(neighbours), n)
     out = np.einsum("nk,nkls->nls", weight, beats[near[rng.integers(0, len(beats), n)]])
     window = np.hanning(25)

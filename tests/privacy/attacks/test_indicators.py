@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from ecgeval.privacy.attacks.indicators import (
-    CLASSICAL,
+    INDICATORS,
     Neighbours,
     Sided,
     adversarial_accuracy,
@@ -134,9 +134,9 @@ def sizes(patients: int, runs: int, grouped: bool) -> dict[str, float]:
         half = len(x) // 2
         synth = rng.normal(size=(40, 4))
         results = run(x[:half], x[half:], synth, 2 if grouped else 1, permutations=39, seed=seed)
-        p.append([results.estimate(f"privacy.indicators.{c.id}").p for c in CLASSICAL])
+        p.append([results.estimate(f"privacy.indicators.{c.id}").p for c in INDICATORS])
     size = (np.array(p) <= 0.1).mean(axis=0)
-    return dict(zip((c.id for c in CLASSICAL), size.tolist(), strict=True))
+    return dict(zip((c.id for c in INDICATORS), size.tolist(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_record_order_and_patient_names_do_not_matter() -> None:
     side = look(t, h, s)
     order = rng.permutation(30)
     again = look(t[order], h, s[order])
-    for c in CLASSICAL:
+    for c in INDICATORS:
         if not c.id.startswith("copying"):  # cells start at random points
             assert c.kernel(side) == pytest.approx(c.kernel(again)), c.id
     names = rng.permutation(60)
@@ -196,7 +196,7 @@ def test_few_neighbours_give_the_same_as_all() -> None:
     rng = np.random.default_rng(9)
     t, h, s = rng.normal(size=(3, 50, 3))
     few, every = look(t, h, s, k=25), look(t, h, s, k=100)
-    for c in CLASSICAL:
+    for c in INDICATORS:
         assert c.kernel(few) == pytest.approx(c.kernel(every)), c.id
 
 

@@ -22,7 +22,7 @@ from ecgeval.privacy.attacks.membership import (
 from ecgeval.report.explain import statistic
 from ecgeval.report.figures import draw
 from ecgeval.results import Verdict
-from ecgeval.stats.distances import squared_distances
+from ecgeval.stats.distances import squares
 from ecgeval.stats.intervals import clopper_pearson
 
 
@@ -43,7 +43,7 @@ def run(train, holdout, synth, per: int = 1, **options):
 
 def test_kernels_by_hand() -> None:
     x, s = np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 1.0], [3.0, 0.0], [0.0, 0.5]])
-    assert squared_distances(x, s).tolist() == [[1, 9, 0.25], [18, 16, 21.25]]
+    assert squares(x, s).tolist() == [[1, 9, 0.25], [18, 16, 21.25]]
     assert nearest_distance(x, s).tolist() == [0.5, 4]
     assert counting(x, s, 1.0).tolist() == pytest.approx([2 / 3, 0])
 
@@ -200,7 +200,7 @@ def test_an_honest_set_is_not_failed_and_not_passed(people) -> None:
 def test_local_averages_are_found_and_better_with_calibration(people) -> None:
     train, holdout, _ = people
     rng = np.random.default_rng(10)
-    near = np.argsort(squared_distances(train, train), axis=1)[:, :4]
+    near = np.argsort(squares(train, train), axis=1)[:, :4]
     at = rng.integers(0, 120, 400)
     weight = rng.dirichlet(np.ones(4), 400)
     synth = np.einsum("nk,nkd->nd", weight, train[near[at]])

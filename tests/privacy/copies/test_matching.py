@@ -8,10 +8,9 @@ from scipy.interpolate import make_interp_spline
 
 from ecgeval import delineate
 from ecgeval.privacy import audit_sets, evidence
-from ecgeval.privacy.copies import matching
-from ecgeval.privacy.copies.detectors import DETECTORS, Signals
+from ecgeval.privacy.copies import matching, neighbours
+from ecgeval.privacy.copies.detectors import DETECTORS
 from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
-from ecgeval.privacy.copies.matching import pairwise
 from ecgeval.privacy.evidence import collect
 
 SHIFT5 = next(k for k, t in enumerate(TRANSFORMS) if t.id == "shift5")
@@ -38,20 +37,16 @@ def audited(sets):
     def audit(screened: int | None = None, jobs: int = 1, beats=beats):
         with pytest.MonkeyPatch.context() as patch:
             if screened is not None:
-                patch.setattr(matching, "COMPLETE_PAIRS", 0)
+                for module in (matching, neighbours):
+                    patch.setattr(module, "COMPLETE_PAIRS", 0)
                 near = tuple(replace(d, nearest=screened) for d in DETECTORS)
                 patch.setattr(evidence, "DETECTORS", near)
             return collect(
                 *sets.values(),
                 beats=beats,
-                beats_fs=None,
-                seed=0,
                 jobs=jobs,
-                device="cpu",
-                assume_independent=False,
                 permutations=99,
                 id_key="k",
-                progress=lambda *_: None,
                 planted_records=6,
             )
 
@@ -129,31 +124,6 @@ def test_results_are_the_same_for_any_number_of_jobs(audited) -> None:
         np.testing.assert_array_equal(a.found, b.found)
 
 
-class Table:
-    """A detector whose similarities are given."""
-
-    id = "given"
-
-    def __init__(self, value: np.ndarray) -> None:
-        self.value = value
-
-    def kernel(self, *_: object) -> "Table":
-        return self
-
-    def exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return self.value[i, j]
-
-
-def test_a_record_is_as_alike_as_its_best_part() -> None:
-    table = Table(np.arange(12.0).reshape(2, 6))
-    a, b = (Signals(np.zeros((n, 1, 1)), np.ones(n, bool), {}) for n in (2, 4))
-    owner = np.array([2, 0, 0, 3, 2, 2])  # of six parts; record 1 has none
-    parted = replace(b, parts=np.zeros((6, 1, 1)), owner=owner)
-    pairs = np.array([0 * 4 + 0, 0 * 4 + 2, 1 * 4 + 2, 1 * 4 + 3])
-    assert pairwise(table, a, parted, pairs).tolist() == [2.0, 5.0, 11.0, 9.0]
-    assert pairwise(table, a, b, pairs).tolist() == [0, 2, 8, 9]
-
-
 def test_the_costliest_looks_at_the_nearest_of_another_one_always(audited, whole) -> None:
     d7, d4t = by_id(whole)["D7"], by_id(whole)["D4T"]
     beats = d4t.detector.kernel(*(s.signals["beat"].x for s in (whole.synth, whole.train)))
@@ -185,14 +155,8 @@ def test_without_a_holdout_as_many_are_looked_at_as_it_takes_to_find_somebody_el
         None,
         copied,
         beats=beats | {"synth": np.concatenate([beats["train"][:12], beats["synth"][12:]])},
-        beats_fs=None,
-        seed=0,
-        jobs=1,
-        device="cpu",
-        assume_independent=False,
         permutations=99,
         id_key="k",
-        progress=lambda *_: None,
         planted_records=6,
     )
     d7 = by_id(e)["D7"]

@@ -6,8 +6,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ecgeval.privacy.copies.detectors import DETECTORS  # noqa: E402
+from ecgeval.privacy.copies.kernels.lagged import Lagged  # noqa: E402
 from ecgeval.privacy.copies.on_device import _FORMS, LagScores  # noqa: E402
-from ecgeval.privacy.copies.search import LagBound, Lagged, search, search_above  # noqa: E402
+from ecgeval.privacy.copies.range_search import LagBound, search_above  # noqa: E402
+from ecgeval.privacy.copies.search import search  # noqa: E402
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

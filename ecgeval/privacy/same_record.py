@@ -7,27 +7,28 @@ but lets pass one that is no more alike than the record is to itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ecgeval.delineation import delineate
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.attacks.identity import half_beats
-from ecgeval.privacy.bench import similarities
-from ecgeval.privacy.copies.detectors import Signals, beat_signals, single_beats
-from ecgeval.privacy.evidence import Evidence, Side
+from ecgeval.privacy.copies.matching import Match
+from ecgeval.privacy.copies.neighbours import Side
+from ecgeval.privacy.copies.pairs import similarities
+from ecgeval.privacy.copies.signals import Signals, beat_signals, single_beats
 from ecgeval.stats.intervals import clopper_pearson
 
-__all__ = ["SHARE", "Reach", "low_quantile", "same_record"]
+__all__ = ["Reach", "half_beats", "low_quantile", "same_record"]
 
 SHARE = 0.05
 """Share of the halves that may lie below what is called their reach."""
 RECORDS = 200
 LEAST = 20
 """Fewest records of which the reach is given: it must not be that of a single record."""
-_LEFT_OUT = ("D3", "D7")  # windows as long as a half; the same samples at another speed
 
 
 class Reach(NamedTuple):
@@ -76,31 +77,35 @@ def low_quantile(x: np.ndarray, share: float = SHARE) -> tuple[float, float, flo
     )
 
 
-def same_record(e: Evidence, *, jobs: int = 1, progress: Progress = quiet) -> dict[str, Reach]:
+def same_record(
+    train: Side, matches: Sequence[Match], *, jobs: int = 1, progress: Progress = quiet
+) -> dict[str, Reach]:
     """Return what first and last half of training records reach, by detector.
 
     Parameters
     ----------
-    e : Evidence
+    train : Side
+    matches : sequence of Match
+        The detectors and their limits.
     jobs, progress
         As in `map_shards`.
 
     Returns
     -------
     dict of Reach
-        Without D3 and D7, and without those of which fewer than 20 records have two usable
-        halves.
+        Without detectors that cannot compare halves, and without those of which fewer than 20
+        records have two usable halves.
     """
-    usable = np.flatnonzero(e.train.signals["record"].usable)
+    usable = np.flatnonzero(train.signals["record"].usable)
     most = min(RECORDS, len(usable))
     if most < LEAST:
         return {}
-    side = e.train.only(usable[np.linspace(0, len(usable) - 1, most).round().astype(int)])
+    side = train.only(usable[np.linspace(0, len(usable) - 1, most).round().astype(int)])
     first, second = _halves(side, jobs, progress)
+    comparing = {m.detector.id: m for m in matches if m.detector.halves}
     out = {}
-    looked = {m.detector.id: m for m in e.matches if m.detector.id not in _LEFT_OUT}
-    for name, all_pairs in similarities([m.detector for m in looked.values()], first, second):
-        m = looked[name]
+    for name, all_pairs in similarities([m.detector for m in comparing.values()], first, second):
+        m = comparing[name]
         a, b = (half[m.detector.signals] for half in (first, second))
         own = np.diag(all_pairs).astype(float)
         own = own[a.usable & b.usable]
@@ -108,7 +113,7 @@ def same_record(e: Evidence, *, jobs: int = 1, progress: Progress = quiet) -> di
             above = int((own >= m.rule.limit).sum())
             # Rounded: an order statistic is one record's.
             low, ci_low, ci_high = (round(value, 3) for value in low_quantile(own))
-            out[m.detector.id] = Reach(low, ci_low, ci_high, above, len(own), m.rule.limit)
+            out[name] = Reach(low, ci_low, ci_high, above, len(own), m.rule.limit)
     return out
 
 
@@ -128,12 +133,27 @@ def _halves(
         if "single" in side.signals:
             half["single"] = single_beats(part)
     if "beat" in side.signals:
-        leads, ecgs = side.ecgs.leads, _loaded(side.ecgs)
+        leads = side.ecgs.leads
+        ecgs = replace(side.ecgs, signals=np.asarray(side.ecgs.signals[:], np.float32))
         beats = half_beats(ecgs, jobs=jobs, progress=progress)
         for half, x in zip(out, beats, strict=True):
             half["beat"] = beat_signals(x, ecgs.fs, leads, leads)
     return out
 
 
-def _loaded(ecgs: EcgSet) -> EcgSet:
-    return replace(ecgs, signals=np.asarray(ecgs.signals[:], np.float32))
+def half_beats(
+    ecgs: EcgSet, *, jobs: int = 1, progress: Progress = quiet
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return representative beats of the first and of the second half of each record.
+
+    Returns
+    -------
+    first, second : ndarray, shape (n, leads, samples)
+        mV at the rate of `ecgs`, as `delineate` gives them; NaN where a half has none.
+    """
+    middle = ecgs.signals.shape[2] // 2
+    out = []
+    for part in (slice(0, middle), slice(middle, 2 * middle)):
+        half = EcgSet(np.asarray(ecgs.signals[:, :, part]), ecgs.fs, ecgs.leads, ecgs.records)
+        out.append(delineate(half, jobs=jobs, progress=progress).beats)
+    return out[0], out[1]

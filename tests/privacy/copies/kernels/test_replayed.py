@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import make_interp_spline
 
-from ecgeval.privacy.copies.detectors import record_signals
-from ecgeval.privacy.copies.replay import Replayed
+from ecgeval.privacy.copies.kernels.replayed import Replayed
+from ecgeval.privacy.copies.signals import record_signals
 
 FS = 100.0
 
@@ -111,7 +111,7 @@ def test_a_pair_is_the_same_whatever_is_asked_beside_it(records) -> None:
 
 def test_without_refinement_a_copy_does_not_stand_out(records, monkeypatch) -> None:
     # Mutation: the best place of the envelopes, no Gauss-Newton step.
-    from ecgeval.privacy.copies import replay
+    from ecgeval.privacy.copies.kernels import replayed as replay
 
     own = np.arange(len(records))
     copies = played(records, 0.9537, 0.333)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ecgeval import delineate
-from ecgeval.privacy import halves
+from ecgeval.privacy import same_record as module
 from ecgeval.privacy.copies.rule import CopyRule
+from ecgeval.privacy.estimates import estimates
 from ecgeval.privacy.evidence import collect
-from ecgeval.privacy.findings import estimates, findings
-from ecgeval.privacy.halves import low_quantile, same_record
+from ecgeval.privacy.findings import findings
+from ecgeval.privacy.same_record import low_quantile, same_record
 from ecgeval.privacy.tables import HALVES, tables
-from ecgeval.privacy.view import View
 from ecgeval.report.explain import statistic
 
 
@@ -23,26 +23,20 @@ def evidence(sim):
     return collect(
         *sets.values(),
         beats={name: delineate(s).beats for name, s in sets.items()},
-        beats_fs=None,
-        seed=0,
-        jobs=1,
-        device="cpu",
-        assume_independent=False,
         permutations=99,
         id_key="k",
-        progress=lambda *_: None,
         planted_records=4,
     )
 
 
-def view(e) -> View:
-    return View(e, "privacy", 0, False, given_holdout=True, reach=same_record(e))
+def reach_of(e):
+    return same_record(e.train, e.matches)
 
 
 def with_limit(e, limit: float):
     """Return the evidence as if every copy limit had come out at `limit`."""
     matches = tuple(replace(m, rule=CopyRule(limit, n=24)) for m in e.matches)
-    return replace(e, matches=matches)
+    return replace(e, matches=matches, reach=same_record(e.train, matches))
 
 
 def test_the_quantile_and_its_interval_by_hand() -> None:
@@ -59,7 +53,7 @@ def test_the_interval_covers() -> None:
 
 
 def test_beats_of_one_record_are_alike_and_whole_records_are_not(evidence) -> None:
-    reach = same_record(evidence)
+    reach = reach_of(evidence)
     assert set(reach) == {"D1", "D2", "D4", "D4T", "D5", "D6"}
     assert {r.records for r in reach.values()} == {24}
     other = {m.detector.id: m.baseline for m in evidence.matches}
@@ -71,19 +65,20 @@ def test_beats_of_one_record_are_alike_and_whole_records_are_not(evidence) -> No
 def test_a_limit_above_their_reach_is_told(evidence) -> None:
     told = "lies above what 95 % of training records reach with their own other half"
     for limit, above in ((0.9, False), (0.99999, True)):
-        v = view(with_limit(evidence, limit))
-        copies = next(f for f in findings(v) if f.code == "PRIV-COPIES")
+        e = with_limit(evidence, limit)
+        copies = next(f for f in findings(e, "privacy") if f.code == "PRIV-COPIES")
         assert (told in copies.explanation) == above
         assert ("D4 (1.000" in copies.explanation) == above
         assert "D1 (" not in copies.explanation
-        rows = next(t.frame() for t in tables(v) if t.id == "privacy.sensitivity")
+        rows = next(t.frame() for t in tables(e, "privacy") if t.id == "privacy.sensitivity")
         rows = rows.query(f"disguise == '{HALVES}'").set_index("detector")
         assert rows.loc["D4", "planted"] == 24
         assert (rows.loc["D4", "found"] == 24) != above
 
 
 def test_numbers_are_explained_and_rounded(evidence) -> None:
-    found = [e for e in estimates(view(evidence)) if e.id.endswith("own_halves")]
+    known = replace(evidence, reach=reach_of(evidence))
+    found = [e for e in estimates(known, "privacy") if e.id.endswith("own_halves")]
     assert len(found) == 6
     for e in found:
         assert statistic(e.id)
@@ -92,8 +87,8 @@ def test_numbers_are_explained_and_rounded(evidence) -> None:
 
 
 def test_few_or_flat_records_give_no_reach(evidence, monkeypatch) -> None:
-    monkeypatch.setattr(halves, "LEAST", 25)
-    assert same_record(evidence) == {}
+    monkeypatch.setattr(module, "LEAST", 25)
+    assert reach_of(evidence) == {}
     monkeypatch.undo()
     record = evidence.train.signals["record"]
     x = np.array(record.x)
@@ -101,4 +96,4 @@ def test_few_or_flat_records_give_no_reach(evidence, monkeypatch) -> None:
     side = replace(
         evidence.train, signals={**evidence.train.signals, "record": replace(record, x=x)}
     )
-    assert same_record(replace(evidence, train=side))["D2"].records == 23
+    assert reach_of(replace(evidence, train=side))["D2"].records == 23
