@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ecgeval.delineation import delineate
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.attacks.identity import half_beats
 from ecgeval.privacy.bench import similarities
 from ecgeval.privacy.copies.detectors import Signals, beat_signals, single_beats
 from ecgeval.privacy.evidence import Evidence, Side
 from ecgeval.stats.intervals import clopper_pearson
 
-__all__ = ["SHARE", "Reach", "low_quantile", "same_record"]
+__all__ = ["SHARE", "Reach", "half_beats", "low_quantile", "same_record"]
 
 SHARE = 0.05
 """Share of the halves that may lie below what is called their reach."""
@@ -137,3 +137,21 @@ def _halves(
 
 def _loaded(ecgs: EcgSet) -> EcgSet:
     return replace(ecgs, signals=np.asarray(ecgs.signals[:], np.float32))
+
+
+def half_beats(
+    ecgs: EcgSet, *, jobs: int = 1, progress: Progress = quiet
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return representative beats of the first and of the second half of each record.
+
+    Returns
+    -------
+    first, second : ndarray, shape (n, leads, samples)
+        mV at the rate of `ecgs`, as `delineate` gives them; NaN where a half has none.
+    """
+    middle = ecgs.signals.shape[2] // 2
+    out = []
+    for part in (slice(0, middle), slice(middle, 2 * middle)):
+        half = EcgSet(np.asarray(ecgs.signals[:, :, part]), ecgs.fs, ecgs.leads, ecgs.records)
+        out.append(delineate(half, jobs=jobs, progress=progress).beats)
+    return out[0], out[1]

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.attacks.identity import Probes, half_beats, linkage
+from ecgeval.privacy.attacks.identity import Probes, linkage
 from ecgeval.privacy.attacks.indicators import indicators
 from ecgeval.privacy.attacks.membership import membership
 from ecgeval.privacy.comparable import P_ALIKE
 from ecgeval.privacy.copies.detectors import beat_signals
 from ecgeval.privacy.evidence import Evidence, Side
+from ecgeval.privacy.halves import half_beats
 from ecgeval.results import Results
 
 __all__ = ["attack", "attackable"]

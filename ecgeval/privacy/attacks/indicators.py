@@ -10,21 +10,18 @@ patients are permuted between training set and holdout. They are reported and de
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecgeval.parallel import Progress, child_rng, quiet
-from ecgeval.privacy.attacks.membership import project, scattered
-from ecgeval.privacy.copies.search import Euclid, search
+from ecgeval.privacy.attacks.neighbours import Neighbours, Sided, _first, _take, neighbours
 from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
-from ecgeval.stats.distances import squares
+from ecgeval.stats.axes import project, scattered
 from ecgeval.wording import p_text
 
-__all__ = ["INDICATORS", "Indicator", "Neighbours", "indicators", "neighbours", "share_test"]
+__all__ = ["INDICATORS", "Indicator", "indicators"]
 
 ALPHA = 0.01
 """Chance, over all indicators together, that one of them speaks of leakage without any."""
@@ -35,152 +32,6 @@ DIMENSIONS = 64
 """Records of more dimensions are compared in this many principal axes of all of them, unscaled."""
 _UNSEEN = 1e-6  # chance that none of the neighbours kept is of a side, under permutation
 _MOST_NEIGHBOURS = 256
-_CELL = 20  # records of S and of H below which a cell of the data-copying test says nothing
-_CELLS = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """Distances that all indicators are made of; none depends on who was trained on.
-
-    Parameters
-    ----------
-    synth_real : ndarray, shape (n_synth, k)
-        Distances of each synthetic record to its nearest real records, rising.
-    synth_partner : ndarray of int, shape (n_synth, k)
-        Their rows; -1 where there are fewer.
-    real_real, real_partner : ndarray, shape (n_real, k)
-        The same from real to real records of other patients.
-    real_synth : ndarray, shape (n_real,)
-        Distance of each real record to its nearest synthetic one.
-    synth_synth : ndarray, shape (n_synth,)
-        Distance of each synthetic record to its nearest other one.
-    person : ndarray of int, shape (n_real,)
-        Patient codes 0..P-1.
-    synth_cell, real_cell : ndarray of int
-        Cell of a partition of the real records in which each record lies.
-    """
-
-    synth_real: np.ndarray
-    synth_partner: np.ndarray
-    real_real: np.ndarray
-    real_partner: np.ndarray
-    real_synth: np.ndarray
-    synth_synth: np.ndarray
-    person: np.ndarray
-    synth_cell: np.ndarray
-    real_cell: np.ndarray
-
-
-def neighbours(
-    real: np.ndarray,
-    synth: np.ndarray,
-    person: np.ndarray,
-    *,
-    k: int,
-    rng: np.random.Generator,
-    jobs: int = 1,
-    progress: Progress = quiet,
-) -> Neighbours:
-    """Return the distances between records that the indicators need.
-
-    Parameters
-    ----------
-    real : ndarray, shape (n_real, d)
-        Records of training set and holdout together.
-    synth : ndarray, shape (n_synth, d)
-    person : ndarray of int, shape (n_real,)
-        Patient codes 0..P-1.
-    k : int
-        Neighbours kept.
-    rng : Generator
-        Starts the k-means partition.
-    jobs, progress
-        As in `search`.
-    """
-    from scipy.cluster.vq import kmeans2
-
-    x, s = np.asarray(real, np.float32), np.asarray(synth, np.float32)
-    by_synth, by_real = search(Euclid(s, x), k=k, jobs=jobs, stage="indicators", progress=progress)
-    within = search(Euclid(x, x), k=k, groups=(person, person), jobs=jobs)[0]
-    own = np.arange(len(s))
-    among = search(Euclid(s, s), k=1, groups=(own, own), jobs=jobs)[0]
-
-    def distance(similarity: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum(-similarity, 0))
-
-    # Cells of the pooled real records, not of the training set alone as in the paper: they stay
-    # the same when patients are permuted.
-    cells = max(1, min(_CELLS, len(x) // (4 * _CELL)))
-    centres, real_cell = kmeans2(x.astype(np.float64), cells, minit="++", seed=rng)
-    to_centre = squares(s.astype(np.float64), centres)
-    return Neighbours(
-        distance(by_synth.similarity),
-        by_synth.partner,
-        distance(within.similarity),
-        within.partner,
-        distance(by_real.similarity[:, 0]),
-        distance(among.similarity[:, 0]),
-        person,
-        to_centre.argmin(axis=1),
-        real_cell,
-    )
-
-
-class Sided:
-    """Distances to either side, for one choice of training records; each found when first needed.
-
-    Parameters
-    ----------
-    n : Neighbours
-    train : ndarray of bool, shape (n_real,)
-    """
-
-    def __init__(self, n: Neighbours, train: np.ndarray) -> None:
-        self.n, self.train = n, train
-        self.held = np.flatnonzero(~train)
-
-    @cached_property
-    def synth_first(self) -> tuple[np.ndarray, np.ndarray]:
-        """Position of each synthetic record's nearest training record; whether there is one."""
-        return _first(self.train[self.n.synth_partner] & (self.n.synth_partner >= 0))
-
-    @cached_property
-    def synth_train(self) -> np.ndarray:
-        """Distance of synthetic to training records."""
-        return _take(self.n.synth_real, *self.synth_first)
-
-    @cached_property
-    def synth_holdout(self) -> np.ndarray:
-        """Distance of synthetic to holdout records."""
-        other = ~self.train[self.n.synth_partner] & (self.n.synth_partner >= 0)
-        return _take(self.n.synth_real, *_first(other))
-
-    @cached_property
-    def real_first(self) -> tuple[np.ndarray, np.ndarray]:
-        """Position of each real record's nearest training record of another patient."""
-        return _first(self.train[self.n.real_partner] & (self.n.real_partner >= 0))
-
-    @cached_property
-    def real_train(self) -> np.ndarray:
-        """Distance of real records to training records of other patients."""
-        return _take(self.n.real_real, *self.real_first)
-
-    @cached_property
-    def cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """Data-copying Z of each cell, and the cells' weights."""
-        return cell_scores(self)
-
-
-def _first(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first True of each row, and whether there is one."""
-    first = inside.argmax(axis=1)
-    return first, inside[np.arange(len(first)), first]
-
-
-def _take(of: np.ndarray, first: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the entry at `first` of each row; the last, a lower limit, where there is none."""
-    return of[np.arange(len(of)), np.where(known, first, -1)]
 
 
 def dcr(side: Sided) -> float:
@@ -225,29 +76,6 @@ def privacy_loss(side: Sided) -> float:
     """Return the adversarial accuracy of holdout and S minus that of training set and S."""
     swapped = Sided(side.n, ~side.train)
     return float(np.mean(adversarial_accuracy(swapped)) - np.mean(adversarial_accuracy(side)))
-
-
-def cell_scores(side: Sided) -> tuple[np.ndarray, np.ndarray]:
-    """Return the data-copying Z of each cell with enough records, and the cells' weights.
-
-    Mann-Whitney Z of the distances to the training set, synthetic against holdout records;
-    strongly negative where synthetic records are closer. The weight is the holdout's share.
-
-    References
-    ----------
-    Meehan C, Chaudhuri K, Dasgupta S. A non-parametric test to detect data-copying in generative
-    models. AISTATS 2020, PMLR 108:3546-3556.
-    """
-    n, control, home = side.n, side.real_train[side.held], side.n.real_cell[side.held]
-    z, weight = [], []
-    for cell in range(int(n.real_cell.max()) + 1):
-        a, b = side.synth_train[n.synth_cell == cell], np.sort(control[home == cell])
-        if min(len(a), len(b)) >= _CELL:
-            u = (np.searchsorted(b, a) + np.searchsorted(b, a, "right")).sum() / 2
-            mean = len(a) * len(b) / 2
-            z.append((u - mean) / np.sqrt(mean * (len(a) + len(b) + 1) / 6))
-            weight.append(len(b))
-    return np.array(z), np.array(weight, float) / max(sum(weight), 1)
 
 
 def copying(side: Sided) -> float:
@@ -304,48 +132,6 @@ INDICATORS = (
     Indicator("copying_cell", "data-copying Z of the worst cell", copying_cell, -1),
     Indicator("authenticity", "authenticity", authenticity, -1),
 )
-
-
-class Share(NamedTuple):
-    """A share of training patients, its expectation and spread under permuted patients, and p."""
-
-    value: float
-    expected: float
-    sd: float
-    p: float
-
-
-def share_test(
-    nearest: np.ndarray, train: np.ndarray, rng: np.random.Generator, permutations: int = 9999
-) -> Share:
-    """Test how many synthetic records have a training patient as their nearest real one.
-
-    Under permutation of whole patients the share is a sum of sampled weights (how many synthetic
-    records have this patient as nearest), so its variance is known. A binomial variance ignores
-    that all synthetic records share the same real ones: with 300 patients a side and 10,000
-    synthetic records its SD is too small by a factor of about two.
-
-    Parameters
-    ----------
-    nearest : ndarray of int, shape (n_synth,)
-        Code 0..P-1 of the patient nearest to each synthetic record.
-    train : ndarray of bool, shape (P,)
-        Which patients are training patients; both sides at least one.
-    rng : Generator
-    permutations : int
-
-    Returns
-    -------
-    Share
-        p is one-sided: more training patients than expected.
-    """
-    weight = np.bincount(nearest, minlength=len(train)) / len(nearest)
-    n, t = len(train), int(train.sum())
-    sd = float(np.sqrt(t * (n - t) / (n * (n - 1)) * ((weight - weight.mean()) ** 2).sum()))
-    value = float(weight[train].sum())
-    null = np.array([weight[rng.permutation(train)].sum() for _ in range(permutations)])
-    p = (1 + int((null >= value - 1e-12).sum())) / (permutations + 1)
-    return Share(value, t / n, sd, p)
 
 
 class Outcome(NamedTuple):

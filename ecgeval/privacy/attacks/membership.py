@@ -13,231 +13,47 @@ the patients it is judged on. Training patients are spread over the same rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ecgeval.parallel import child_rng, one_thread, shards
+from ecgeval.parallel import child_rng, one_thread
+from ecgeval.privacy.attacks.folds import FOLDS, Rounds, Score, cross_fit
+from ecgeval.privacy.attacks.rates import TOLERATED, hits_at, levels, percent
+from ecgeval.privacy.attacks.scores import (
+    PLANTED,
+    blend,
+    counting,
+    log_density,
+    nearest,
+    nearest_distance,
+)
 from ecgeval.privacy.canaries import epsilon_from_rates
 from ecgeval.privacy.exchangeability import Exchange, exchange_test
 from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Figure, Finding, Results, Table, Verdict
-from ecgeval.stats.distances import squares
+from ecgeval.stats.axes import principal_axes
 from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
-from ecgeval.stats.multiplicity import conformal_p
 from ecgeval.wording import p_text, plural
 
-__all__ = [
-    "TOLERATED",
-    "Axes",
-    "Rounds",
-    "blend",
-    "counting",
-    "cross_fit",
-    "hits_at",
-    "levels",
-    "log_density",
-    "membership",
-    "nearest",
-    "nearest_distance",
-    "percent",
-    "principal_axes",
-    "project",
-    "scattered",
-]
+__all__ = ["membership"]
 
-TOLERATED = {0.1: 0.15, 0.01: 0.02, 0.001: 0.01}
-"""False positive rates, and the true positive rate that is tolerated at each. A rate is printed
-only with ten times as many holdout patients as it takes for one false alarm."""
 
 P_FAIL = 0.01
-FOLDS = 5
 LEAST_PATIENTS = 25
 """Fewest holdout patients: five a fold, and ten for each threshold."""
 DIMENSIONS = 32
 """Of the space in which densities and distances are compared. On representative beats of 50 normal
 PTB-XL patients and local averages of eight of them as synthetic records, the calibrated score had
 an AUC of .79, .90, .94 in 8, 16, 32 dimensions, and of .83 without its calibration."""
-PLANTED = 60
 RHO = (0.99, 0.9)
 """How closely the planted copies correlate with their source."""
-_ROWS = 4096  # records of float32 turned into float64 at once
-_PAIRS = 4_000_000  # distances held at once: 32 MB
 _RARE = 0.1
-
-Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""A score of the real records in rows, given the rows that may serve as reference."""
 
 
 # ---- kernels -------------------------------------------------------------------------------
-
-
-class Axes(NamedTuple):
-    """Principal axes of a set, scaled to unit variance there: ``(x - mean) @ axes``."""
-
-    mean: np.ndarray
-    axes: np.ndarray
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return project(x, self.mean, self.axes)
-
-
-def project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """Return ``(x - mean) @ axes`` in float64, a few rows at a time: `x` may be float32 and big."""
-    out = np.empty((len(x), axes.shape[1]))
-    for rows in shards(len(x), _ROWS):
-        out[rows] = (x[rows].astype(np.float64) - mean) @ axes
-    return out
-
-
-def scattered(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of the rows of all parts and their scatter matrix about it, in float64."""
-    n, d = sum(map(len, parts)), parts[0].shape[1]
-    mean = np.sum([x.sum(axis=0, dtype=np.float64) for x in parts], axis=0) / n
-    scatter = np.zeros((d, d))
-    for x in parts:
-        for rows in shards(len(x), _ROWS):
-            centred = x[rows].astype(np.float64) - mean
-            scatter += centred.T @ centred
-    return mean, scatter
-
-
-def principal_axes(x: np.ndarray, dimensions: int = DIMENSIONS) -> Axes:
-    """Return the leading principal axes of `x`, shape (n, d), without those of no variance."""
-    from scipy.linalg import eigh
-
-    d = x.shape[1]
-    mean, scatter = scattered([x])
-    covariance = scatter / max(len(x) - 1, 1)
-    variance, axes = eigh(covariance, subset_by_index=(max(0, d - dimensions), d - 1))
-    keep = np.flatnonzero(variance > 1e-10 * max(variance[-1], 1e-300))[::-1]
-    return Axes(mean, axes[:, keep] / np.sqrt(variance[keep]))
-
-
-def _blocks(n: int, m: int) -> list[slice]:
-    return shards(n, max(1, _PAIRS // max(m, 1)))
-
-
-def nearest(
-    x: np.ndarray, to: np.ndarray, groups: tuple[np.ndarray, np.ndarray] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return distance and row of the nearest row of `to`, for each row of `x`.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d)
-    to : ndarray, shape (m, d)
-    groups : pair of integer arrays, shapes (n,) and (m,), optional
-        Pairs of the same group are left out; the distance is infinite where nothing is left.
-    """
-    distance, row = np.empty(len(x)), np.empty(len(x), int)
-    for b in _blocks(len(x), len(to)):
-        apart = squares(x[b], to)
-        if groups is not None:
-            apart[groups[0][b, None] == groups[1]] = np.inf
-        row[b] = apart.argmin(axis=1)
-        distance[b] = np.sqrt(apart[np.arange(len(apart)), row[b]])
-    return distance, row
-
-
-def nearest_distance(x: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Return the distance of each row of `x` to its nearest row of `to`."""
-    return nearest(x, to)[0]
-
-
-def counting(x: np.ndarray, synth: np.ndarray, radius: float) -> np.ndarray:
-    """Return the share of synthetic records within `radius` of each row of `x`.
-
-    References
-    ----------
-    Hilprecht B, Härterich M, Bernau D. Monte Carlo and reconstruction membership inference attacks
-    against generative models. PoPETs 2019;2019(4):232-249. doi:10.2478/popets-2019-0067
-    """
-    near = [(squares(x[b], synth) <= radius**2).mean(axis=1) for b in _blocks(len(x), len(synth))]
-    return np.concatenate(near) if near else np.zeros(0)
-
-
-def log_density(x: np.ndarray, data: np.ndarray) -> np.ndarray:
-    """Return the log density at `x` of a Gaussian kernel estimate of `data` (Scott's bandwidth).
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, d)
-    data : ndarray, shape (m, d)
-        Axes of comparable spread; the kernel is round, of width ``m ** (-1 / (d + 4))``.
-    """
-    from scipy.special import logsumexp
-
-    m, d = data.shape
-    width = m ** (-1 / (d + 4))
-    norm = np.log(m) + d * np.log(width * np.sqrt(2 * np.pi))
-    out = [
-        logsumexp(squares(x[b], data) / (-2 * width**2), axis=1) - norm for b in _blocks(len(x), m)
-    ]
-    return np.concatenate(out) if out else np.zeros(0)
-
-
-class Rounds(NamedTuple):
-    """Which patients play which part, round by round; codes 0..P-1 of train and holdout.
-
-    Attributes
-    ----------
-    members, others : tuple of ndarray
-        Training and holdout patients attacked in a round; each patient in one round.
-    calibration, reference : tuple of ndarray
-        Remaining holdout patients, halved.
-    """
-
-    members: tuple[np.ndarray, ...]
-    others: tuple[np.ndarray, ...]
-    calibration: tuple[np.ndarray, ...]
-    reference: tuple[np.ndarray, ...]
-
-    @classmethod
-    def draw(cls, is_train: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> Rounds:
-        """Deal patients to rounds at random."""
-        members, others = (rng.permutation(np.flatnonzero(is_train == s)) for s in (True, False))
-        parts = [others[k::folds] for k in range(folds)]
-        rest = [rng.permutation(np.concatenate(parts[:k] + parts[k + 1 :])) for k in range(folds)]
-        return cls(
-            tuple(members[k::folds] for k in range(folds)),
-            tuple(parts),
-            tuple(r[: len(r) // 2] for r in rest),
-            tuple(r[len(r) // 2 :] for r in rest),
-        )
-
-
-def cross_fit(score: Score, rounds: Rounds, person: np.ndarray) -> np.ndarray:
-    """Return each patient's conformal p-value: how few calibration patients score as high.
-
-    ``p = (1 + #{calibration patients with at least this score}) / (1 + calibration patients)``;
-    the attacker who allows false alarms at a rate f calls everybody with p <= f a member.
-
-    Parameters
-    ----------
-    score : callable
-        ``score(rows, reference rows)`` of real records; higher means a member. A patient's
-        score is the highest of the patient's records.
-    rounds : Rounds
-    person : ndarray of int, shape (records,)
-        Patient codes 0..P-1.
-
-    Returns
-    -------
-    ndarray, shape (P,)
-    """
-    p = np.full(int(person.max()) + 1, np.nan)
-    for parts in zip(*rounds, strict=True):
-        members, others, calibration, reference = parts
-        attacked = np.concatenate([members, others])
-        chosen = np.concatenate([attacked, calibration])
-        rows = np.flatnonzero(np.isin(person, chosen))
-        best = np.full(len(p), -np.inf)
-        np.maximum.at(best, person[rows], score(rows, np.flatnonzero(np.isin(person, reference))))
-        p[attacked] = conformal_p(best[attacked], best[calibration])
-    return p
 
 
 # ---- the attacks ---------------------------------------------------------------------------
@@ -297,19 +113,6 @@ def _plain(score: np.ndarray) -> Score:
     return lambda rows, _: score[rows]
 
 
-def blend(x: np.ndarray, synth: np.ndarray, rho: float, rng: np.random.Generator) -> np.ndarray:
-    """Return copies of the rows of `x`, each blended with a synthetic record.
-
-    A copy correlates with its source at `rho` and has its norm: the disguise looks like a beat,
-    which white noise does not.
-    """
-    other = synth[rng.integers(0, len(synth), len(x))] - x
-    size = np.linalg.norm(x, axis=1, keepdims=True)
-    other -= (other * x).sum(axis=1, keepdims=True) / np.maximum(size**2, 1e-300) * x
-    other *= size / np.maximum(np.linalg.norm(other, axis=1, keepdims=True), 1e-300)
-    return rho * x + np.sqrt(1 - rho**2) * other
-
-
 def _planted(k: _Known, rows: np.ndarray, rho: float, rng: np.random.Generator) -> _Known:
     """Return the same with a copy of each record in `rows` put into the synthetic set."""
     copies = blend(k.x[rows], k.synth, rho, rng)
@@ -317,38 +120,6 @@ def _planted(k: _Known, rows: np.ndarray, rho: float, rng: np.random.Generator) 
     for s in similarity.values():
         s[rows] = np.fmax(s[rows], rho)
     return _Known(k.x, k.person, np.concatenate([k.synth, copies]), similarity, k.reference, None)
-
-
-class Hits(NamedTuple):
-    """How an attack did at one false positive rate: patients called members, of how many."""
-
-    level: float
-    hits: int
-    members: int
-    false: int
-    others: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Clopper-Pearson interval of the true positive rate."""
-        return clopper_pearson(self.hits, self.members)
-
-
-def hits_at(level: float, p: np.ndarray, is_train: np.ndarray) -> Hits:
-    """Count patients with p <= level on either side."""
-    called = p <= level + 1e-12
-    return Hits(
-        level,
-        int(called[is_train].sum()),
-        int(is_train.sum()),
-        int(called[~is_train].sum()),
-        int((~is_train).sum()),
-    )
-
-
-def levels(n_others: int) -> list[float]:
-    """Return the false positive rates that may be printed: ten false alarms each are expected."""
-    return [f for f in TOLERATED if n_others >= round(10 / f)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,11 +300,6 @@ def membership(
         tables=_tables(found, section),
         figures=(_roc(found, section),),
     )
-
-
-def percent(level: float) -> str:
-    """Return ``10pct``, ``1pct``, ``0p1pct``: a rate as a part of an id."""
-    return f"{100 * level:g}pct".replace(".", "p")
 
 
 def _estimates(found: Inference, section: str, sizes: Mapping[str, Any]) -> list[Estimate]:

@@ -5,23 +5,14 @@ import pytest
 
 from ecgeval.catalogue import CATALOGUE
 from ecgeval.ecgset import EcgSet
-from ecgeval.privacy.attacks.identity import (
-    Probes,
-    _folds,
-    _look,
-    bootstrap_risk,
-    fit_matcher,
-    half_beats,
-    linkage,
-    linked,
-    risk,
-    singled_out,
-    wilson_rate,
-)
+from ecgeval.privacy.attacks.criteria import bootstrap_risk, linked, risk, singled_out, wilson_rate
+from ecgeval.privacy.attacks.identity import Probes, _folds, _look, fit_matcher, linkage
 from ecgeval.privacy.attacks.indicators import indicators
-from ecgeval.privacy.attacks.membership import blend, membership, nearest_distance
+from ecgeval.privacy.attacks.membership import membership
+from ecgeval.privacy.attacks.scores import blend, nearest_distance
 from ecgeval.privacy.copies.detectors import beat_signals
 from ecgeval.privacy.exchangeability import exchange_test, patient_scores
+from ecgeval.privacy.halves import half_beats
 from ecgeval.report.explain import statistic
 from ecgeval.results import Results, Verdict
 from ecgeval.stats.distances import squares
@@ -127,7 +118,7 @@ def test_singling_out_by_hand() -> None:
 
 
 def test_linking_by_hand(monkeypatch) -> None:
-    monkeypatch.setattr("ecgeval.privacy.attacks.identity.NEIGHBOURS", 1)
+    monkeypatch.setattr("ecgeval.privacy.attacks.criteria.NEIGHBOURS", 1)
     s = np.array([[0.0], [10.0], [20.0]])
     limb, chest = np.array([[1.0], [11.0]]), np.array([[2.0], [19.0]])
     assert linked(limb, chest, (s, s)).tolist() == [True, False]

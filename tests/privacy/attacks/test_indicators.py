@@ -4,21 +4,18 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
+from ecgeval.privacy.attacks.identity import share_test
 from ecgeval.privacy.attacks.indicators import (
     INDICATORS,
-    Neighbours,
-    Sided,
     adversarial_accuracy,
     authenticity,
-    cell_scores,
     dcr,
     indicators,
-    neighbours,
     nndr,
     privacy_loss,
     share,
-    share_test,
 )
+from ecgeval.privacy.attacks.neighbours import Neighbours, Sided, cell_scores, neighbours
 from ecgeval.results import Verdict
 
 

@@ -6,22 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde, multivariate_normal, norm
 
-from ecgeval.privacy.attacks.membership import (
-    TOLERATED,
-    Rounds,
-    blend,
-    counting,
-    cross_fit,
-    hits_at,
-    levels,
-    log_density,
-    membership,
-    nearest_distance,
-    principal_axes,
-)
+from ecgeval.privacy.attacks.folds import Rounds, cross_fit
+from ecgeval.privacy.attacks.membership import membership
+from ecgeval.privacy.attacks.rates import TOLERATED, hits_at, levels
+from ecgeval.privacy.attacks.scores import blend, counting, log_density, nearest_distance
 from ecgeval.report.explain import statistic
 from ecgeval.report.figures import draw
 from ecgeval.results import Verdict
+from ecgeval.stats.axes import principal_axes
 from ecgeval.stats.distances import squares
 from ecgeval.stats.intervals import clopper_pearson
 
