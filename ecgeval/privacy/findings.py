@@ -397,7 +397,7 @@ def _exchange(v: View) -> Finding:
         chance *= (t - run) / (t + h - run)
         run += 1
     numbers = (
-        f"{p_text(x.p, 1 / (len(x.null_max) + 1))}, {x.told(x.most)}, {t} against {h} patients"
+        f"{p_text(x.p, 1 / (len(x.null_max) + 1))}, {x.in_words(x.most)}, {t} against {h} patients"
     )
     if x.p < P_FAIL:
         verdict = Verdict.FAIL
@@ -410,7 +410,7 @@ def _exchange(v: View) -> Finding:
         verdict = Verdict.FAIL
         title = (
             "the synthetic set is closer to the holdout than to the training patients "
-            f"({p_text(x.p_reversed, 1 / (len(x.null_max) + 1))}, {x.told(x.least)})"
+            f"({p_text(x.p_reversed, 1 / (len(x.null_max) + 1))}, {x.in_words(x.least)})"
         )
         text = (
             "This happens when the two sets are exchanged, when the generator saw the "

@@ -16,7 +16,7 @@ from ecgeval.wording import plural
 if TYPE_CHECKING:
     from ecgeval.privacy.halves import Reach
 
-__all__ = ["P_FAIL", "P_HINT", "P_REVERSED", "View", "there_are"]
+__all__ = ["P_FAIL", "P_HINT", "P_REVERSED", "View"]
 
 P_FAIL = 0.01
 P_HINT = 0.05
@@ -193,15 +193,3 @@ class View:
         if e.shared_patients:
             parts.append(f"{plural(e.shared_patients, 'patient')} in both train and holdout")
         return parts
-
-
-def there_are(train: int, holdout: int, synth: int) -> str:
-    """Return how many patients and records there are, for a finding that needs more.
-
-    Without a holdout, with one too small to tell, or with one that is unlike, `holdout` is 0.
-    """
-    held = plural(holdout, "holdout patient") if holdout else "no holdout known to be drawn alike"
-    return (
-        f"there are {plural(train, 'training patient')}, {held} and "
-        f"{plural(synth, 'usable synthetic record')}"
-    )

@@ -9,8 +9,7 @@ import numpy as np
 
 from ecgeval.parallel import shards
 
-__all__ = ["Axes", "principal_axes", "project", "scattered"]
-
+__all__ = ["Axes", "mean_and_scatter", "principal_axes", "project"]
 
 _ROWS = 4096  # records of float32 turned into float64 at once
 
@@ -33,7 +32,7 @@ def project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return out
 
 
-def scattered(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_scatter(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the rows of all parts and their scatter matrix about it, in float64."""
     n, d = sum(map(len, parts)), parts[0].shape[1]
     mean = np.sum([x.sum(axis=0, dtype=np.float64) for x in parts], axis=0) / n
@@ -45,12 +44,12 @@ def scattered(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return mean, scatter
 
 
-def principal_axes(x: np.ndarray, dimensions: int = 32) -> Axes:
+def principal_axes(x: np.ndarray, dimensions: int) -> Axes:
     """Return the leading principal axes of `x`, shape (n, d), without those of no variance."""
     from scipy.linalg import eigh
 
     d = x.shape[1]
-    mean, scatter = scattered([x])
+    mean, scatter = mean_and_scatter([x])
     covariance = scatter / max(len(x) - 1, 1)
     variance, axes = eigh(covariance, subset_by_index=(max(0, d - dimensions), d - 1))
     keep = np.flatnonzero(variance > 1e-10 * max(variance[-1], 1e-300))[::-1]

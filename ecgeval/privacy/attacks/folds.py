@@ -1,4 +1,9 @@
-"""Cross-fitting: every patient is attacked once, with thresholds from other patients."""
+"""Cross-fitting: every patient is attacked once, with thresholds from other patients.
+
+Holdout patients are split into folds. Those of one fold are attacked with thresholds, and reference
+data, that come from the others; so no threshold is chosen on the patients it is judged on. Training
+patients are spread over the same rounds.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,9 @@ import numpy as np
 
 from ecgeval.stats.multiplicity import conformal_p
 
-__all__ = ["Rounds", "cross_fit"]
-
+__all__ = ["FOLDS", "Rounds", "Score", "cross_fit"]
 
 FOLDS = 5
-
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """A score of the real records in rows, given the rows that may serve as reference."""
@@ -36,13 +39,13 @@ class Rounds(NamedTuple):
     reference: tuple[np.ndarray, ...]
 
     @classmethod
-    def draw(cls, is_train: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> Rounds:
+    def draw(cls, is_train: np.ndarray, rng: np.random.Generator) -> Rounds:
         """Deal patients to rounds at random."""
         members, others = (rng.permutation(np.flatnonzero(is_train == s)) for s in (True, False))
-        parts = [others[k::folds] for k in range(folds)]
-        rest = [rng.permutation(np.concatenate(parts[:k] + parts[k + 1 :])) for k in range(folds)]
+        parts = [others[k::FOLDS] for k in range(FOLDS)]
+        rest = [rng.permutation(np.concatenate(parts[:k] + parts[k + 1 :])) for k in range(FOLDS)]
         return cls(
-            tuple(members[k::folds] for k in range(folds)),
+            tuple(members[k::FOLDS] for k in range(FOLDS)),
             tuple(parts),
             tuple(r[: len(r) // 2] for r in rest),
             tuple(r[len(r) // 2 :] for r in rest),
@@ -69,8 +72,7 @@ def cross_fit(score: Score, rounds: Rounds, person: np.ndarray) -> np.ndarray:
     ndarray, shape (P,)
     """
     p = np.full(int(person.max()) + 1, np.nan)
-    for parts in zip(*rounds, strict=True):
-        members, others, calibration, reference = parts
+    for members, others, calibration, reference in zip(*rounds, strict=True):
         attacked = np.concatenate([members, others])
         chosen = np.concatenate([attacked, calibration])
         rows = np.flatnonzero(np.isin(person, chosen))

@@ -1,45 +1,33 @@
-"""Linkage: does the synthetic set give away more about training patients than about others?
+"""Identity: does a matcher that recognises people find training patients in the synthetic set?
 
-Four attacks, each on training patients and, as a control, on holdout patients.
-
-Identity: an attacker holds another ECG of a person and asks whether the synthetic set knows this
-person, with a matcher that recognises people across recordings. Singling out: a neighbourhood of a
-synthetic record that holds exactly one patient. Linkability: an attacker with limb leads of a
-person in one file and chest leads in another joins them because both lie near the same synthetic
-records. Inference: sex or age band of a person, read off the nearest synthetic record. The last
-three are the criteria of the Article 29 Working Party (Opinion 05/2014, WP 216).
+An attacker holds another ECG of a person and asks whether the synthetic set knows this person, with
+a matcher that recognises people across recordings. It is tried on training patients and, as a
+control, on holdout patients. The positive control is a real record in place of a synthetic one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ecgeval.parallel import child_rng, one_thread
-from ecgeval.privacy.attacks.criteria import (
-    _WP29_RULE,
-    _criteria,
-    _risk_estimates,
-    _wp29_finding,
-    _wp29_table,
-)
-from ecgeval.privacy.attacks.folds import Rounds, cross_fit
-from ecgeval.privacy.attacks.rates import hits_at, levels, percent
+from ecgeval.parallel import one_thread
+from ecgeval.privacy.attacks.checks import LINK
+from ecgeval.privacy.attacks.folds import FOLDS, Rounds, cross_fit
+from ecgeval.privacy.attacks.rates import auc_estimate, hits_at, levels
+from ecgeval.privacy.attacks.sets import LEAST_PATIENTS, P_FAIL, WITHOUT_HOLDOUT, AttackedSets
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
-from ecgeval.privacy.view import there_are
 from ecgeval.results import Estimate, Finding, Results, Table, Verdict
 from ecgeval.stats.axes import project
-from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
+from ecgeval.stats.intervals import clopper_pearson
 from ecgeval.wording import p_text, plural
 
-__all__ = ["Matcher", "Probes", "fit_matcher", "linkage", "share_test"]
+__all__ = ["Matcher", "Probes", "Share", "fit_matcher", "identity", "share_test"]
 
-P_FAIL = 0.01
-LEAST_PATIENTS = 25
-FOLDS = 5
+LEAST_PROBED = 2 * FOLDS
+"""Fewest patients on either side of whom there is a second look."""
 DIMENSIONS = 48
 SHRINKAGE = 0.1
 """Of the within-person covariance towards a multiple of the identity. On 22 PTB-XL patients with
@@ -47,10 +35,7 @@ several records, among 369, matcher fitted on other patients (4 splits): rank-1 
 plain correlation of the same beats .60 and .89, best over lags .59 and .89; a convolutional encoder
 trained on the same patients .66 and .98. On ECG-ID, lead I of 59 people: .95 and .98, plain
 correlation .86 and .85."""
-PLANTED = 60
-
-
-# ---- who is who ----------------------------------------------------------------------------
+_KIND = {"record": "another ECG of the patient, not trained on", "half": "second half of a record"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +58,10 @@ class Probes:
     second: np.ndarray
     person: np.ndarray
     kind: str = "half"
+
+    def only(self, rows: np.ndarray) -> Probes:
+        """Return some of the patients."""
+        return Probes(self.first[rows], self.second[rows], self.person[rows], self.kind)
 
 
 class Matcher(NamedTuple):
@@ -118,7 +107,59 @@ def fit_matcher(x: np.ndarray, person: np.ndarray) -> Matcher:
     return Matcher(mean, axes @ np.linalg.inv(np.linalg.cholesky(covariance)).T)
 
 
-def _look(
+def identity(
+    sets: AttackedSets,
+    probes: Sequence[Probes] = (),
+    *,
+    rng: np.random.Generator,
+    permutations: int = 9999,
+) -> Results:
+    """Look for training patients in the synthetic set, with holdout patients as control.
+
+    Parameters
+    ----------
+    sets : AttackedSets
+        Representative beats of unit norm, shape (n, leads, samples).
+    probes : sequence of Probes
+        Second looks at training and holdout patients, at most one of each kind. Without any the
+        attack is not assessable.
+    rng : Generator
+    permutations : int
+
+    Returns
+    -------
+    Results
+        Estimates ``{section}.link.*``, a table, and the finding PRIV-LINK; NOT_ASSESSABLE without
+        25 patients on either side.
+    """
+    if min(*sets.patients, len(sets.synth)) < LEAST_PATIENTS:
+        finding = LINK.finding(
+            Verdict.NOT_ASSESSABLE,
+            f"linkage to another ECG needs {LEAST_PATIENTS} training and holdout patients drawn "
+            f"alike, and as many synthetic records; {sets.in_words()}",
+            WITHOUT_HOLDOUT,
+            rule=_rule(1),
+            section=sets.section,
+        )
+        return Results(findings=(finding,))
+    if not probes:
+        return Results(findings=(_no_second_look(sets.section),))
+    with one_thread():
+        seen = _similarities(probes, _folds(probes, rng), sets.synth)
+        found = [
+            _recognised(q, s, sets.person_train, rng, permutations)
+            for q, s in zip(probes, seen, strict=True)
+            if _enough(q, sets.person_train)
+        ]
+        share = _nearest_identities(sets, probes, rng, permutations)
+    return Results(
+        estimates=(*_estimates(found, sets), _share_estimate(share, sets)),
+        findings=(_finding(found, share, sets.section, permutations),),
+        tables=(_table(found, sets.section),) if found else (),
+    )
+
+
+def _similarities(
     probes: Sequence[Probes], fold: Mapping[int, int], synth: np.ndarray
 ) -> list[dict[str, np.ndarray]]:
     """Return, for each kind of probe, what the matcher sees; fitted on other patients each time.
@@ -132,11 +173,7 @@ def _look(
     ]
     everybody = np.concatenate([q.person for q in probes])
     for k in sorted(set(fold.values())):
-        rest = [(q, a != k) for q, a in zip(probes, at, strict=True)]
-        matcher = fit_matcher(
-            np.concatenate([x[keep] for q, keep in rest for x in (q.first, q.second)]),
-            np.concatenate([np.tile(q.person[keep], 2) for q, keep in rest]),
-        )
+        matcher = _fitted([q.only(a != k) for q, a in zip(probes, at, strict=True)])
         s, first = matcher(synth), [matcher(q.first) for q in probes]
         for q, a, own, seen in zip(probes, at, first, out, strict=True):
             rows = np.flatnonzero(a == k)
@@ -150,135 +187,12 @@ def _look(
     return out
 
 
-# ---- risks ---------------------------------------------------------------------------------
-
-
-# ---- results -------------------------------------------------------------------------------
-
-
-class _Link(NamedTuple):
-    """Outcome of the identity attack with one kind of probe."""
-
-    kind: str
-    p: np.ndarray  # conformal, a patient
-    is_train: np.ndarray
-    exchange: Exchange
-    rank1: tuple[int, int]  # patients recognised among all, with a real record in the gallery
-    known: tuple[int, int]  # patients found at 1 % of pairs taken for the same
-
-
-_KIND = {"record": "another ECG of the patient, not trained on", "half": "second half of a record"}
-
-
-def linkage(
-    train: np.ndarray,
-    holdout: np.ndarray | None,
-    synth: np.ndarray,
-    *,
-    person_train: np.ndarray,
-    person_holdout: np.ndarray | None,
-    leads: Sequence[str],
-    probes: Sequence[Probes] = (),
-    labels: Mapping[str, Mapping[str, Any]] | None = None,
-    seed: int = 0,
-    section: str = "privacy",
-    permutations: int = 9999,
-) -> Results:
-    """Attack identity and attributes of training patients, with holdout patients as control.
-
-    Parameters
-    ----------
-    train, holdout, synth : ndarray, shape (n, leads, samples)
-        Usable representative beats of unit norm.
-    person_train, person_holdout : ndarray of int, shape (n,)
-        Patient codes; no patient on both sides.
-    leads : sequence of str
-    probes : sequence of Probes
-        Second looks at training and holdout patients, at most one of each kind. Without any the
-        identity attack is not assessable.
-    labels : mapping, optional
-        By attribute (``sex``, ``age band``): arrays of str under ``train``, ``holdout``, ``synth``,
-        empty where unknown.
-    seed : int
-    section : str
-        Slug of the section and first part of every id.
-    permutations : int
-
-    Returns
-    -------
-    Results
-        Estimates ``{section}.link.*`` and ``{section}.wp29.*``, tables, and the findings PRIV-LINK
-        and PRIV-WP29; NOT_ASSESSABLE without 25 patients on either side.
-    """
-    people = [0 if p is None else len(np.unique(p)) for p in (person_train, person_holdout)]
-    if holdout is None or person_holdout is None or min(*people, len(synth)) < LEAST_PATIENTS:
-        why = (
-            f"needs {LEAST_PATIENTS} training and holdout patients drawn alike, and as many "
-            f"synthetic records; {there_are(people[0], people[1], len(synth))}"
-        )
-        text = (
-            "Whether a synthetic set leads to its training patients can only be told by comparison "
-            "with others. Next time set 20 to 50 % of the patients aside at random before training."
-        )
-        return Results(
-            findings=tuple(
-                Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
-                for code, what, rule in (
-                    ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
-                    (
-                        "PRIV-WP29",
-                        "the audit of singling out, linkability and inference",
-                        _WP29_RULE,
-                    ),
-                )
-            )
-        )
-    rng = child_rng(seed, section, "link")
-    with one_thread():
-        found = [
-            _identity(q, seen, person_train, rng, permutations)
-            for q, seen in zip(
-                probes, _look(probes, _folds(probes, rng), synth) if probes else [], strict=True
-            )
-            if _enough(q, person_train)
-        ]
-        share = _share(
-            train, holdout, synth, person_train, person_holdout, probes, rng, permutations
-        )
-        one = [rng.permutation(_one_each(p, rng)) for p in (person_train, person_holdout)]
-        n = min(len(one[0]), len(one[1]))
-        rows = [np.sort(r[:n]) for r in one]
-        sides = {"train": train[rows[0]], "holdout": holdout[rows[1]], "synth": synth}
-        chosen = {
-            name: {
-                "train": np.asarray(known["train"])[rows[0]],
-                "holdout": np.asarray(known["holdout"])[rows[1]],
-                "synth": known["synth"],
-            }
-            for name, known in (labels or {}).items()
-        }
-        criteria = _criteria(sides, leads, chosen, rng)
-    uppers = {c.id: c.upper(rng) for c in criteria if not c.why}
-    sizes: dict[str, Any] = {"n_synth": len(synth), "seed": seed}
-    real = sizes | {"n_real": len(train) + len(holdout), "patients_real": sum(people)}
-    balanced = sizes | {"n_real": 2 * n, "patients_real": 2 * n}
-    return Results(
-        estimates=(
-            *_link_estimates(found, share, section, real),
-            *_risk_estimates(criteria, uppers, section, balanced),
-        ),
-        findings=(
-            _link_finding(found, share, section, permutations),
-            _wp29_finding(criteria, uppers, section),
-        ),
-        tables=(*_link_tables(found, section), _wp29_table(criteria, uppers, section)),
+def _fitted(probes: Sequence[Probes]) -> Matcher:
+    """Return a matcher fitted on both looks at all patients of the probes."""
+    return fit_matcher(
+        np.concatenate([x for q in probes for x in (q.first, q.second)]),
+        np.concatenate([np.tile(q.person, 2) for q in probes]),
     )
-
-
-def _one_each(person: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a row of each patient, drawn at random."""
-    order = rng.permutation(len(person))
-    return order[np.unique(person[order], return_index=True)[1]]
 
 
 def _folds(probes: Sequence[Probes], rng: np.random.Generator) -> dict[int, int]:
@@ -289,16 +203,31 @@ def _folds(probes: Sequence[Probes], rng: np.random.Generator) -> dict[int, int]
 def _enough(q: Probes, person_train: np.ndarray) -> bool:
     people = np.unique(q.person)
     inside = int(np.isin(people, person_train).sum())
-    return min(inside, len(people) - inside) >= 2 * FOLDS
+    return min(inside, len(people) - inside) >= LEAST_PROBED
 
 
-def _identity(
+class _Recognised(NamedTuple):
+    """Outcome of the attack with one kind of probe."""
+
+    kind: str
+    p: np.ndarray  # conformal, a patient
+    is_train: np.ndarray
+    exchange: Exchange
+    rank1: tuple[int, int]  # patients recognised among all, with a real record in the gallery
+    known: tuple[int, int]  # patients found at 1 % of pairs taken for the same
+
+    @property
+    def label(self) -> str:
+        return _KIND[self.kind]
+
+
+def _recognised(
     q: Probes,
     seen: Mapping[str, np.ndarray],
     person_train: np.ndarray,
     rng: np.random.Generator,
     permutations: int,
-) -> _Link:
+) -> _Recognised:
     people, code = np.unique(q.person, return_inverse=True)
     is_train = np.isin(people, person_train)
     rounds = Rounds.draw(is_train, rng)
@@ -310,7 +239,7 @@ def _identity(
     first = np.unique(code, return_index=True)[1]  # one probe a patient
     own, other = seen["own"][first], seen["other"][first]
     limit = np.quantile(other, 0.99)
-    return _Link(
+    return _Recognised(
         q.kind,
         p,
         is_train,
@@ -320,197 +249,16 @@ def _identity(
     )
 
 
-def _share(
-    train: np.ndarray,
-    holdout: np.ndarray,
-    synth: np.ndarray,
-    person_train: np.ndarray,
-    person_holdout: np.ndarray,
-    probes: Sequence[Probes],
-    rng: np.random.Generator,
-    permutations: int,
-) -> Share | None:
-    """Return whose nearest identity synthetic records have; None without a fitted matcher."""
-    if not probes:
-        return None
-    matcher = fit_matcher(
-        np.concatenate([x for q in probes for x in (q.first, q.second)]),
-        np.concatenate([np.tile(q.person, 2) for q in probes]),
+def _nearest_identities(
+    sets: AttackedSets, probes: Sequence[Probes], rng: np.random.Generator, permutations: int
+) -> Share:
+    """Return how many synthetic records have a training patient as their nearest identity."""
+    matcher = _fitted(probes)
+    gallery, s = matcher(sets.real), matcher(sets.synth)
+    nearest = np.concatenate(
+        [sets.person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)]
     )
-    gallery, s = matcher(np.concatenate([train, holdout])), matcher(synth)
-    person = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
-    is_train = np.zeros(int(person.max()) + 1, bool)
-    is_train[person[: len(train)]] = True
-    identity = np.concatenate(
-        [person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)]
-    )
-    return share_test(identity, is_train, rng, permutations)
-
-
-def _link_rule(tests: int) -> str:
-    return (
-        "training patients' other ECGs are closer to the synthetic set than those of holdout "
-        "patients (permutation of patients), or synthetic records have training patients as "
-        f"nearest identity more often than chance: FAIL if any of {tests} p < "
-        f"{P_FAIL / tests:.2g} ({P_FAIL:g} over all). Never PASS"
-    )
-
-
-def _link_estimates(
-    found: Sequence[_Link], share: Share | None, section: str, sizes: Mapping[str, Any]
-) -> list[Estimate]:
-    out = []
-    for link in found:
-        t, h = int(link.is_train.sum()), int((~link.is_train).sum())
-        at = f"{section}.link.{link.kind}"
-        n: dict[str, Any] = {**sizes, "n_real": len(link.p), "patients_real": len(link.p)}
-        auc = float(link.exchange.observed[0])
-        out.append(
-            Estimate(
-                f"{at}.auc",
-                auc,
-                auc_interval(auc, t, h),
-                p=link.exchange.p,
-                null=0.5,
-                floor=pair(link.exchange.floor[0]),
-                better="near_null",
-                label=f"training against holdout patients: AUC of identity scores, "
-                f"{_KIND[link.kind]}",
-                method="identity matcher, nearest synthetic record; permutation of patients",
-                **n,
-            )
-        )
-        for level in levels(h):
-            c = hits_at(level, link.p, link.is_train)
-            out.append(
-                Estimate(
-                    f"{at}.tpr_at_{percent(level)}",
-                    c.hits / t,
-                    c.interval,
-                    null=level,
-                    better="near_null",
-                    label=f"training patients found at {level:.1%} false alarms, "
-                    f"{_KIND[link.kind]}",
-                    method="threshold from other holdout patients; Clopper-Pearson",
-                    **n,
-                )
-            )
-        for name, (count, of), what in (
-            ("rank1", link.rank1, "recognised first among all patients"),
-            ("known_at_1pct", link.known, "recognised above 99 % of best strangers"),
-        ):
-            out.append(
-                Estimate(
-                    f"{at}.{name}",
-                    count / of,
-                    clopper_pearson(count, of),
-                    better="higher",
-                    label=f"positive control: patients {what}, {_KIND[link.kind]}",
-                    method="a real record in place of the synthetic ones; matcher fitted on other "
-                    "patients",
-                    **n,
-                )
-            )
-    if share is not None:
-        out.append(
-            Estimate(
-                f"{section}.link.identity_share",
-                share.value,
-                p=share.p,
-                null=share.expected,
-                floor=(share.expected - 1.96 * share.sd, share.expected + 1.96 * share.sd),
-                better="near_null",
-                label="synthetic records whose nearest identity is a training patient",
-                method="identity matcher; variance and p over permuted patients",
-                **sizes,
-            )
-        )
-    return out
-
-
-def _link_finding(
-    found: Sequence[_Link], share: Share | None, section: str, permutations: int
-) -> Finding:
-    if not found or share is None:
-        return Finding(
-            "PRIV-LINK",
-            Verdict.NOT_ASSESSABLE,
-            "linkage to another ECG of a patient cannot be assessed without a second look at "
-            f"{2 * FOLDS} training and {2 * FOLDS} holdout patients",
-            "Give records of training patients that were not trained on, or halves of records.",
-            rule=_link_rule(1),
-            section=section,
-        )
-    tests = len(found) + 1
-    ps = {_KIND[link.kind]: link.exchange.p for link in found} | {"nearest identities": share.p}
-    least = min(ps, key=lambda k: ps[k])
-    failed = ps[least] < P_FAIL / tests
-    control = "; ".join(
-        f"{_KIND[link.kind]}: {link.rank1[0] / link.rank1[1]:.0%} of "
-        f"{plural(link.rank1[1], 'patient')} recognised first"
-        for link in found
-    )
-    p = p_text(ps[least], 1 / (permutations + 1))
-    numbers = f"{p}, {least}; smallest of {tests}, limit {P_FAIL / tests:.2g}"
-    ids = [f"{section}.link.{link.kind}.{name}" for link in found for name in ("auc", "rank1")]
-    weak = [link for link in found if clopper_pearson(*link.rank1)[0] < 0.5]
-    text = f"Positive control, real records in place of synthetic ones: {control}."
-    if any(link.kind == "half" for link in found):
-        text += (
-            " With halves the attacker holds part of a record that was trained on: an upper limit "
-            "for whoever holds another day's ECG."
-        )
-    if weak and not failed:
-        text += " The matcher is too weak for its failure to say anything."
-    return Finding(
-        "PRIV-LINK",
-        Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
-        (
-            "the synthetic set recognises training patients"
-            if failed
-            else "no linkage of training patients was found"
-        )
-        + f" ({numbers})",
-        text,
-        (*ids, f"{section}.link.identity_share"),
-        _link_rule(tests),
-        section,
-    )
-
-
-def _link_tables(found: Sequence[_Link], section: str) -> list[Table]:
-    if not found:
-        return []
-    return [
-        Table(
-            f"{section}.link",
-            "Linkage with another look at a patient",
-            (
-                "attacker holds",
-                "training patients",
-                "holdout patients",
-                "AUC",
-                "p",
-                "control: recognised first",
-                "control: above 99 % of best strangers",
-            ),
-            tuple(
-                (
-                    _KIND[k.kind],
-                    int(k.is_train.sum()),
-                    int((~k.is_train).sum()),
-                    float(k.exchange.observed[0]),
-                    k.exchange.p,
-                    k.rank1[0] / k.rank1[1],
-                    k.known[0] / k.known[1],
-                )
-                for k in found
-            ),
-            "Control: the same matcher and probes with a real record of the patient in the "
-            "gallery.",
-            section,
-        )
-    ]
+    return share_test(nearest, sets.is_train, rng, permutations)
 
 
 class Share(NamedTuple):
@@ -553,3 +301,143 @@ def share_test(
     null = np.array([weight[rng.permutation(train)].sum() for _ in range(permutations)])
     p = (1 + int((null >= value - 1e-12).sum())) / (permutations + 1)
     return Share(value, t / n, sd, p)
+
+
+# ---- results -------------------------------------------------------------------------------
+
+
+def _rule(tests: int) -> str:
+    return (
+        "training patients' other ECGs are closer to the synthetic set than those of holdout "
+        "patients (permutation of patients), or synthetic records have training patients as "
+        f"nearest identity more often than chance: FAIL if any of {tests} p < "
+        f"{P_FAIL / tests:.2g} ({P_FAIL:g} over all). Never PASS"
+    )
+
+
+def _estimates(found: Sequence[_Recognised], sets: AttackedSets) -> Iterator[Estimate]:
+    for r in found:
+        at = f"{sets.section}.link.{r.kind}"
+        sizes = sets.sizes | {"n_real": len(r.p), "patients_real": len(r.p)}
+        yield auc_estimate(
+            at,
+            r.exchange,
+            0,
+            r.is_train,
+            p=r.exchange.p,
+            label=f"training against holdout patients: AUC of identity scores, {r.label}",
+            method="identity matcher, nearest synthetic record; permutation of patients",
+            **sizes,
+        )
+        for level in levels(int((~r.is_train).sum())):
+            yield hits_at(level, r.p, r.is_train).estimate(at, r.label, **sizes)
+        for name, (count, n), what in (
+            ("rank1", r.rank1, "recognised first among all patients"),
+            ("known_at_1pct", r.known, "recognised above 99 % of best strangers"),
+        ):
+            yield Estimate(
+                f"{at}.{name}",
+                count / n,
+                clopper_pearson(count, n),
+                better="higher",
+                label=f"positive control: patients {what}, {r.label}",
+                method="a real record in place of the synthetic ones; matcher fitted on other "
+                "patients",
+                **sizes,
+            )
+
+
+def _share_estimate(share: Share, sets: AttackedSets) -> Estimate:
+    return Estimate(
+        f"{sets.section}.link.identity_share",
+        share.value,
+        p=share.p,
+        null=share.expected,
+        floor=(share.expected - 1.96 * share.sd, share.expected + 1.96 * share.sd),
+        better="near_null",
+        label="synthetic records whose nearest identity is a training patient",
+        method="identity matcher; variance and p over permuted patients",
+        **sets.sizes,
+    )
+
+
+def _no_second_look(section: str) -> Finding:
+    return LINK.finding(
+        Verdict.NOT_ASSESSABLE,
+        "linkage to another ECG of a patient cannot be assessed without a second look at "
+        f"{LEAST_PROBED} training and {LEAST_PROBED} holdout patients",
+        "Give records of training patients that were not trained on, or halves of records.",
+        rule=_rule(1),
+        section=section,
+    )
+
+
+def _finding(
+    found: Sequence[_Recognised], share: Share, section: str, permutations: int
+) -> Finding:
+    if not found:
+        return _no_second_look(section)
+    tests = len(found) + 1
+    ps = {r.label: r.exchange.p for r in found} | {"nearest identities": share.p}
+    least = min(ps, key=lambda k: ps[k])
+    failed = ps[least] < P_FAIL / tests
+    what = (
+        "the synthetic set recognises training patients"
+        if failed
+        else "no linkage of training patients was found"
+    )
+    p = p_text(ps[least], 1 / (permutations + 1))
+    control = "; ".join(
+        f"{r.label}: {r.rank1[0] / r.rank1[1]:.0%} of {plural(r.rank1[1], 'patient')} recognised "
+        "first"
+        for r in found
+    )
+    text = f"Positive control, real records in place of synthetic ones: {control}."
+    if any(r.kind == "half" for r in found):
+        text += (
+            " With halves the attacker holds part of a record that was trained on: an upper limit "
+            "for whoever holds another day's ECG."
+        )
+    if not failed and any(clopper_pearson(*r.rank1)[0] < 0.5 for r in found):
+        text += " The matcher is too weak for its failure to say anything."
+    return LINK.finding(
+        Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
+        f"{what} ({p}, {least}; smallest of {tests}, limit {P_FAIL / tests:.2g})",
+        text,
+        section=section,
+        rule=_rule(tests),
+        estimates=(
+            *(f"{section}.link.{r.kind}.{name}" for r in found for name in ("auc", "rank1")),
+            f"{section}.link.identity_share",
+        ),
+    )
+
+
+def _table(found: Sequence[_Recognised], section: str) -> Table:
+    return Table(
+        f"{section}.link",
+        "Linkage with another look at a patient",
+        (
+            "attacker holds",
+            "training patients",
+            "holdout patients",
+            "AUC",
+            "p",
+            "control: recognised first",
+            "control: above 99 % of best strangers",
+        ),
+        tuple(
+            (
+                r.label,
+                int(r.is_train.sum()),
+                int((~r.is_train).sum()),
+                float(r.exchange.observed[0]),
+                r.exchange.p,
+                r.rank1[0] / r.rank1[1],
+                r.known[0] / r.known[1],
+            )
+            for r in found
+        ),
+        "Control: the same matcher and probes with a real record of the patient in the gallery.",
+        section,
+    )

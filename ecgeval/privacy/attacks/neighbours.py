@@ -11,12 +11,9 @@ from ecgeval.parallel import Progress, quiet
 from ecgeval.privacy.copies.search import Euclid, search
 from ecgeval.stats.distances import squares
 
-__all__ = ["Neighbours", "neighbours"]
-
+__all__ = ["Neighbours", "Sided", "cell_scores", "entry_at", "first_true", "neighbours"]
 
 _CELL = 20  # records of S and of H below which a cell of the data-copying test says nothing
-
-
 _CELLS = 8
 
 
@@ -124,28 +121,28 @@ class Sided:
     @cached_property
     def synth_first(self) -> tuple[np.ndarray, np.ndarray]:
         """Position of each synthetic record's nearest training record; whether there is one."""
-        return _first(self.train[self.n.synth_partner] & (self.n.synth_partner >= 0))
+        return first_true(self.train[self.n.synth_partner] & (self.n.synth_partner >= 0))
 
     @cached_property
     def synth_train(self) -> np.ndarray:
         """Distance of synthetic to training records."""
-        return _take(self.n.synth_real, *self.synth_first)
+        return entry_at(self.n.synth_real, *self.synth_first)
 
     @cached_property
     def synth_holdout(self) -> np.ndarray:
         """Distance of synthetic to holdout records."""
         other = ~self.train[self.n.synth_partner] & (self.n.synth_partner >= 0)
-        return _take(self.n.synth_real, *_first(other))
+        return entry_at(self.n.synth_real, *first_true(other))
 
     @cached_property
     def real_first(self) -> tuple[np.ndarray, np.ndarray]:
         """Position of each real record's nearest training record of another patient."""
-        return _first(self.train[self.n.real_partner] & (self.n.real_partner >= 0))
+        return first_true(self.train[self.n.real_partner] & (self.n.real_partner >= 0))
 
     @cached_property
     def real_train(self) -> np.ndarray:
         """Distance of real records to training records of other patients."""
-        return _take(self.n.real_real, *self.real_first)
+        return entry_at(self.n.real_real, *self.real_first)
 
     @cached_property
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
@@ -153,13 +150,13 @@ class Sided:
         return cell_scores(self)
 
 
-def _first(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def first_true(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the first True of each row, and whether there is one."""
     first = inside.argmax(axis=1)
     return first, inside[np.arange(len(first)), first]
 
 
-def _take(of: np.ndarray, first: np.ndarray, known: np.ndarray) -> np.ndarray:
+def entry_at(of: np.ndarray, first: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return the entry at `first` of each row; the last, a lower limit, where there is none."""
     return of[np.arange(len(of)), np.where(known, first, -1)]
 

