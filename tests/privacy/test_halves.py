@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from ecgeval import delineate
+from ecgeval.ecgset import EcgSet
 from ecgeval.privacy import halves
+from ecgeval.privacy.copies.detectors import beat_signals
 from ecgeval.privacy.copies.rule import CopyRule
 from ecgeval.privacy.evidence import collect
 from ecgeval.privacy.findings import estimates, findings
-from ecgeval.privacy.halves import low_quantile, same_record
+from ecgeval.privacy.halves import half_beats, low_quantile, same_record
 from ecgeval.privacy.tables import HALVES, tables
 from ecgeval.privacy.view import View
 from ecgeval.report.explain import statistic
@@ -102,3 +104,19 @@ def test_few_or_flat_records_give_no_reach(evidence, monkeypatch) -> None:
         evidence.train, signals={**evidence.train.signals, "record": replace(record, x=x)}
     )
     assert same_record(replace(evidence, train=side))["D2"].records == 23
+
+
+def test_halves_are_delineated_by_themselves(sim) -> None:
+    ecgs = sim(6, seconds=10, fs=250)
+    first, second = half_beats(ecgs)
+    assert first.shape == second.shape == (6, 8, 275)
+    near = [beat_signals(x, 250, ecgs.leads, ecgs.leads).x.reshape(6, -1) for x in (first, second)]
+    assert ((near[0] @ near[1].T).argmax(axis=1) == np.arange(6)).all()
+    cut = EcgSet(np.asarray(ecgs.signals[:, :, :1250]), 250, ecgs.leads, ecgs.records)
+    assert np.array_equal(half_beats(ecgs)[0], half_beats(cut_twice(cut))[0], equal_nan=True)
+
+
+def cut_twice(half: EcgSet) -> EcgSet:
+    """Return the half with another behind it: the first half must not change."""
+    signals = np.concatenate([half.signals, half.signals[:, :, ::-1]], axis=2)
+    return EcgSet(signals, half.fs, half.leads, half.records)
