@@ -17,6 +17,7 @@ from ecgeval.diff import checks as diff
 from ecgeval.paper import checks as paper
 from ecgeval.privacy import checks as privacy
 from ecgeval.privacy.attacks import checks as attacks
+from ecgeval.privacy.copies import detectors, disguises
 from ecgeval.results import Finding, Results, Verdict
 from ecgeval.sweep import checks as sweep
 
@@ -42,14 +43,17 @@ _OWNERS = {
         usefulness,
         subgroups,
     ),
-    "audit": (privacy, attacks),
+    "audit": (privacy, attacks, detectors, disguises),
     "sweep": (sweep,),
     "diff": (diff,),
     "paper": (paper,),
 }
 
 CHECKS: dict[str, Check] = {
-    check.code: check for owners in _OWNERS.values() for owner in owners for check in owner.CHECKS
+    check.code: check
+    for owners in _OWNERS.values()
+    for owner in owners
+    for check in getattr(owner, "CHECKS", ())
 }
 """By code."""
 
@@ -67,7 +71,7 @@ _AREAS = {
     check.code: area
     for area, owners in _OWNERS.items()
     for owner in owners
-    for check in owner.CHECKS
+    for check in getattr(owner, "CHECKS", ())
 }
 
 

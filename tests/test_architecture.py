@@ -60,7 +60,7 @@ LEVELS = {
     "comparison.sections": 15,
     "privacy": 13,
     "privacy.attacks": 15,
-    "privacy.copies": 12,
+    "privacy.copies": 11,
     "privacy.audit": 16,
     "diff": 13,
     "report": 17,

@@ -19,14 +19,11 @@ import numpy as np
 
 from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import child_rng
-from ecgeval.results import Estimate, Finding, Results, Verdict
+from ecgeval.privacy.attacks.checks import CANARY
+from ecgeval.results import Estimate, Results, Verdict
 from ecgeval.stats.intervals import clopper_pearson
-from ecgeval.wording import plural
 
 __all__ = [
-    "LEAST",
-    "SCHEMA",
-    "SHARES",
     "Audited",
     "Canaries",
     "audit_canaries",
@@ -185,10 +182,8 @@ def epsilon_lower_bound(
     return float(brentq(excess, 0.0, _MOST_EPSILON))
 
 
-def epsilon_from_rates(
-    hits: int, members: int, false: int, others: int, *, delta: float = 0.0, level: float = 0.9
-) -> float:
-    """Return ``ln((TPR_low - delta) / FPR_high)``, a lower bound on epsilon at a fixed threshold.
+def epsilon_from_rates(hits: int, members: int, false: int, others: int) -> float:
+    """Return ``ln(TPR_low / FPR_high)``, a lower 95 % bound on epsilon at a fixed threshold.
 
     Parameters
     ----------
@@ -196,17 +191,14 @@ def epsilon_from_rates(
         Members called members, of how many.
     false, others : int
         Non-members called members, of how many.
-    delta : float
-    level : float
-        Of each two-sided Clopper-Pearson interval; 0.9 puts 5 % on either limit.
 
     Returns
     -------
     float
         0 where nothing is disproved.
     """
-    low = clopper_pearson(hits, members, level)[0] - delta
-    high = clopper_pearson(false, others, level)[1]
+    # Limits of two-sided 90 % intervals hold at 95 % each.
+    low, high = clopper_pearson(hits, members, 0.9)[0], clopper_pearson(false, others, 0.9)[1]
     return float(max(0.0, np.log(low / high))) if low > 0 else 0.0
 
 
@@ -249,7 +241,7 @@ def audit_canaries(
         )
     m = len(score)
     order = np.argsort(-score, kind="stable")
-    found = [Audited(0.0, 0, 0, m)]
+    found = []
     for share in SHARES:
         half = int(share * m / 2)
         if half:
@@ -258,7 +250,7 @@ def audit_canaries(
                 right, 2 * half, m, delta=delta, level=1 - (1 - level) / len(SHARES)
             )
             found.append(Audited(bound, right, 2 * half, m))
-    return max(found[1:] or found, key=lambda a: a.epsilon)
+    return max(found, key=lambda a: a.epsilon, default=Audited(0.0, 0, 0, m))
 
 
 def canary_results(
@@ -283,40 +275,35 @@ def canary_results(
         Where the scores come from.
     """
     a = audit_canaries(score, included, delta=delta)
-    rule = "FAIL: the 95 % lower bound on epsilon is above 0; never PASS, for it is a lower bound"
     failed = a.epsilon > 0
-    few = f" {a.canaries} canaries allow a weak bound only; plant {LEAST} or more."
-    return Results(
-        estimates=(
-            Estimate(
-                f"{section}.canary.epsilon",
-                a.epsilon,
-                null=0,
-                seed=seed,
-                better="lower",
-                label="lower 95 % bound on epsilon from canaries",
-                method=f"Steinke, Nasr & Jagielski 2023, delta {delta:g}; guesses by {method}",
-                n_real=a.canaries,
-                patients_real=a.canaries,
-            ),
-        ),
-        findings=(
-            Finding(
-                "PRIV-CANARY",
-                Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
-                (
-                    f"the training run leaks: epsilon is at least {a.epsilon:.2f}"
-                    if failed
-                    else "the canaries show no leakage"
-                )
-                + f" ({a.correct} of {a.guesses} guesses about {plural(a.canaries, 'canary')} "
-                "right)".replace("canarys", "canaries"),
-                "Patients were put into the training set by the toss of a coin, and guessed from "
-                "the synthetic set. A training run that hides every patient allows no more right "
-                "guesses than coins do." + (few if a.canaries < LEAST else ""),
-                (f"{section}.canary.epsilon",),
-                rule,
-                section,
-            ),
-        ),
+    id = f"{section}.canary.epsilon"
+    estimate = Estimate(
+        id,
+        a.epsilon,
+        null=0,
+        seed=seed,
+        better="lower",
+        label="lower 95 % bound on epsilon from canaries",
+        method=f"Steinke, Nasr & Jagielski 2023, delta {delta:g}; guesses by {method}",
+        n_real=a.canaries,
+        patients_real=a.canaries,
     )
+    what = (
+        f"the training run leaks: epsilon is at least {a.epsilon:.2f}"
+        if failed
+        else "the canaries show no leakage"
+    )
+    canaries = f"{a.canaries} {'canary' if a.canaries == 1 else 'canaries'}"
+    few = f" {a.canaries} canaries allow a weak bound only; plant {LEAST} or more."
+    finding = CANARY.finding(
+        Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
+        f"{what} ({a.correct} of {a.guesses} guesses about {canaries} right)",
+        "Patients were put into the training set by the toss of a coin, and guessed from "
+        "the synthetic set. A training run that hides every patient allows no more right "
+        "guesses than coins do." + (few if a.canaries < LEAST else ""),
+        section=section,
+        rule="FAIL: the 95 % lower bound on epsilon is above 0; never PASS, for it is a lower "
+        "bound",
+        estimates=(id,),
+    )
+    return Results(estimates=(estimate,), findings=(finding,))

@@ -83,7 +83,7 @@ class Exchange:
     most: int
     least: int
 
-    def told(self, number: int) -> str:
+    def in_words(self, number: int) -> str:
         """Return a statistic in words."""
         detector, statistic = self.statistics[number]
         value = self.observed[number]

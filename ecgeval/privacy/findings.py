@@ -291,7 +291,7 @@ def _exchange_outcome(e: Evidence, x: Exchange) -> tuple[Verdict, str, str]:
     assert e.holdout is not None
     t, h = e.train.people(), e.holdout.people()
     least_p = 1 / (len(x.null_max) + 1)
-    numbers = f"{p_text(x.p, least_p)}, {x.told(x.most)}, {t} against {h} patients"
+    numbers = f"{p_text(x.p, least_p)}, {x.in_words(x.most)}, {t} against {h} patients"
     if x.p < P_FAIL:
         verdict = Verdict.FAIL
         title = f"the synthetic set tells training from holdout patients ({numbers})"
@@ -303,7 +303,7 @@ def _exchange_outcome(e: Evidence, x: Exchange) -> tuple[Verdict, str, str]:
         verdict = Verdict.FAIL
         title = (
             "the synthetic set is closer to the holdout than to the training patients "
-            f"({p_text(x.p_reversed, least_p)}, {x.told(x.least)})"
+            f"({p_text(x.p_reversed, least_p)}, {x.in_words(x.least)})"
         )
         text = (
             "This happens when the two sets are exchanged, when the generator saw the "

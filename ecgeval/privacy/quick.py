@@ -13,19 +13,17 @@ import numpy as np
 from ecgeval.ecgset import EcgSet
 from ecgeval.parallel import child_rng
 from ecgeval.privacy.comparable import P_ALIKE, drawn_alike, record_features
-from ecgeval.privacy.copies.detectors import DETECTORS, Detector
-from ecgeval.privacy.copies.rule import CopyRule, calibrate
-from ecgeval.privacy.copies.search import search
-from ecgeval.privacy.copies.signals import (
+from ecgeval.privacy.copies.detectors import (
     BEAT_CORE_S,
     BEAT_FS_HZ,
     BEAT_KEPT_S,
+    DETECTORS,
     FS_HZ,
-    Signals,
-    beat_signals,
-    independent_leads,
-    record_signals,
+    Detector,
 )
+from ecgeval.privacy.copies.rule import CopyRule, calibrate
+from ecgeval.privacy.copies.search import search
+from ecgeval.privacy.copies.signals import Signals, beat_signals, independent_leads, record_signals
 from ecgeval.privacy.exchangeability import exchange_test, patient_scores
 from ecgeval.stats.intervals import auc_interval
 

@@ -15,6 +15,7 @@ from ecgeval.pipeline.config import make  # noqa: E402
 from ecgeval.pipeline.run import Run  # noqa: E402
 from ecgeval.privacy import audit_sets  # noqa: E402
 from ecgeval.privacy.attacks.membership import membership  # noqa: E402
+from ecgeval.privacy.attacks.sets import AttackedSets  # noqa: E402
 from ecgeval.results import Results, Verdict  # noqa: E402
 from ecgeval.sets import with_critic  # noqa: E402
 
@@ -59,10 +60,9 @@ def attacked(scores: dict[str, np.ndarray] | None) -> Results:
     """Return membership inference on records that give nobody away, with these scores."""
     rng = np.random.default_rng(5)
     x = [rng.normal(size=(n, 12)) for n in (MEMBERS, OTHERS, 300)]
+    person = np.arange(MEMBERS + OTHERS)
     return membership(
-        *x,
-        person_train=np.arange(MEMBERS),
-        person_holdout=np.arange(MEMBERS, MEMBERS + OTHERS),
+        AttackedSets(*x, person[:MEMBERS], person[MEMBERS:]),
         critic=None if scores is None else np.concatenate([scores["train"], scores["holdout"]]),
         permutations=999,
     )

@@ -188,15 +188,15 @@ def test_the_statistic_behind_p_is_told() -> None:
     is_train = np.arange(100) < 50
     scores[:10, 1] += 10  # ten training patients copied, seen by the second detector alone
     found = exchange_test(scores, is_train, rng=rng, names=("D2", "D7"), permutations=199)
-    number, text = found.told(found.most).split(" of the ")
+    number, text = found.in_words(found.most).split(" of the ")
     q = int(text.split()[0])
     assert text == f"{q} patients closest by D7 in training, {q // 2} expected"
     assert int(number) >= 10
     aside = exchange_test(scores, ~is_train, rng=rng, names=("D2", "D7"), permutations=199)
-    number, again = aside.told(aside.least).split(" of the ")
+    number, again = aside.in_words(aside.least).split(" of the ")
     assert again == text
-    assert int(number) == int(text.split()[0]) - int(found.told(found.most).split()[0])
+    assert int(number) == int(text.split()[0]) - int(found.in_words(found.most).split()[0])
     scores = np.column_stack([rng.normal(size=100), rng.normal(size=100) + is_train])
     found = exchange_test(scores, is_train, rng=rng, names=("D2", "D7"), permutations=199, top=())
-    assert found.told(found.most) == f"AUC {found.observed[found.most]:.2f} by D7"
+    assert found.in_words(found.most) == f"AUC {found.observed[found.most]:.2f} by D7"
     assert found.observed[found.most] > 0.6

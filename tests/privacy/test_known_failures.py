@@ -12,6 +12,7 @@ import pytest
 from ecgeval.ecgset import EcgSet
 from ecgeval.privacy import audit_sets
 from ecgeval.privacy.attacks.membership import membership
+from ecgeval.privacy.attacks.sets import AttackedSets
 from ecgeval.privacy.copies import detectors as detectors_module
 from ecgeval.privacy.copies.detectors import DETECTORS
 from ecgeval.privacy.copies.disguises import TRANSFORMS, plant
@@ -106,14 +107,9 @@ def test_an_attack_that_is_turned_around_is_no_good_news() -> None:
     """An AUC far below one half: the holdout is the side that was copied."""
     rng = np.random.default_rng(5)
     train, holdout = rng.normal(size=(2, 60, 12))
-    found = membership(
-        train,
-        holdout,
-        holdout + 1e-3 * rng.normal(size=holdout.shape),
-        permutations=999,
-        person_train=np.arange(60),
-        person_holdout=np.arange(60, 120),
-    )
+    synth = holdout + 1e-3 * rng.normal(size=holdout.shape)
+    sets = AttackedSets(train, holdout, synth, np.arange(60), np.arange(60, 120))
+    found = membership(sets, permutations=999)
     assert found.estimate("privacy.mia.ganleaks.auc").value < 0.1
     assert str(found.findings[0].verdict) != "PASS"
 

@@ -1,21 +1,21 @@
-"""Membership inference, linkage and the classical indicators, on an audit's evidence."""
+"""The attacks on an audit's evidence, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ecgeval.parallel import Progress, quiet
-from ecgeval.privacy.attacks.identity import Probes, linkage
+from ecgeval.privacy.attacks.criteria import criteria
+from ecgeval.privacy.attacks.identity import Probes, identity
 from ecgeval.privacy.attacks.indicators import indicators
 from ecgeval.privacy.attacks.membership import membership
+from ecgeval.privacy.attacks.sets import AttackedSets
 from ecgeval.privacy.comparable import P_ALIKE
-from ecgeval.privacy.copies.neighbours import Side
 from ecgeval.privacy.copies.signals import beat_signals
-from ecgeval.privacy.evidence import Evidence
+from ecgeval.privacy.evidence import Evidence, Side
 from ecgeval.privacy.same_record import half_beats
 from ecgeval.results import Results
 
@@ -57,53 +57,39 @@ def attack(
         holdout drawn like the training set: another population would be told apart by its
         hearts, not by what the generator remembers.
     """
-    alike = e.holdout is not None and e.alike is not None and e.alike.p >= P_ALIKE
-    holdout = e.holdout if alike else None
-    sides = {"train": e.train, "synth": e.synth} | ({"holdout": holdout} if holdout else {})
+    sides = {"train": e.train, "synth": e.synth}
+    if e.holdout is not None and e.alike is not None and e.alike.p >= P_ALIKE:
+        sides["holdout"] = e.holdout
     rows = {name: np.flatnonzero(side.signals["beat"].usable) for name, side in sides.items()}
     beats = {name: side.signals["beat"].x[rows[name]] for name, side in sides.items()}
-    flat = {name: x.reshape(len(x), np.prod(x.shape[1:])) for name, x in beats.items()}
-    who: dict[str, Any] = {
-        f"person_{name}": sides[name].person[rows[name]] if name in sides else None
-        for name in ("train", "holdout")
-    }
-    same: dict[str, Any] = {**who, "seed": seed, "section": section}
+    person = {name: side.person[rows[name]] for name, side in sides.items() if name != "synth"}
+    sets = AttackedSets(
+        beats["train"],
+        beats.get("holdout"),
+        beats["synth"],
+        person["train"],
+        person.get("holdout"),
+        seed,
+        section,
+    )
     similarity, probes, scores = None, [], None
-    if holdout is not None:
+    if "holdout" in sides:
         real = np.concatenate([rows["train"], len(e.train) + rows["holdout"]])
         similarity = {m.detector.id: m.real[real] for m in e.matches if np.isfinite(m.real).any()}
         if critic is not None:
-            scores = np.concatenate(
-                [
-                    critic[name].loc[sides[name].ecgs.ids[rows[name]]].to_numpy(float)
-                    for name in ("train", "holdout")
-                ]
+            asked = (
+                critic[name].loc[sides[name].ecgs.ids[rows[name]]].to_numpy(float)
+                for name in ("train", "holdout")
             )
-        probes = [_halves([e.train, holdout], jobs, progress)]
-    labels = _labels(sides, rows)
+            scores = np.concatenate(list(asked))
+        probes = [_halves([e.train, sides["holdout"]], jobs, progress)]
+    # Both draw from one stream, so their order counts.
+    rng = sets.rng("link")
     return (
-        membership(
-            flat["train"],
-            flat.get("holdout"),
-            flat["synth"],
-            similarity=similarity,
-            critic=scores,
-            permutations=permutations,
-            **same,
-        )
-        + linkage(
-            beats["train"],
-            beats.get("holdout"),
-            beats["synth"],
-            leads=e.train.ecgs.leads,
-            probes=probes,
-            labels=labels,
-            permutations=permutations,
-            **same,
-        )
-        + indicators(
-            flat["train"], flat.get("holdout"), flat["synth"], jobs=jobs, progress=progress, **same
-        )
+        membership(sets, similarity=similarity, critic=scores, permutations=permutations)
+        + identity(sets, probes, rng=rng, permutations=permutations)
+        + criteria(sets, e.train.ecgs.leads, _labels(sides, rows), rng=rng)
+        + indicators(sets, jobs=jobs, progress=progress)
     )
 
 

@@ -27,6 +27,10 @@ MIA = Check(
         "A FAIL is evidence of leakage. An attack that fails says nothing about stronger ones, and "
         "average rates hide outliers. Needs a holdout set aside at random before training."
     ),
+    limit=(
+        "true positive rates of 15, 2 and 1 % at 10, 1 and 0.1 % false alarms (TOLERATED in "
+        "privacy/attacks/rates.py); p < 0.01 (P_FAIL in privacy/attacks/sets.py)"
+    ),
     steps={Verdict.FAIL: "Do not release: who was trained on can be told from the records alone."},
 )
 
@@ -43,6 +47,7 @@ LINK = Check(
     ),
     source="Hatch et al., Interspeech 2006; Phipson & Smyth, SAGMB 2010;9:39",
     cannot_show="Halves of one record recognise people more easily than records of two days do.",
+    limit="p < 0.01 over all tests together (P_FAIL in privacy/attacks/sets.py)",
     steps={Verdict.FAIL: "Do not release: records of one patient can be linked by them."},
 )
 
@@ -57,6 +62,10 @@ WP29 = Check(
     source="WP 216; Giomi et al., PoPETs 2023(2):312 (doi 10.56553/popets-2023-0055)",
     cannot_show="The limit a risk must stay below is a choice. A PASS holds for the attack that "
     "was run.",
+    limit=(
+        "an upper limit of the risk of 0.1 (MOST_RISK in privacy/attacks/criteria.py); p < 0.01 "
+        "over the criteria that ran (P_FAIL in privacy/attacks/sets.py)"
+    ),
     steps={Verdict.FAIL: "Do not release before the risk named is judged."},
 )
 
@@ -67,6 +76,8 @@ INDICATORS = Check(
     statistic="Permutation of patients between training set and holdout.",
     source="Yao et al., arXiv 2505.01524",
     cannot_show="Data sets that passed them were found highly vulnerable to membership inference.",
+    limit="p < 0.01 over all indicators together (ALPHA in privacy/attacks/indicators.py)",
+    decides=False,
 )
 
 CANARY = Check(
@@ -79,6 +90,7 @@ CANARY = Check(
     statistic="Lower 95 % bound on ε",
     source="Steinke, Nasr & Jagielski, NeurIPS 2023 (arXiv 2305.08846)",
     cannot_show="Must be planted before training. A lower bound: 0 shows nothing.",
+    limit="a lower 95 % bound on ε above 0 (privacy/canaries.py)",
 )
 
 CHECKS = (MIA, LINK, WP29, INDICATORS, CANARY)

@@ -1,48 +1,33 @@
-"""Linkage: does the synthetic set give away more about training patients than about others?
+"""Identity: does a matcher that recognises people find training patients in the synthetic set?
 
-Four attacks, each on training patients and, as a control, on holdout patients.
-
-Identity: an attacker holds another ECG of a person and asks whether the synthetic set knows this
-person, with a matcher that recognises people across recordings. Singling out: a neighbourhood of a
-synthetic record that holds exactly one patient. Linkability: an attacker with limb leads of a
-person in one file and chest leads in another joins them because both lie near the same synthetic
-records. Inference: sex or age band of a person, read off the nearest synthetic record. The last
-three are the criteria of the Article 29 Working Party (Opinion 05/2014, WP 216).
+An attacker holds another ECG of a person and asks whether the synthetic set knows this person, with
+a matcher that recognises people across recordings. It is tried on training patients and, as a
+control, on holdout patients. The positive control is a real record in place of a synthetic one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ecgeval.parallel import child_rng, one_thread
-from ecgeval.privacy.attacks.indicators import Share, share_test
-from ecgeval.privacy.attacks.membership import (
-    Rounds,
-    blend,
-    cross_fit,
-    hits_at,
-    levels,
-    nearest,
-    percent,
-    principal_axes,
-    project,
-)
-from ecgeval.privacy.comparable import there_are
+from ecgeval.parallel import one_thread
+from ecgeval.privacy.attacks.checks import LINK
+from ecgeval.privacy.attacks.folds import FOLDS, Rounds, cross_fit
+from ecgeval.privacy.attacks.rates import auc_estimate, hits_at, levels
+from ecgeval.privacy.attacks.sets import LEAST_PATIENTS, P_FAIL, WITHOUT_HOLDOUT, AttackedSets
 from ecgeval.privacy.exchangeability import Exchange, exchange_test, patient_scores
-from ecgeval.results import Estimate, Finding, Results, Table, Verdict, worst
-from ecgeval.stats.distances import squares
-from ecgeval.stats.intervals import auc_interval, clopper_pearson, pair
+from ecgeval.results import Estimate, Finding, Results, Table, Verdict
+from ecgeval.stats.axes import project
+from ecgeval.stats.intervals import clopper_pearson
 from ecgeval.wording import p_text, plural
 
-__all__ = ["Matcher", "Probes", "Risk", "fit_matcher", "linkage", "risk", "wilson_rate"]
+__all__ = ["Matcher", "Probes", "Share", "fit_matcher", "identity", "share_test"]
 
-P_FAIL = 0.01
-LEAST_PATIENTS = 25
-FOLDS = 5
+LEAST_PROBED = 2 * FOLDS
+"""Fewest patients on either side of whom there is a second look."""
 DIMENSIONS = 48
 SHRINKAGE = 0.1
 """Of the within-person covariance towards a multiple of the identity. On 22 PTB-XL patients with
@@ -50,17 +35,7 @@ several records, among 369, matcher fitted on other patients (4 splits): rank-1 
 plain correlation of the same beats .60 and .89, best over lags .59 and .89; a convolutional encoder
 trained on the same patients .66 and .98. On ECG-ID, lead I of 59 people: .95 and .98, plain
 correlation .86 and .85."""
-NEIGHBOURS = 5
-MOST_RISK = 0.1
-"""Largest upper limit of a risk that passes: our choice, to be declared before the audit."""
-LEAST_RECALL = 0.9
-PLANTED = 60
-RHO = 0.99
-_LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
-_BOOTSTRAP = 2000
-
-
-# ---- who is who ----------------------------------------------------------------------------
+_KIND = {"record": "another ECG of the patient, not trained on", "half": "second half of a record"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +58,10 @@ class Probes:
     second: np.ndarray
     person: np.ndarray
     kind: str = "half"
+
+    def only(self, rows: np.ndarray) -> Probes:
+        """Return some of the patients."""
+        return Probes(self.first[rows], self.second[rows], self.person[rows], self.kind)
 
 
 class Matcher(NamedTuple):
@@ -128,7 +107,59 @@ def fit_matcher(x: np.ndarray, person: np.ndarray) -> Matcher:
     return Matcher(mean, axes @ np.linalg.inv(np.linalg.cholesky(covariance)).T)
 
 
-def _look(
+def identity(
+    sets: AttackedSets,
+    probes: Sequence[Probes] = (),
+    *,
+    rng: np.random.Generator,
+    permutations: int = 9999,
+) -> Results:
+    """Look for training patients in the synthetic set, with holdout patients as control.
+
+    Parameters
+    ----------
+    sets : AttackedSets
+        Representative beats of unit norm, shape (n, leads, samples).
+    probes : sequence of Probes
+        Second looks at training and holdout patients, at most one of each kind. Without any the
+        attack is not assessable.
+    rng : Generator
+    permutations : int
+
+    Returns
+    -------
+    Results
+        Estimates ``{section}.link.*``, a table, and the finding PRIV-LINK; NOT_ASSESSABLE without
+        25 patients on either side.
+    """
+    if min(*sets.patients, len(sets.synth)) < LEAST_PATIENTS:
+        finding = LINK.finding(
+            Verdict.NOT_ASSESSABLE,
+            f"linkage to another ECG needs {LEAST_PATIENTS} training and holdout patients drawn "
+            f"alike, and as many synthetic records; {sets.in_words()}",
+            WITHOUT_HOLDOUT,
+            rule=_rule(1),
+            section=sets.section,
+        )
+        return Results(findings=(finding,))
+    if not probes:
+        return Results(findings=(_no_second_look(sets.section),))
+    with one_thread():
+        seen = _similarities(probes, _folds(probes, rng), sets.synth)
+        found = [
+            _recognised(q, s, sets.person_train, rng, permutations)
+            for q, s in zip(probes, seen, strict=True)
+            if _enough(q, sets.person_train)
+        ]
+        share = _nearest_identities(sets, probes, rng, permutations)
+    return Results(
+        estimates=(*_estimates(found, sets), _share_estimate(share, sets)),
+        findings=(_finding(found, share, sets.section, permutations),),
+        tables=(_table(found, sets.section),) if found else (),
+    )
+
+
+def _similarities(
     probes: Sequence[Probes], fold: Mapping[int, int], synth: np.ndarray
 ) -> list[dict[str, np.ndarray]]:
     """Return, for each kind of probe, what the matcher sees; fitted on other patients each time.
@@ -142,11 +173,7 @@ def _look(
     ]
     everybody = np.concatenate([q.person for q in probes])
     for k in sorted(set(fold.values())):
-        rest = [(q, a != k) for q, a in zip(probes, at, strict=True)]
-        matcher = fit_matcher(
-            np.concatenate([x[keep] for q, keep in rest for x in (q.first, q.second)]),
-            np.concatenate([np.tile(q.person[keep], 2) for q, keep in rest]),
-        )
+        matcher = _fitted([q.only(a != k) for q, a in zip(probes, at, strict=True)])
         s, first = matcher(synth), [matcher(q.first) for q in probes]
         for q, a, own, seen in zip(probes, at, first, out, strict=True):
             rows = np.flatnonzero(a == k)
@@ -160,389 +187,12 @@ def _look(
     return out
 
 
-# ---- risks ---------------------------------------------------------------------------------
-
-
-def wilson_rate(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return centre and half-width of the Wilson interval of a proportion."""
-    from scipy.stats import norm
-
-    z = norm.ppf(0.5 + level / 2)
-    centre = (count + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * np.sqrt(count * (n - count) / n + z**2 / 4)
-    return float(centre), float(half)
-
-
-class Risk(NamedTuple):
-    """A risk and its interval, not clipped to [0, 1]."""
-
-    value: float
-    low: float
-    high: float
-
-
-def risk(attack: tuple[int, int], control: tuple[int, int], level: float = 0.95) -> Risk:
-    """Return ``(a - c) / (1 - c)``: how far attacks succeed beyond the control.
-
-    Parameters
-    ----------
-    attack, control : (int, int)
-        Successes and attacks, on training and on holdout patients.
-    level : float
-
-    References
-    ----------
-    Giomi M, Boenisch F, Wehmeyer C, Tasnadi B. A unified framework for quantifying privacy risk in
-    synthetic data. PoPETs 2023;2023(2):312-328. doi:10.56553/popets-2023-0055 (rates are centres of
-    Wilson intervals, errors propagated to first order; not clipped here).
-    """
-    (a, ea), (c, ec) = wilson_rate(*attack, level), wilson_rate(*control, level)
-    value = (a - c) / (1 - c)
-    half = np.sqrt((ea / (1 - c)) ** 2 + (ec * (a - 1) / (1 - c) ** 2) ** 2)
-    return Risk(float(value), float(value - half), float(value + half))
-
-
-def bootstrap_risk(
-    attack: np.ndarray, control: np.ndarray, rng: np.random.Generator, level: float = 0.95
-) -> tuple[float, float]:
-    """Return a percentile interval of the risk over resampled patients (bool a patient)."""
-    a, c = (
-        x[rng.integers(0, len(x), (_BOOTSTRAP, len(x)))].mean(axis=1) for x in (attack, control)
+def _fitted(probes: Sequence[Probes]) -> Matcher:
+    """Return a matcher fitted on both looks at all patients of the probes."""
+    return fit_matcher(
+        np.concatenate([x for q in probes for x in (q.first, q.second)]),
+        np.concatenate([np.tile(q.person, 2) for q in probes]),
     )
-    values = (a - c) / np.maximum(1 - c, 1 / len(control))
-    low, high = np.quantile(values, (0.5 - level / 2, 0.5 + level / 2))
-    return float(low), float(high)
-
-
-def singled_out(x: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """Return which rows of `x` are alone within `radius` of some row of `centre`."""
-    out = np.zeros(len(x), bool)
-    for start in range(0, len(centre), 1024):
-        inside = squares(centre[start : start + 1024], x) <= radius**2
-        alone = inside[inside.sum(axis=1) == 1]
-        out |= alone.any(axis=0)
-    return out
-
-
-def linked(limb: np.ndarray, chest: np.ndarray, synth: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return whose limb and chest leads have one of their k nearest synthetic records in common."""
-    near = []
-    for x, s in zip((limb, chest), synth, strict=True):
-        k = min(NEIGHBOURS, len(s))
-        near.append(
-            np.concatenate(
-                [
-                    np.argpartition(squares(x[i : i + 256], s), k - 1, axis=1)[:, :k]
-                    for i in range(0, len(x), 256)
-                ]
-            )
-        )
-    return (near[0][:, :, None] == near[1][:, None, :]).any(axis=(1, 2))
-
-
-@dataclass(frozen=True, eq=False)
-class Criterion:
-    """One of the three criteria: which patients an attack succeeds on.
-
-    Parameters
-    ----------
-    id, label : str
-    attack, baseline, control : ndarray of bool, shape (patients,)
-        Training patients, the same attacked naively, holdout patients.
-    planted : ndarray of bool
-        Training patients of whom a copy was put into the synthetic set.
-    why : str
-        Why it could not be run; empty where it was.
-    """
-
-    id: str
-    label: str
-    attack: np.ndarray
-    baseline: np.ndarray
-    control: np.ndarray
-    planted: np.ndarray
-    why: str = ""
-
-    @property
-    def risk(self) -> Risk:
-        return risk(*self.counts())
-
-    def counts(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return successes and attacks, training and holdout."""
-        a, c = ((int(x.sum()), len(x)) for x in (self.attack, self.control))
-        return a, c
-
-    @property
-    def p(self) -> float:
-        """One-sided exact p (Fisher): training patients succeed no more often than others."""
-        from scipy.stats import fisher_exact
-
-        (a, n), (c, m) = self.counts()
-        return float(fisher_exact([[a, n - a], [c, m - c]], alternative="greater").pvalue)
-
-    def upper(self, rng: np.random.Generator) -> float:
-        """Return the larger of the two upper limits; no risk is above 1."""
-        return min(max(self.risk.high, bootstrap_risk(self.attack, self.control, rng)[1]), 1.0)
-
-
-def _criteria(
-    sides: Mapping[str, np.ndarray],
-    leads: Sequence[str],
-    labels: Mapping[str, Mapping[str, Any]],
-    rng: np.random.Generator,
-) -> list[Criterion]:
-    """Run the attacks on one record a patient, equal numbers on either side."""
-    train, holdout, synth = (sides[name] for name in ("train", "holdout", "synth"))
-    flat = {name: x.reshape(len(x), -1) for name, x in sides.items()}
-    rows = rng.permutation(len(train))[:PLANTED]
-    copies = blend(flat["train"][rows].astype(np.float64), flat["synth"], RHO, rng)
-    out = [_singling(flat, rows, copies, rng)]
-    limb = [k for k, lead in enumerate(leads) if lead in _LIMB]
-    chest = [k for k, lead in enumerate(leads) if lead not in _LIMB]
-    if limb and chest:
-        out.append(
-            _linkability(
-                train,
-                holdout,
-                synth,
-                rows,
-                copies.reshape(len(rows), *train.shape[1:]),
-                limb,
-                chest,
-                rng,
-            )
-        )
-    else:
-        out.append(_not_run("linkability", "linkability", "limb and chest leads are needed"))
-    out += [_inference(flat, rows, copies, name, known) for name, known in labels.items()]
-    if not labels:
-        why = "the synthetic records carry no label"
-        out.append(_not_run("inference", "inference of an attribute", why))
-    return out
-
-
-def _not_run(id: str, label: str, why: str) -> Criterion:
-    none = np.zeros(0, bool)
-    return Criterion(id, label, none, none, none, none, why)
-
-
-def _singling(
-    flat: Mapping[str, np.ndarray], rows: np.ndarray, copies: np.ndarray, rng: np.random.Generator
-) -> Criterion:
-    axes = principal_axes(flat["synth"])
-    t, h, s, c = axes(flat["train"]), axes(flat["holdout"]), axes(flat["synth"]), axes(copies)
-    real, own = np.concatenate([t, h]), np.arange(len(t) + len(h))
-    # Closer than 19 of 20 patients have any other patient: a ball of this radius holds one at most.
-    radius = float(np.quantile(nearest(real, real, (own, own))[0], 0.05))
-    # The naive attacker knows two moments of the synthetic set: the axes have unit variance.
-    guess = rng.standard_normal(s.shape)
-    planted = singled_out(t, np.concatenate([s, c]), radius)[rows]
-    return Criterion(
-        "singling_out",
-        "singling out",
-        singled_out(t, s, radius),
-        singled_out(t, guess, radius),
-        singled_out(h, s, radius),
-        planted,
-    )
-
-
-def _linkability(
-    train: np.ndarray,
-    holdout: np.ndarray,
-    synth: np.ndarray,
-    rows: np.ndarray,
-    copies: np.ndarray,
-    limb: list[int],
-    chest: list[int],
-    rng: np.random.Generator,
-) -> Criterion:
-    axes = [principal_axes(synth[:, at].reshape(len(synth), -1)) for at in (limb, chest)]
-
-    def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        a, b = (f(x[:, at].reshape(len(x), -1)) for f, at in zip(axes, (limb, chest), strict=True))
-        return a, b
-
-    t, h, s = parts(train), parts(holdout), parts(synth)
-    with_copies = parts(np.concatenate([synth, copies]))
-    other = np.roll(rng.permutation(len(train)), 1)  # somebody's chest leads
-    mixed = np.empty(len(train), int)
-    mixed[np.roll(other, -1)] = other
-    return Criterion(
-        "linkability",
-        "linkability of limb and chest leads",
-        linked(*t, s),
-        linked(t[0], t[1][mixed], s),
-        linked(*h, s),
-        linked(*t, with_copies)[rows],
-    )
-
-
-def _inference(
-    flat: Mapping[str, np.ndarray],
-    rows: np.ndarray,
-    copies: np.ndarray,
-    name: str,
-    known: Mapping[str, Any],
-) -> Criterion:
-    """Guess an attribute from the nearest synthetic record; empty labels are unknown."""
-    label = {side: np.asarray(known[side]).astype(str) for side in ("train", "holdout", "synth")}
-    have = {side: v != "" for side, v in label.items()}
-    few = min(int(v.sum()) for v in have.values())
-    title = f"inference of {name}"
-    if few < 2 or len(np.unique(label["synth"][have["synth"]])) < 2:
-        return _not_run(f"inference_{name}", title, f"fewer than two known values of {name}")
-    axes = principal_axes(flat["synth"])
-    s, tags = axes(flat["synth"][have["synth"]]), label["synth"][have["synth"]]
-
-    def right(x: np.ndarray, truth: np.ndarray, synth: np.ndarray, tags: np.ndarray) -> np.ndarray:
-        return tags[nearest(axes(x), synth)[1]] == truth
-
-    side = {k: (flat[k][have[k]], label[k][have[k]]) for k in ("train", "holdout")}
-    values, counts = np.unique(tags, return_counts=True)
-    planted = rows[have["train"][rows]]
-    found = right(
-        flat["train"][planted],
-        label["train"][planted],
-        np.concatenate([s, axes(copies[have["train"][rows]])]),
-        np.concatenate([tags, label["train"][planted]]),
-    )
-    return Criterion(
-        f"inference_{name}",
-        title,
-        right(*side["train"], s, tags),
-        side["train"][1] == values[counts.argmax()],
-        right(*side["holdout"], s, tags),
-        found,
-    )
-
-
-# ---- results -------------------------------------------------------------------------------
-
-
-class _Link(NamedTuple):
-    """Outcome of the identity attack with one kind of probe."""
-
-    kind: str
-    p: np.ndarray  # conformal, a patient
-    is_train: np.ndarray
-    exchange: Exchange
-    rank1: tuple[int, int]  # patients recognised among all, with a real record in the gallery
-    known: tuple[int, int]  # patients found at 1 % of pairs taken for the same
-
-
-_KIND = {"record": "another ECG of the patient, not trained on", "half": "second half of a record"}
-
-
-def linkage(
-    train: np.ndarray,
-    holdout: np.ndarray | None,
-    synth: np.ndarray,
-    *,
-    person_train: np.ndarray,
-    person_holdout: np.ndarray | None,
-    leads: Sequence[str],
-    probes: Sequence[Probes] = (),
-    labels: Mapping[str, Mapping[str, Any]] | None = None,
-    seed: int = 0,
-    section: str = "privacy",
-    permutations: int = 9999,
-) -> Results:
-    """Attack identity and attributes of training patients, with holdout patients as control.
-
-    Parameters
-    ----------
-    train, holdout, synth : ndarray, shape (n, leads, samples)
-        Usable representative beats of unit norm.
-    person_train, person_holdout : ndarray of int, shape (n,)
-        Patient codes; no patient on both sides.
-    leads : sequence of str
-    probes : sequence of Probes
-        Second looks at training and holdout patients, at most one of each kind. Without any the
-        identity attack is not assessable.
-    labels : mapping, optional
-        By attribute (``sex``, ``age band``): arrays of str under ``train``, ``holdout``, ``synth``,
-        empty where unknown.
-    seed : int
-    section : str
-        Slug of the section and first part of every id.
-    permutations : int
-
-    Returns
-    -------
-    Results
-        Estimates ``{section}.link.*`` and ``{section}.wp29.*``, tables, and the findings PRIV-LINK
-        and PRIV-WP29; NOT_ASSESSABLE without 25 patients on either side.
-    """
-    people = [0 if p is None else len(np.unique(p)) for p in (person_train, person_holdout)]
-    if holdout is None or person_holdout is None or min(*people, len(synth)) < LEAST_PATIENTS:
-        why = (
-            f"needs {LEAST_PATIENTS} training and holdout patients drawn alike, and as many "
-            f"synthetic records; {there_are(people[0], people[1], len(synth))}"
-        )
-        text = (
-            "Whether a synthetic set leads to its training patients can only be told by comparison "
-            "with others. Next time set 20 to 50 % of the patients aside at random before training."
-        )
-        return Results(
-            findings=tuple(
-                Finding(code, Verdict.NOT_ASSESSABLE, f"{what} {why}", text, (), rule, section)
-                for code, what, rule in (
-                    ("PRIV-LINK", "linkage to another ECG", _link_rule(1)),
-                    (
-                        "PRIV-WP29",
-                        "the audit of singling out, linkability and inference",
-                        _WP29_RULE,
-                    ),
-                )
-            )
-        )
-    rng = child_rng(seed, section, "link")
-    with one_thread():
-        found = [
-            _identity(q, seen, person_train, rng, permutations)
-            for q, seen in zip(
-                probes, _look(probes, _folds(probes, rng), synth) if probes else [], strict=True
-            )
-            if _enough(q, person_train)
-        ]
-        share = _share(
-            train, holdout, synth, person_train, person_holdout, probes, rng, permutations
-        )
-        one = [rng.permutation(_one_each(p, rng)) for p in (person_train, person_holdout)]
-        n = min(len(one[0]), len(one[1]))
-        rows = [np.sort(r[:n]) for r in one]
-        sides = {"train": train[rows[0]], "holdout": holdout[rows[1]], "synth": synth}
-        chosen = {
-            name: {
-                "train": np.asarray(known["train"])[rows[0]],
-                "holdout": np.asarray(known["holdout"])[rows[1]],
-                "synth": known["synth"],
-            }
-            for name, known in (labels or {}).items()
-        }
-        criteria = _criteria(sides, leads, chosen, rng)
-    uppers = {c.id: c.upper(rng) for c in criteria if not c.why}
-    sizes: dict[str, Any] = {"n_synth": len(synth), "seed": seed}
-    real = sizes | {"n_real": len(train) + len(holdout), "patients_real": sum(people)}
-    balanced = sizes | {"n_real": 2 * n, "patients_real": 2 * n}
-    return Results(
-        estimates=(
-            *_link_estimates(found, share, section, real),
-            *_risk_estimates(criteria, uppers, section, balanced),
-        ),
-        findings=(
-            _link_finding(found, share, section, permutations),
-            _wp29_finding(criteria, uppers, section),
-        ),
-        tables=(*_link_tables(found, section), _wp29_table(criteria, uppers, section)),
-    )
-
-
-def _one_each(person: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a row of each patient, drawn at random."""
-    order = rng.permutation(len(person))
-    return order[np.unique(person[order], return_index=True)[1]]
 
 
 def _folds(probes: Sequence[Probes], rng: np.random.Generator) -> dict[int, int]:
@@ -553,16 +203,31 @@ def _folds(probes: Sequence[Probes], rng: np.random.Generator) -> dict[int, int]
 def _enough(q: Probes, person_train: np.ndarray) -> bool:
     people = np.unique(q.person)
     inside = int(np.isin(people, person_train).sum())
-    return min(inside, len(people) - inside) >= 2 * FOLDS
+    return min(inside, len(people) - inside) >= LEAST_PROBED
 
 
-def _identity(
+class _Recognised(NamedTuple):
+    """Outcome of the attack with one kind of probe."""
+
+    kind: str
+    p: np.ndarray  # conformal, a patient
+    is_train: np.ndarray
+    exchange: Exchange
+    rank1: tuple[int, int]  # patients recognised among all, with a real record in the gallery
+    known: tuple[int, int]  # patients found at 1 % of pairs taken for the same
+
+    @property
+    def label(self) -> str:
+        return _KIND[self.kind]
+
+
+def _recognised(
     q: Probes,
     seen: Mapping[str, np.ndarray],
     person_train: np.ndarray,
     rng: np.random.Generator,
     permutations: int,
-) -> _Link:
+) -> _Recognised:
     people, code = np.unique(q.person, return_inverse=True)
     is_train = np.isin(people, person_train)
     rounds = Rounds.draw(is_train, rng)
@@ -574,7 +239,7 @@ def _identity(
     first = np.unique(code, return_index=True)[1]  # one probe a patient
     own, other = seen["own"][first], seen["other"][first]
     limit = np.quantile(other, 0.99)
-    return _Link(
+    return _Recognised(
         q.kind,
         p,
         is_train,
@@ -584,34 +249,64 @@ def _identity(
     )
 
 
-def _share(
-    train: np.ndarray,
-    holdout: np.ndarray,
-    synth: np.ndarray,
-    person_train: np.ndarray,
-    person_holdout: np.ndarray,
-    probes: Sequence[Probes],
-    rng: np.random.Generator,
-    permutations: int,
-) -> Share | None:
-    """Return whose nearest identity synthetic records have; None without a fitted matcher."""
-    if not probes:
-        return None
-    matcher = fit_matcher(
-        np.concatenate([x for q in probes for x in (q.first, q.second)]),
-        np.concatenate([np.tile(q.person, 2) for q in probes]),
+def _nearest_identities(
+    sets: AttackedSets, probes: Sequence[Probes], rng: np.random.Generator, permutations: int
+) -> Share:
+    """Return how many synthetic records have a training patient as their nearest identity."""
+    matcher = _fitted(probes)
+    gallery, s = matcher(sets.real), matcher(sets.synth)
+    nearest = np.concatenate(
+        [sets.person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)]
     )
-    gallery, s = matcher(np.concatenate([train, holdout])), matcher(synth)
-    person = np.unique(np.concatenate([person_train, person_holdout]), return_inverse=True)[1]
-    is_train = np.zeros(int(person.max()) + 1, bool)
-    is_train[person[: len(train)]] = True
-    identity = np.concatenate(
-        [person[(s[i : i + 1024] @ gallery.T).argmax(axis=1)] for i in range(0, len(s), 1024)]
-    )
-    return share_test(identity, is_train, rng, permutations)
+    return share_test(nearest, sets.is_train, rng, permutations)
 
 
-def _link_rule(tests: int) -> str:
+class Share(NamedTuple):
+    """A share of training patients, its expectation and spread under permuted patients, and p."""
+
+    value: float
+    expected: float
+    sd: float
+    p: float
+
+
+def share_test(
+    nearest: np.ndarray, train: np.ndarray, rng: np.random.Generator, permutations: int = 9999
+) -> Share:
+    """Test how many synthetic records have a training patient as their nearest real one.
+
+    Under permutation of whole patients the share is a sum of sampled weights (how many synthetic
+    records have this patient as nearest), so its variance is known. A binomial variance ignores
+    that all synthetic records share the same real ones: with 300 patients a side and 10,000
+    synthetic records its SD is too small by a factor of about two.
+
+    Parameters
+    ----------
+    nearest : ndarray of int, shape (n_synth,)
+        Code 0..P-1 of the patient nearest to each synthetic record.
+    train : ndarray of bool, shape (P,)
+        Which patients are training patients; both sides at least one.
+    rng : Generator
+    permutations : int
+
+    Returns
+    -------
+    Share
+        p is one-sided: more training patients than expected.
+    """
+    weight = np.bincount(nearest, minlength=len(train)) / len(nearest)
+    n, t = len(train), int(train.sum())
+    sd = float(np.sqrt(t * (n - t) / (n * (n - 1)) * ((weight - weight.mean()) ** 2).sum()))
+    value = float(weight[train].sum())
+    null = np.array([weight[rng.permutation(train)].sum() for _ in range(permutations)])
+    p = (1 + int((null >= value - 1e-12).sum())) / (permutations + 1)
+    return Share(value, t / n, sd, p)
+
+
+# ---- results -------------------------------------------------------------------------------
+
+
+def _rule(tests: int) -> str:
     return (
         "training patients' other ECGs are closer to the synthetic set than those of holdout "
         "patients (permutation of patients), or synthetic records have training patients as "
@@ -620,296 +315,129 @@ def _link_rule(tests: int) -> str:
     )
 
 
-def _link_estimates(
-    found: Sequence[_Link], share: Share | None, section: str, sizes: Mapping[str, Any]
-) -> list[Estimate]:
-    out = []
-    for link in found:
-        t, h = int(link.is_train.sum()), int((~link.is_train).sum())
-        at = f"{section}.link.{link.kind}"
-        n: dict[str, Any] = {**sizes, "n_real": len(link.p), "patients_real": len(link.p)}
-        auc = float(link.exchange.observed[0])
-        out.append(
-            Estimate(
-                f"{at}.auc",
-                auc,
-                auc_interval(auc, t, h),
-                p=link.exchange.p,
-                null=0.5,
-                floor=pair(link.exchange.floor[0]),
-                better="near_null",
-                label=f"training against holdout patients: AUC of identity scores, "
-                f"{_KIND[link.kind]}",
-                method="identity matcher, nearest synthetic record; permutation of patients",
-                **n,
-            )
+def _estimates(found: Sequence[_Recognised], sets: AttackedSets) -> Iterator[Estimate]:
+    for r in found:
+        at = f"{sets.section}.link.{r.kind}"
+        sizes = sets.sizes | {"n_real": len(r.p), "patients_real": len(r.p)}
+        yield auc_estimate(
+            at,
+            r.exchange,
+            0,
+            r.is_train,
+            p=r.exchange.p,
+            label=f"training against holdout patients: AUC of identity scores, {r.label}",
+            method="identity matcher, nearest synthetic record; permutation of patients",
+            **sizes,
         )
-        for level in levels(h):
-            c = hits_at(level, link.p, link.is_train)
-            out.append(
-                Estimate(
-                    f"{at}.tpr_at_{percent(level)}",
-                    c.hits / t,
-                    c.interval,
-                    null=level,
-                    better="near_null",
-                    label=f"training patients found at {level:.1%} false alarms, "
-                    f"{_KIND[link.kind]}",
-                    method="threshold from other holdout patients; Clopper-Pearson",
-                    **n,
-                )
-            )
-        for name, (count, of), what in (
-            ("rank1", link.rank1, "recognised first among all patients"),
-            ("known_at_1pct", link.known, "recognised above 99 % of best strangers"),
+        for level in levels(int((~r.is_train).sum())):
+            yield hits_at(level, r.p, r.is_train).estimate(at, r.label, **sizes)
+        for name, (count, n), what in (
+            ("rank1", r.rank1, "recognised first among all patients"),
+            ("known_at_1pct", r.known, "recognised above 99 % of best strangers"),
         ):
-            out.append(
-                Estimate(
-                    f"{at}.{name}",
-                    count / of,
-                    clopper_pearson(count, of),
-                    better="higher",
-                    label=f"positive control: patients {what}, {_KIND[link.kind]}",
-                    method="a real record in place of the synthetic ones; matcher fitted on other "
-                    "patients",
-                    **n,
-                )
-            )
-    if share is not None:
-        out.append(
-            Estimate(
-                f"{section}.link.identity_share",
-                share.value,
-                p=share.p,
-                null=share.expected,
-                floor=(share.expected - 1.96 * share.sd, share.expected + 1.96 * share.sd),
-                better="near_null",
-                label="synthetic records whose nearest identity is a training patient",
-                method="identity matcher; variance and p over permuted patients",
+            yield Estimate(
+                f"{at}.{name}",
+                count / n,
+                clopper_pearson(count, n),
+                better="higher",
+                label=f"positive control: patients {what}, {r.label}",
+                method="a real record in place of the synthetic ones; matcher fitted on other "
+                "patients",
                 **sizes,
             )
-        )
-    return out
 
 
-def _link_finding(
-    found: Sequence[_Link], share: Share | None, section: str, permutations: int
+def _share_estimate(share: Share, sets: AttackedSets) -> Estimate:
+    return Estimate(
+        f"{sets.section}.link.identity_share",
+        share.value,
+        p=share.p,
+        null=share.expected,
+        floor=(share.expected - 1.96 * share.sd, share.expected + 1.96 * share.sd),
+        better="near_null",
+        label="synthetic records whose nearest identity is a training patient",
+        method="identity matcher; variance and p over permuted patients",
+        **sets.sizes,
+    )
+
+
+def _no_second_look(section: str) -> Finding:
+    return LINK.finding(
+        Verdict.NOT_ASSESSABLE,
+        "linkage to another ECG of a patient cannot be assessed without a second look at "
+        f"{LEAST_PROBED} training and {LEAST_PROBED} holdout patients",
+        "Give records of training patients that were not trained on, or halves of records.",
+        rule=_rule(1),
+        section=section,
+    )
+
+
+def _finding(
+    found: Sequence[_Recognised], share: Share, section: str, permutations: int
 ) -> Finding:
-    if not found or share is None:
-        return Finding(
-            "PRIV-LINK",
-            Verdict.NOT_ASSESSABLE,
-            "linkage to another ECG of a patient cannot be assessed without a second look at "
-            f"{2 * FOLDS} training and {2 * FOLDS} holdout patients",
-            "Give records of training patients that were not trained on, or halves of records.",
-            rule=_link_rule(1),
-            section=section,
-        )
+    if not found:
+        return _no_second_look(section)
     tests = len(found) + 1
-    ps = {_KIND[link.kind]: link.exchange.p for link in found} | {"nearest identities": share.p}
+    ps = {r.label: r.exchange.p for r in found} | {"nearest identities": share.p}
     least = min(ps, key=lambda k: ps[k])
     failed = ps[least] < P_FAIL / tests
-    control = "; ".join(
-        f"{_KIND[link.kind]}: {link.rank1[0] / link.rank1[1]:.0%} of "
-        f"{plural(link.rank1[1], 'patient')} recognised first"
-        for link in found
+    what = (
+        "the synthetic set recognises training patients"
+        if failed
+        else "no linkage of training patients was found"
     )
     p = p_text(ps[least], 1 / (permutations + 1))
-    numbers = f"{p}, {least}; smallest of {tests}, limit {P_FAIL / tests:.2g}"
-    ids = [f"{section}.link.{link.kind}.{name}" for link in found for name in ("auc", "rank1")]
-    weak = [link for link in found if clopper_pearson(*link.rank1)[0] < 0.5]
+    control = "; ".join(
+        f"{r.label}: {r.rank1[0] / r.rank1[1]:.0%} of {plural(r.rank1[1], 'patient')} recognised "
+        "first"
+        for r in found
+    )
     text = f"Positive control, real records in place of synthetic ones: {control}."
-    if any(link.kind == "half" for link in found):
+    if any(r.kind == "half" for r in found):
         text += (
             " With halves the attacker holds part of a record that was trained on: an upper limit "
             "for whoever holds another day's ECG."
         )
-    if weak and not failed:
+    if not failed and any(clopper_pearson(*r.rank1)[0] < 0.5 for r in found):
         text += " The matcher is too weak for its failure to say anything."
-    return Finding(
-        "PRIV-LINK",
+    return LINK.finding(
         Verdict.FAIL if failed else Verdict.INCONCLUSIVE,
-        (
-            "the synthetic set recognises training patients"
-            if failed
-            else "no linkage of training patients was found"
-        )
-        + f" ({numbers})",
+        f"{what} ({p}, {least}; smallest of {tests}, limit {P_FAIL / tests:.2g})",
         text,
-        (*ids, f"{section}.link.identity_share"),
-        _link_rule(tests),
-        section,
-    )
-
-
-def _link_tables(found: Sequence[_Link], section: str) -> list[Table]:
-    if not found:
-        return []
-    return [
-        Table(
-            f"{section}.link",
-            "Linkage with another look at a patient",
-            (
-                "attacker holds",
-                "training patients",
-                "holdout patients",
-                "AUC",
-                "p",
-                "control: recognised first",
-                "control: above 99 % of best strangers",
-            ),
-            tuple(
-                (
-                    _KIND[k.kind],
-                    int(k.is_train.sum()),
-                    int((~k.is_train).sum()),
-                    float(k.exchange.observed[0]),
-                    k.exchange.p,
-                    k.rank1[0] / k.rank1[1],
-                    k.known[0] / k.known[1],
-                )
-                for k in found
-            ),
-            "Control: the same matcher and probes with a real record of the patient in the "
-            "gallery.",
-            section,
-        )
-    ]
-
-
-_WP29_RULE = (
-    "for each of singling out, linkability and inference, R = (training - control) / (1 - control) "
-    "over patients, unclipped. FAIL: training patients succeed more often (Fisher's exact test, "
-    f"p < {P_FAIL:g} over the criteria that ran). PASS: the larger upper 95 % limit (propagated, "
-    f"bootstrap) at most {MOST_RISK:g}, the attack ahead of its naive baseline, and "
-    f"at least {LEAST_RECALL:.0%} of patients found whose copy was planted; else INCONCLUSIVE. "
-    "The finding takes the worst"
-)
-
-
-def _verdict(c: Criterion, upper: float, tests: int) -> Verdict:
-    if c.why:
-        return Verdict.NOT_ASSESSABLE
-    if c.p < P_FAIL / tests:
-        return Verdict.FAIL
-    strong = c.attack.mean() > c.baseline.mean() and c.planted.mean() >= LEAST_RECALL
-    return Verdict.PASS if strong and upper <= MOST_RISK else Verdict.INCONCLUSIVE
-
-
-def _risk_estimates(
-    criteria: Sequence[Criterion],
-    uppers: Mapping[str, float],
-    section: str,
-    sizes: Mapping[str, Any],
-) -> list[Estimate]:
-    out = []
-    for c in criteria:
-        if c.why:
-            continue
-        r, at = c.risk, f"{section}.wp29.{c.id.replace(' ', '_')}"
-        out.append(
-            Estimate(
-                f"{at}.risk",
-                r.value,
-                (r.low, r.high),
-                p=c.p,
-                null=0,
-                better="lower",
-                label=f"risk beyond the holdout: {c.label}",
-                method="(attack - control) / (1 - control), Wilson centres, first-order "
-                "propagation; "
-                "p: Fisher, one-sided",
-                **sizes,
-            )
-        )
-        out.append(
-            Estimate(
-                f"{at}.risk_upper",
-                uppers[c.id],
-                better="lower",
-                label=f"upper 95 % limit of the risk: {c.label}",
-                method="the larger of propagated and patient-bootstrap limit",
-                **sizes,
-            )
-        )
-    return out
-
-
-def _wp29_finding(
-    criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str
-) -> Finding:
-    verdicts = {c.label: _verdict(c, uppers.get(c.id, 1.0), len(uppers)) for c in criteria}
-    ran = [c for c in criteria if not c.why]
-    found = worst(v for v in verdicts.values() if v != Verdict.NOT_ASSESSABLE)
-    skipped = [f"{c.label} ({c.why})" for c in criteria if c.why]
-    if found == Verdict.PASS and skipped:
-        found = Verdict.INCONCLUSIVE
-    limits = ", ".join(f"{c.label} {uppers[c.id]:.2f}" for c in ran)
-    failed = [label for label, v in verdicts.items() if v == Verdict.FAIL]
-    title = (
-        f"{' and '.join(failed)} succeeds more often on training than on holdout patients"
-        if failed
-        else "upper limits of the risk beyond the holdout: " + limits
-    )
-    text = "Upper 95 % limits: " + limits + "." if failed else ""
-    if skipped:
-        text += " Not run: " + "; ".join(skipped) + "."
-    text += (
-        " The criteria are those of Opinion 05/2014 (WP 216). Whether what remains is acceptable "
-        "is for the controller to judge."
-    )
-    return Finding(
-        "PRIV-WP29",
-        found,
-        title,
-        text.strip(),
-        tuple(f"{section}.wp29.{c.id.replace(' ', '_')}.risk" for c in ran),
-        _WP29_RULE,
-        section,
-    )
-
-
-def _wp29_table(criteria: Sequence[Criterion], uppers: Mapping[str, float], section: str) -> Table:
-    rows: list[tuple[Any, ...]] = []
-    for c in criteria:
-        verdict = str(_verdict(c, uppers.get(c.id, 1.0), len(uppers)))
-        if c.why:
-            rows.append((c.label, *(None,) * 9, verdict, c.why))
-            continue
-        rows.append(
-            (
-                c.label,
-                len(c.attack),
-                float(c.attack.mean()),
-                float(c.baseline.mean()),
-                float(c.control.mean()),
-                *c.risk,
-                uppers[c.id],
-                float(c.planted.mean()),
-                verdict,
-                "" if c.attack.mean() > c.baseline.mean() else "no better than the naive attack",
-            )
-        )
-    return Table(
-        f"{section}.wp29",
-        "Singling out, linkability, inference",
-        (
-            "criterion",
-            "patients a side",
-            "attack",
-            "naive baseline",
-            "holdout control",
-            "risk",
-            "ci_low",
-            "ci_high",
-            "upper limit",
-            "recall of planted copies",
-            "verdict",
-            "note",
+        section=section,
+        rule=_rule(tests),
+        estimates=(
+            *(f"{section}.link.{r.kind}.{name}" for r in found for name in ("auc", "rank1")),
+            f"{section}.link.identity_share",
         ),
-        tuple(rows),
-        "Shares of patients attacked with success. Risk: (attack - control) / (1 - control), not "
-        "clipped. A copy correlates with its source at "
-        f"{RHO:g}.",
+    )
+
+
+def _table(found: Sequence[_Recognised], section: str) -> Table:
+    return Table(
+        f"{section}.link",
+        "Linkage with another look at a patient",
+        (
+            "attacker holds",
+            "training patients",
+            "holdout patients",
+            "AUC",
+            "p",
+            "control: recognised first",
+            "control: above 99 % of best strangers",
+        ),
+        tuple(
+            (
+                r.label,
+                int(r.is_train.sum()),
+                int((~r.is_train).sum()),
+                float(r.exchange.observed[0]),
+                r.exchange.p,
+                r.rank1[0] / r.rank1[1],
+                r.known[0] / r.known[1],
+            )
+            for r in found
+        ),
+        "Control: the same matcher and probes with a real record of the patient in the gallery.",
         section,
     )

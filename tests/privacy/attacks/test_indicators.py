@@ -2,24 +2,25 @@
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
 
 from ecgeval.privacy.attacks.indicators import (
     INDICATORS,
-    Neighbours,
-    Sided,
     adversarial_accuracy,
     authenticity,
-    cell_scores,
     dcr,
     indicators,
-    neighbours,
     nndr,
     privacy_loss,
     share,
-    share_test,
 )
+from ecgeval.privacy.attacks.neighbours import Sided, neighbours
+from ecgeval.privacy.attacks.sets import AttackedSets
 from ecgeval.results import Verdict
+
+
+def run(train, holdout, synth, per: int = 1, seed: int = 0, **options):
+    t, h = np.arange(len(train)) // per, len(train) + np.arange(len(holdout)) // per
+    return indicators(AttackedSets(train, holdout, synth, t, h, seed), **options)
 
 
 def look(train, holdout, synth, person=None, k: int = 99) -> Sided:
@@ -29,11 +30,6 @@ def look(train, holdout, synth, person=None, k: int = 99) -> Sided:
         real, np.asarray(synth, float), person, k=min(k, len(real)), rng=np.random.default_rng(0)
     )
     return Sided(n, np.arange(len(real)) < len(train))
-
-
-def run(train, holdout, synth, per: int = 1, **options):
-    t, h = np.arange(len(train)) // per, len(train) + np.arange(len(holdout)) // per
-    return indicators(train, holdout, synth, person_train=t, person_holdout=h, **options)
 
 
 def column(values) -> np.ndarray:
@@ -70,20 +66,6 @@ def test_adversarial_accuracy_is_a_half_for_one_population() -> None:
     rng = np.random.default_rng(1)
     found = [np.mean(adversarial_accuracy(look(*rng.normal(size=(3, 100, 8))))) for _ in range(30)]
     assert np.mean(found) == pytest.approx(0.5, abs=3 * np.std(found) / np.sqrt(30) + 0.005)
-
-
-def test_cells_are_mann_whitney() -> None:
-    rng = np.random.default_rng(2)
-    t, h, s = (rng.normal(size=(n, 3)) for n in (70, 70, 90))
-    side = look(t, h, s)
-    z, weight = cell_scores(side)
-    for cell in range(len(z)):
-        a = side.synth_train[side.n.synth_cell == cell]
-        b = side.real_train[70:][side.n.real_cell[70:] == cell]
-        u = mannwhitneyu(a, b).statistic
-        spread = np.sqrt(len(a) * len(b) * (len(a) + len(b) + 1) / 12)
-        assert z[cell] == pytest.approx((u - len(a) * len(b) / 2) / spread)
-    assert weight.sum() == pytest.approx(1)
 
 
 def test_noisy_copies_of_the_training_set_are_found() -> None:
@@ -153,31 +135,6 @@ def test_without_grouping_by_patient_sizes_are_not_kept() -> None:
     assert max(sizes(50, 40, grouped=False).values()) > 0.4
 
 
-def test_share_has_the_right_variance_and_a_binomial_one_has_not() -> None:
-    # PROOF: n_T = n_H = 300, S large: the SD is about twice the binomial one.
-    rng = np.random.default_rng(6)
-    runs, n_synth, found = 60, 4000, []
-    for _ in range(runs):
-        real, s = rng.normal(size=(200, 2)), rng.normal(size=(n_synth, 2))
-        nearest = ((s**2).sum(1)[:, None] + (real**2).sum(1) - 2 * s @ real.T).argmin(1)
-        found.append(share_test(nearest, np.arange(200) < 100, rng, 99))
-    value, sd, p = (np.array([getattr(f, k) for f in found]) for k in ("value", "sd", "p"))
-    assert np.std(value) == pytest.approx(sd.mean(), rel=0.3)
-    assert (p <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
-    binomial = np.abs(value - 0.5) / np.sqrt(0.25 / n_synth) > 1.96
-    assert binomial.mean() > 0.3  # mutation: the usual test fires far too often
-
-
-def test_share_with_unequal_sides_expects_their_proportion() -> None:
-    rng = np.random.default_rng(7)
-    nearest = rng.integers(0, 400, 2000)
-    found = share_test(nearest, np.arange(400) < 300, rng, 99)
-    assert found.expected == 0.75
-    weight = np.bincount(nearest, minlength=400) / 2000
-    null = [weight[rng.permutation(400)[:300]].sum() for _ in range(2000)]
-    assert found.sd == pytest.approx(np.std(null), rel=0.1)
-
-
 def test_record_order_and_patient_names_do_not_matter() -> None:
     rng = np.random.default_rng(8)
     t, h, s = rng.normal(size=(3, 30, 3))
@@ -192,24 +149,9 @@ def test_record_order_and_patient_names_do_not_matter() -> None:
     assert nndr(look(t, h, s, person)) == pytest.approx(nndr(look(t, h, s, names[person])))
 
 
-def test_few_neighbours_give_the_same_as_all() -> None:
-    rng = np.random.default_rng(9)
-    t, h, s = rng.normal(size=(3, 50, 3))
-    few, every = look(t, h, s, k=25), look(t, h, s, k=100)
-    for c in INDICATORS:
-        assert c.kernel(few) == pytest.approx(c.kernel(every)), c.id
-
-
-def test_a_second_record_of_the_patient_is_no_second_neighbour() -> None:
-    # A copy of a patient with two records is near both; the ratio looks at another patient.
-    side = look(column([0, 0.1, 50, 50.1]), column([100]), column([0, 50]), np.arange(5) // 2)
-    assert isinstance(side.n, Neighbours)
-    assert nndr(side) == pytest.approx(0, abs=1e-9)
-
-
 def test_no_holdout_is_not_assessable() -> None:
     x = np.zeros((30, 2))
-    results = indicators(x, None, x, person_train=np.arange(30), person_holdout=None)
+    results = indicators(AttackedSets(x, None, x, np.arange(30)))
     assert results.findings[0].verdict == Verdict.NOT_ASSESSABLE
     assert not results.estimates
     assert run(x, x[:5], x).findings[0].verdict == Verdict.NOT_ASSESSABLE
