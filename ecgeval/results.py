@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import operator
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 import numpy as np
 import pandas as pd
 
 from ecgeval.errors import DataError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "SCHEMA",
@@ -283,28 +285,11 @@ class Results:
                 low, high = row.pop(name) or (None, None)
                 row[f"{name}_low"], row[f"{name}_high"] = low, high
             rows.append(row)
-        order = [
-            "id",
-            "label",
-            "value",
-            "ci_low",
-            "ci_high",
-            "level",
-            "unit",
-            "p",
-            "p_adjusted",
-            "floor_low",
-            "floor_high",
-            "null",
-            "better",
-            "n_real",
-            "n_synth",
-            "patients_real",
-            "patients_synth",
-            "method",
-            "seed",
-        ]
-        return pd.DataFrame(rows, columns=order).set_index("id")
+        order = (
+            "id label value ci_low ci_high level unit p p_adjusted floor_low floor_high null "
+            "better n_real n_synth patients_real patients_synth method seed"
+        )
+        return pd.DataFrame(rows, columns=order.split()).set_index("id")
 
     def findings_frame(self) -> pd.DataFrame:
         """Return the findings, one row each."""
@@ -337,7 +322,7 @@ class Results:
         """
         try:
             body = json.loads(text)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise DataError(f"{source} is not JSON ({error})") from None
         except RecursionError:
             raise DataError(f"{source} is nested too deeply to be the results of a run") from None
@@ -347,28 +332,16 @@ class Results:
                 f"{source} has schema {found!r}; this version of ecgeval reads {SCHEMA!r}: "
                 "repeat the run, or use the version that wrote it"
             )
-        fault = _fault(body, json_schema()) or _uneven(body["tables"])
+        fault = _fault(body)
         if fault:
             raise DataError(f"{source} does not follow {SCHEMA}: {fault}; repeat the run")
-        return cls(
-            body["manifest"],
-            tuple(Section(**s) for s in body["sections"]),
-            tuple(
-                Estimate(**{**e, "ci": _pair(e["ci"]), "floor": _pair(e["floor"])})
-                for e in body["estimates"]
-            ),
-            tuple(
-                Finding(
-                    **{**f, "verdict": Verdict(f["verdict"]), "estimates": tuple(f["estimates"])}
-                )
-                for f in body["findings"]
-            ),
-            tuple(
-                Table(**{**t, "columns": tuple(t["columns"]), "rows": tuple(map(tuple, t["rows"]))})
-                for t in body["tables"]
-            ),
-            tuple(Figure(**f) for f in body["figures"]),
-        )
+        for finding in body["findings"]:
+            finding["verdict"] = Verdict(finding["verdict"])
+        parts = {
+            name: tuple(part(**{k: _frozen(v) for k, v in item.items()}) for item in body[name])
+            for name, part in _PARTS.items()
+        }
+        return cls(body["manifest"], **parts)
 
     def save(self, path: str | Path) -> Path:
         """Write `results.json` at `path`, whole or not at all."""
@@ -444,11 +417,9 @@ def _dump(value: Any) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
-def _pair(value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    low, high = value
-    return (low, high)
+def _frozen(value: Any) -> Any:
+    """Return lists as tuples."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:
@@ -480,177 +451,88 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot go into results.json")
 
 
+# ---- what a file must hold -----------------------------------------------------------------------
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) that every `results.json` satisfies."""
-    number = {"type": ["number", "null"]}
-    text = {"type": "string"}
-    pair = {
-        "oneOf": [
-            {"type": "null"},
-            {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 2, "maxItems": 2},
-        ]
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **_layout().json_schema()}
+
+
+@cache
+def _layout() -> TypeAdapter[dict[str, Any]]:
+    """Return the layout of a file: the fields of the classes above, each of them and no other."""
+    from pydantic import ConfigDict, Field, Strict, TypeAdapter, with_config
+    from typing_extensions import TypedDict
+
+    def record(name: str, extra: Literal["allow", "forbid"], **types: Any) -> Any:
+        config = ConfigDict(extra=extra, strict=True, allow_inf_nan=False)
+        return with_config(config)(TypedDict(name, types, total=extra == "forbid"))  # type: ignore
+
+    def spelling(pattern: str) -> Any:  # in the schema alone: an odd id harms no reader
+        return Annotated[str, Field(json_schema_extra={"pattern": pattern})]
+
+    # Where JSON differs from Python (lists, null for NaN), and where a number has bounds.
+    verdict: Any = Annotated[Verdict, Strict(False)]
+    ends: Any = Annotated[tuple[float | None, float | None], Strict(False)] | None
+    probability: Any = Annotated[float, Field(gt=0, le=1)] | None
+    count: Any = Annotated[int, Field(ge=0)]
+    stored: dict[type, dict[str, Any]] = {
+        Estimate: {
+            "id": spelling(r"^[\w\-]+(\.[\w\-]+)+$"),
+            "level": Annotated[float, Field(gt=0, lt=1)],
+            **dict.fromkeys(("ci", "floor"), ends),
+            **dict.fromkeys(("p", "p_adjusted"), probability),
+            **dict.fromkeys(("n_real", "n_synth"), count),
+            **dict.fromkeys(("patients_real", "patients_synth"), count | None),
+        },
+        Finding: {
+            "code": spelling(r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"),
+            "verdict": verdict,
+            "estimates": list[str],
+        },
+        Table: {"columns": list[str], "rows": list[list[Any]]},
     }
-    verdict = {"enum": [str(v) for v in Verdict]}
-    count = {"type": ["integer", "null"], "minimum": 0}
-
-    def record(**properties: Any) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": sorted(properties),
-            "additionalProperties": False,
-        }
-
-    def listing(item: dict[str, Any]) -> dict[str, Any]:
-        return {"type": "array", "items": item}
-
-    estimate = record(
-        id={"type": "string", "pattern": r"^[\w\-]+(\.[\w\-]+)+$"},
-        value=number,
-        ci=pair,
-        floor=pair,
-        null=number,
-        unit=text,
-        method=text,
-        label=text,
-        p={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
-        p_adjusted={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1},
-        n_real=count,
-        n_synth=count,
-        patients_real=count,
-        patients_synth=count,
-        better={"enum": ["lower", "higher", "near_null", "descriptive"]},
-        seed={"type": ["integer", "null"]},
-        level={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    )
-    finding = record(
-        code={"type": "string", "pattern": r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"},
-        verdict=verdict,
-        title=text,
-        explanation=text,
-        estimates=listing(text),
-        rule=text,
-        section=text,
-        gate={"type": "boolean"},
-    )
-    table = record(
-        id=text,
-        title=text,
-        caption=text,
-        section=text,
-        columns=listing(text),
-        rows=listing({"type": "array"}),
-    )
-    figure = record(
-        id=text, kind=text, title=text, caption=text, section=text, data={"type": "object"}
-    )
-    section = record(slug=text, title=text, summary=text, gate={"type": "boolean"})
-    things = {"type": "object", "additionalProperties": {"type": "object"}}
-    manifest = {"type": "object", "properties": {"sets": things, "versions": {"type": "object"}}}
-    body = record(
-        schema={"const": SCHEMA},
-        verdict=verdict,
-        manifest=manifest,
-        sections=listing(section),
-        estimates=listing(estimate),
-        findings=listing(finding),
-        tables=listing(table),
-        figures=listing(figure),
-    )
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **body}
+    array, literal = cast("Any", list), cast("Any", Literal)
+    lists = {
+        name: array[record(cls.__name__, "forbid", **get_type_hints(cls) | stored.get(cls, {}))]
+        for name, cls in _PARTS.items()
+    }
+    things = dict[str, Any]
+    manifest = record("Manifest", "allow", sets=dict[str, things], versions=things)
+    head = {"schema": literal[SCHEMA], "verdict": verdict, "manifest": manifest}
+    return TypeAdapter(record(SCHEMA, "forbid", **head, **lists))
 
 
-def _uneven(tables: Iterable[Mapping[str, Any]]) -> str:
-    """Return which table has a row of another length than its columns; empty where none has."""
-    return next(
-        (
-            f"a row of table {t['id']!r} has {len(row)} cells for {len(t['columns'])} columns"
-            for t in tables
-            for row in t["rows"]
-            if len(row) != len(t["columns"])
-        ),
-        "",
-    )
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "null": (type(None),),
-}
-_WORDS = {
-    "object": "an object",
-    "array": "a list",
-    "string": "text",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "null": "null",
+_PARTS: dict[str, type] = {
+    "sections": Section,
+    "estimates": Estimate,
+    "findings": Finding,
+    "tables": Table,
+    "figures": Figure,
 }
 
 
-def _fault(value: Any, schema: Mapping[str, Any], at: str = "") -> str:
-    """Return what first breaks a schema, in words; empty where nothing does.
+def _fault(body: Any) -> str:
+    """Return in words what first breaks the layout; empty where nothing does."""
+    from pydantic import ValidationError
 
-    Knows the keywords that `json_schema` uses but patterns, for an odd id harms no reader.
-    """
-    if "oneOf" in schema:
-        faults = [_fault(value, choice, at) for choice in schema["oneOf"]]
-        return "" if "" in faults else faults[-1]
-    expected = _expected(value, schema)
-    if expected:
-        found = json.dumps(value)
+    try:
+        _layout().validate_python(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in first["loc"])[1:]
+        if first["type"] == "missing":
+            return f"{at} is missing"
+        if first["type"] == "extra_forbidden":
+            return f"{at} is unknown"
+        found, message = json.dumps(first["input"]), first["msg"]
         found = found if len(found) <= 40 else f"{found[:37]}..."
-        return f"{at or 'the file'} is {found}; expected {expected}"
-    parts: Iterable[tuple[Any, Mapping[str, Any], str]] = ()
-    if isinstance(value, dict):
-        named, rest = (schema.get(key, {}) for key in ("properties", "additionalProperties"))
-        for word, keys in (
-            ("no", [key for key in schema.get("required", ()) if key not in value]),
-            ("an unknown", [key for key in value if key not in named and rest is False]),
-        ):
-            if keys:
-                return f"{at or 'the file'} has {word} {keys[0]!r}"
-        parts = ((v, named.get(k, rest), f"{at}.{k}".lstrip(".")) for k, v in value.items())
-    elif isinstance(value, list):
-        parts = ((v, schema.get("items", {}), f"{at}[{k}]") for k, v in enumerate(value))
-    return next(filter(None, (_fault(*part) for part in parts if part[1])), "")
-
-
-def _expected(value: Any, schema: Mapping[str, Any]) -> str:
-    """Return what a schema wants in the place of a value by itself, not of its parts."""
-    choices = schema.get("enum", [schema["const"]] if "const" in schema else [value])
-    if value not in choices:
-        return " or ".join(map(str, choices))
-    kinds = schema.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_is(value, kind) for kind in kinds):
-        return " or ".join(_WORDS[kind] for kind in kinds)
-    if isinstance(value, list) and not len(value) >= schema.get("minItems", 0):
-        return f"{schema['minItems']} items"
-    if isinstance(value, list) and not len(value) <= schema.get("maxItems", len(value)):
-        return f"{schema['maxItems']} items"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        for key, (holds, word) in _BOUNDS.items():
-            if key in schema and not holds(value, schema[key]):
-                return f"{word} {schema[key]:g}"
+        return f"{at} is {found}; expected {message.removeprefix('Input should be ')}"
+    for table in body["tables"]:
+        columns = len(table["columns"])
+        uneven = next((row for row in table["rows"] if len(row) != columns), None)
+        if uneven is not None:
+            return f"a row of table {table['id']!r} has {len(uneven)} cells for {columns} columns"
     return ""
-
-
-_BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
-    "minimum": (operator.ge, "at least"),
-    "exclusiveMinimum": (operator.gt, "above"),
-    "maximum": (operator.le, "at most"),
-    "exclusiveMaximum": (operator.lt, "below"),
-}
-
-
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool) or not isinstance(value, _TYPES[kind]):
-        return kind == "boolean" and isinstance(value, bool)
-    # Python reads 1e999 and NaN, which no number here may be.
-    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max

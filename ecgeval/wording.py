@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "between",
     "clean",
+    "cut",
     "fixed",
     "interval",
     "is_or_are",
@@ -60,6 +61,11 @@ def number(value: Any, digits: int = 3) -> str:
     if size < -4:
         return f"{mantissa} × 10{str(size).translate(_RAISED)}".replace("-", "−")
     return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+
+
+def cut(text: str, most: int) -> str:
+    """Return at most `most` characters; what is too long ends in an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def shortened(text: str, most: int = 40) -> str:

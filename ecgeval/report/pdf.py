@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ecgeval.report.digest import Picture
-from ecgeval.report.figures import Drawing, font_folder
+from ecgeval.report.figures import KINDS, Drawing, font_folder
 from ecgeval.wording import clean
 
 __all__ = ["render_pdf", "render_summary", "svg_to_pdf"]
@@ -32,8 +32,6 @@ _WIDE = 8
 _LONG_TEXT = 40
 _POINTS, _ESTIMATES, _ESTIMATES_ASIDE = 4, 12, 4
 _SHEETS = 2
-# Kinds of one drawing that stand beside another; the share of the width where they stand alone.
-_BESIDE = {"scatter": 60, "neighbours": 60, "null": 50, "roc": 45, "curves": 50}
 
 
 def render_pdf(view: Mapping[str, Any], drawings: Mapping[str, Drawing | None]) -> bytes:
@@ -119,7 +117,7 @@ def _figure(f: Mapping[str, Any], drawing: Drawing | None) -> dict[str, Any]:
         "cells": shown,
         "columns": columns,
         "more": more if len(shown) < len(cells) else "",
-        "width": _BESIDE.get(f["kind"], 100),
+        "width": KINDS[f["kind"]].width if f["kind"] in KINDS else 100,
     }
 
 

@@ -1,30 +1,20 @@
-"""Figures of the kind distributions."""
+"""Histograms of measures, real and synthetic in one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ecgeval.report.figures.style import (
-    _LINE,
-    DASHES,
-    REAL,
-    SYNTH,
-    _lines,
-    add_headline,
-    density_of,
-    new_axes,
-    support_of,
-)
-from ecgeval.report.figures.svg import Cells
+from ecgeval.report.figures.axes import LINE, heading, new_axes, wrapped
+from ecgeval.report.figures.data import bins, density
+from ecgeval.report.figures.kind import Cells, Kind, Rows
+from ecgeval.report.figures.style import DASHES, REAL, SYNTH
 from ecgeval.wording import fixed, places
 
-__all__ = ["data_rows", "draw_cells"]
 
-
-def draw_cells(data: Mapping[str, Any]) -> Cells:
+def _cells(data: Mapping[str, Any]) -> Cells:
     """Densities of each measure: real filled, synthetic as a dashed outline, medians marked.
 
     ``measures``: name, label, unit, edges (k + 1), real and synth (k counts each),
@@ -32,33 +22,26 @@ def draw_cells(data: Mapping[str, Any]) -> Cells:
     """
     for m in data.get("measures", ()):
         edges = np.asarray(m["edges"], float)
-        label, unit = m.get("label") or m.get("name", ""), m.get("unit", "")
+        name, unit = m.get("label") or m.get("name", ""), m.get("unit", "")
         parts = _medians(m)
-        more = _LINE * (len(_lines(parts, 2.5)) - 1)  # long numbers take a second line
+        more = LINE * (len(wrapped(parts, 2.5)) - 1)  # long numbers take a second line
         fig, ax = new_axes(2.5, 1.75 + more, left=0.12, right=0.12, bottom=0.3, top=0.42 + more)
         top = 0.0
-        for name, colour, style in (("real", REAL, "-"), ("synth", SYNTH, DASHES[1])):
-            density = density_of(m[name], edges)
-            top = max(top, density.max(initial=0))
-            if name == "real":
-                ax.stairs(density, edges, fill=True, color=colour, alpha=0.22, lw=0)
-            ax.stairs(density, edges, color=colour, ls=style, lw=1.3)
-            median = m.get(f"median_{name}")
+        for side, colour, style in (("real", REAL, "-"), ("synth", SYNTH, DASHES[1])):
+            heights = density(m[side], edges)
+            top = max(top, heights.max(initial=0))
+            if side == "real":
+                ax.stairs(heights, edges, fill=True, color=colour, alpha=0.22, lw=0)
+            ax.stairs(heights, edges, color=colour, ls=style, lw=1.3)
+            median = m.get(f"median_{side}")
             if median is not None:
-                ax.plot(
-                    [median] * 2,
-                    [-0.06, 0],
-                    color=colour,
-                    lw=2,
-                    clip_on=False,
-                    zorder=3,
-                    transform=ax.get_xaxis_transform(),
-                )
-        ax.set(ylim=(0, (top or 1) * 1.04), yticks=[], xlim=support_of(m, edges))
+                mark: dict[str, Any] = {"color": colour, "lw": 2, "clip_on": False, "zorder": 3}
+                ax.plot([median] * 2, [-0.06, 0], transform=ax.get_xaxis_transform(), **mark)
+        ax.set(ylim=(0, (top or 1) * 1.04), yticks=[], xlim=_support(m, edges))
         ax.spines["left"].set_visible(False)
         ax.locator_params(axis="x", nbins=5)
-        add_headline(fig, label, unit, parts)
-        yield f"{label}: real and synthetic", fig
+        heading(fig, name, unit, parts)
+        yield f"{name}: real and synthetic", fig
 
 
 def _medians(m: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -68,30 +51,28 @@ def _medians(m: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     parts: list[tuple[str, str]] = []
     centre = "mean" if m.get("circular") else "median"
-    width = abs(m["edges"][-1] - m["edges"][0]) / 20
-    decimals = places(0, width)
-    for name, mark, word, colour in (
-        ("real", "■", "real", REAL),
-        ("synth", "┅", "synthetic", SYNTH),
-    ):
-        value = m.get(f"median_{name}")
-        text = f"{mark} {word} {fixed(value, decimals)}" if value is not None else ""
+    decimals = places(0, abs(m["edges"][-1] - m["edges"][0]) / 20)
+    for side, words, colour in (("real", "■ real", REAL), ("synth", "┅ synthetic", SYNTH)):
+        value = m.get(f"median_{side}")
+        text = f"{words} {fixed(value, decimals)}" if value is not None else ""
         if text and not parts:
             text = f"{centre} {text}"
         parts.append((text, colour))
     return parts
 
 
-def data_rows(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _support(m: Mapping[str, Any], edges: np.ndarray) -> tuple[float, float]:
+    """Return the range that holds any count, a bin wider on either side."""
+    used = np.flatnonzero(np.asarray(m["real"], float) + np.asarray(m["synth"], float))
+    if not used.size:
+        return float(edges[0]), float(edges[-1])
+    return float(edges[max(used[0] - 1, 0)]), float(edges[min(used[-1] + 2, len(edges) - 1)])
+
+
+def _rows(data: Mapping[str, Any]) -> Rows:
     for m in data.get("measures", ()):
-        for low, high, real, synth in zip(
-            m["edges"][:-1], m["edges"][1:], m["real"], m["synth"], strict=True
-        ):
-            yield {
-                "measure": m.get("name", ""),
-                "unit": m.get("unit", ""),
-                "low": low,
-                "high": high,
-                "real": real,
-                "synth": synth,
-            }
+        for row in bins(m["edges"], real=m["real"], synth=m["synth"]):
+            yield {"measure": m.get("name", ""), "unit": m.get("unit", ""), **row}
+
+
+KIND = Kind(_cells, _rows, 3)

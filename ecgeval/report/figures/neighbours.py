@@ -1,56 +1,48 @@
-"""Figures of the kind neighbours."""
+"""Similarity of records to their nearest neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ecgeval.report.figures.style import DASHES, INK, SERIES, cut_to, density_of, new_axes
-from ecgeval.report.figures.svg import Cells
+from ecgeval.report.figures.axes import new_axes
+from ecgeval.report.figures.data import bins, density
+from ecgeval.report.figures.kind import Cells, Kind, Rows
+from ecgeval.report.figures.style import DASHES, INK, SERIES, label
 from ecgeval.wording import number
 
-__all__ = ["data_rows", "draw_cells"]
 
-
-def draw_cells(data: Mapping[str, Any]) -> Cells:
+def _cells(data: Mapping[str, Any]) -> Cells:
     """Similarity to the nearest neighbour, a line a series, and the threshold of a copy.
 
     ``edges`` (k + 1), ``series``: name, counts (k); ``threshold`` or null, ``xlabel``.
     """
+    series = list(data.get("series", ()))
+    if not series:
+        return
     edges = np.asarray(data.get("edges", ()), float)
     fig, ax = new_axes(5.2, 2.9, left=0.55, right=0.2, bottom=0.48, top=0.3)
-    for k, s in enumerate(data.get("series", ())):
-        density = density_of(s.get("counts", ()), edges)
-        n = int(np.sum(np.asarray(s.get("counts", ()), float)))
-        ax.stairs(
-            density,
-            edges,
-            color=SERIES[k % 4],
-            ls=DASHES[k % 4],
-            lw=1.5,
-            label=f"{cut_to(s.get('name', ''), 40)} (n {n:,})",
-        )
+    for k, s in enumerate(series):
+        counts = np.asarray(s.get("counts", ()), float)
+        name = f"{label(s.get('name', ''), 40)} (n {int(np.sum(counts)):,})"
+        look: dict[str, Any] = {"color": SERIES[k % 4], "ls": DASHES[k % 4], "lw": 1.5}
+        ax.stairs(density(counts, edges), edges, label=name, **look)
     threshold = data.get("threshold")
     if threshold is not None:
         ax.axvline(threshold, color=INK, lw=1)
-        ax.text(
-            threshold,
-            1.02,
-            "copy threshold " + number(threshold),
-            ha="right",
-            transform=ax.get_xaxis_transform(),
-        )
-    xlabel = str(data.get("xlabel", ""))
-    ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
-    if data.get("series"):
-        ax.legend(loc="upper left")
-        yield "Similarity to the nearest neighbour", fig
+        text = f"copy threshold {number(threshold)}"
+        ax.text(threshold, 1.02, text, ha="right", transform=ax.get_xaxis_transform())
+    ax.set(xlabel=str(data.get("xlabel", "")), ylabel="density", ylim=(0, None))
+    ax.legend(loc="upper left")
+    yield "Similarity to the nearest neighbour", fig
 
 
-def data_rows(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    edges = data.get("edges", ())
+def _rows(data: Mapping[str, Any]) -> Rows:
     for s in data.get("series", ()):
-        for low, high, count in zip(edges[:-1], edges[1:], s.get("counts", ()), strict=True):
-            yield {"series": s.get("name", ""), "low": low, "high": high, "count": count}
+        for row in bins(data.get("edges", ()), count=s.get("counts", ())):
+            yield {"series": s.get("name", ""), **row}
+
+
+KIND = Kind(_cells, _rows, 1, width=60)

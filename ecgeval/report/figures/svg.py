@@ -1,10 +1,9 @@
-"""From a canvas to a small SVG, the same bytes every time."""
+"""From matplotlib's canvases to small SVG documents that are the same bytes every time."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
@@ -13,10 +12,16 @@ import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
-from ecgeval.report.figures.style import add_scale
+from ecgeval.report.figures.axes import draw_ticks
 from ecgeval.wording import clean
 
-__all__ = ["Cell", "Drawing"]
+__all__ = ["Cell", "Drawing", "to_cell"]
+
+_NAMES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+_NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|width|height|transform|points)="[^"]*"')
+_LONG = re.compile(r"-?\d+\.\d+")
+_RUN = re.compile(r"(?:<use [^>]*/>\s*){8,}")
+_STYLED = re.compile(r' style="([^"]*)"')
 
 
 class Cell(NamedTuple):
@@ -43,43 +48,21 @@ class Drawing:
             tops.append(y)
             y += max(c.height for c in self.cells[start : start + self.columns])
         columns = min(self.columns, len(self.cells))
-        parts = [
-            c.svg.replace(
-                "<svg ", f'<svg x="{k % columns * width:g}" y="{tops[k // columns]:g}" ', 1
-            )
-            for k, c in enumerate(self.cells)
-        ]
-        size = f"{columns * width:g} {y:g}"
-        return (
-            '<?xml version="1.0" encoding="utf-8"?>\n'
-            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'width="{columns * width:g}pt" height="{y:g}pt" viewBox="0 0 {size}">\n'
-            + "\n".join(parts)
-            + "\n</svg>\n"
-        )
+        parts = []
+        for k, cell in enumerate(self.cells):
+            place = f'x="{k % columns * width:g}" y="{tops[k // columns]:g}"'
+            parts.append(cell.svg.replace("<svg ", f"<svg {place} ", 1))
+        wide = f"{columns * width:g}"
+        head = f'<svg {_NAMES} width="{wide}pt" height="{y:g}pt" viewBox="0 0 {wide} {y:g}">'
+        return "\n".join(['<?xml version="1.0" encoding="utf-8"?>', head, *parts, "</svg>\n"])
 
 
-Cells = Iterator[tuple[str, Canvas]]
-
-
-_NUMBERS = re.compile(r' (?:d|x|y|x1|x2|y1|y2|width|height|transform|points)="[^"]*"')
-
-
-_LONG = re.compile(r"-?\d+\.\d+")
-
-
-_RUN = re.compile(r"(?:<use [^>]*/>\s*){8,}")
-
-
-_STYLED = re.compile(r' style="([^"]*)"')
-
-
-def to_svg(canvas: Canvas, salt: str, title: str) -> Cell:
+def to_cell(canvas: Canvas, salt: str, title: str) -> Cell:
     """Return the canvas as an SVG element: no date, no outside reference, few decimals."""
     FigureCanvasSVG(canvas)
     for ax in canvas.axes:
         if ax.axison:
-            add_scale(ax)
+            draw_ticks(ax)
     out = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt}):
         canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -92,8 +75,7 @@ def to_svg(canvas: Canvas, salt: str, title: str) -> Cell:
     body = _RUN.sub(_share_style, re.sub(r"\n\s*", "\n", body))
     width, height = canvas.get_figwidth() * 72, canvas.get_figheight() * 72
     head = (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}" '
+        f'<svg {_NAMES} width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}" '
         'stroke-linejoin="round" stroke-linecap="butt" '
         f'role="img" aria-label={quoteattr(clean(title))}>'
     )
@@ -103,14 +85,12 @@ def to_svg(canvas: Canvas, salt: str, title: str) -> Cell:
 def _shorten(attribute: re.Match[str]) -> str:
     """Round an attribute's numbers, long outlines to 0.1 pt (0.035 mm), and drop repeated L."""
     text = attribute[0]
-    places = 1 if len(text) > 400 else 2
-    text = _LONG.sub(lambda m: f"{float(m[0]):.{places}f}".rstrip("0").rstrip("."), text)
-    if not text.startswith(" d="):
+    decimals = 1 if len(text) > 400 else 2
+    text = _LONG.sub(lambda m: f"{float(m[0]):.{decimals}f}".rstrip("0").rstrip("."), text)
+    if not text.startswith(" d=") or "C" in text:
         return text
     # After a first L every further pair is a line of its own.
-    return (
-        re.sub(r"(?<=\d) ?\n?L (?=[-\d])", " ", text).replace("\n", "") if "C" not in text else text
-    )
+    return re.sub(r"(?<=\d) ?\n?L (?=[-\d])", " ", text).replace("\n", "")
 
 
 def _share_style(run: re.Match[str]) -> str:
