@@ -35,35 +35,26 @@ def compare_groups(
     pair: Pair, label: str, masks: Masks, columns: Sequence[str], samples: tuple[Sample, Sample]
 ) -> list[Group]:
     """Compare the declared measures `columns` of `samples` within each group."""
-    return [
-        _compare_group(
-            pair,
-            f"{label} {name}",
-            Group(name, f"{id_part(label)}.{id_part(name)}", []),
+    groups = []
+    for name, both in masks.items():
+        id = f"{id_part(label)}.{id_part(name)}"
+        real, synth = (_part(sample, mask) for sample, mask in zip(samples, both, strict=True))
+        rows = compare_rows(
+            (real, synth),
             columns,
-            (_part(samples[0], both[0]), _part(samples[1], both[1])),
+            pair.margins,
+            seed=pair.seed,
+            name=f"{SLUG}.{id}",
+            effort=pair.effort,
+            jobs=pair.jobs,
+            progress=pair.progress,
         )
-        for name, both in masks.items()
-    ]
-
-
-def _compare_group(
-    pair: Pair, title: str, group: Group, columns: Sequence[str], samples: tuple[Sample, Sample]
-) -> Group:
-    rows = compare_rows(
-        samples,
-        columns,
-        pair.margins,
-        seed=pair.seed,
-        name=f"{SLUG}.{group.id}",
-        effort=pair.effort,
-        jobs=pair.jobs,
-        progress=pair.progress,
-    )
-    named = [
-        replace(row, info=replace(row.info, label=f"{row.info.label} ({title})")) for row in rows
-    ]
-    return replace(group, rows=named)
+        named = [
+            replace(row, info=replace(row.info, label=f"{row.info.label} ({label} {name})"))
+            for row in rows
+        ]
+        groups.append(Group(name, id, named))
+    return groups
 
 
 def _part(sample: Sample, mask: NDArray[np.bool_] | None) -> Sample:

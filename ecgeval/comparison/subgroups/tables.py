@@ -61,7 +61,7 @@ def effects_figure(label: str, groups: Sequence[Group]) -> Figure:
             "label": f"{label} {group.name}",
             "group": measure_info(row.column).label,
             **{
-                key: np.asarray(value) / row.margin_of(row.location)
+                key: np.asarray(value) / row.margin
                 for key, value in (("value", stat.value), ("ci", stat.ci), ("floor", stat.floor))
             },
         }
