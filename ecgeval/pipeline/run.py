@@ -21,12 +21,12 @@ from ecgeval.errors import DataError, UsageError
 from ecgeval.parallel import Progress, child_rng, quiet
 from ecgeval.pipeline.config import RunConfig, SetConfig, make
 from ecgeval.pipeline.features import (
-    _BEAT_FS,
+    BEAT_FS,
     Features,
     _beside,
-    _code_hash,
     _gather,
     _record_keys,
+    code_hash,
     features,
     outcomes,
     trim_cache,
@@ -480,7 +480,7 @@ class Run:
                 for name, s in given.items()
                 if s is not None
             },
-            "delineation": {"method": self.config.method, "code_sha256": _code_hash()},
+            "delineation": {"method": self.config.method, "code_sha256": code_hash()},
             **({"critic_sha256": self.critic_sha256} if self.critic_sha256 else {}),
             **{k: v for k in ("title", "notice") if (v := getattr(self.config.report, k))},
         }
@@ -552,7 +552,7 @@ class Run:
             "fidelity.paper",
             "ecg_paper",
             "On ECG paper",
-            {"fs": min(synth.fs, _BEAT_FS), "leads": list(synth.leads), "records": records},
+            {"fs": min(synth.fs, BEAT_FS), "leads": list(synth.leads), "records": records},
             "Records drawn at random, 25 mm/s and 10 mm/mV.",
             "fidelity",
         )
@@ -728,8 +728,8 @@ def _side(
 
 def trace(ecgs: EcgSet, row: int, name: str) -> dict[str, Any]:
     block = np.asarray(ecgs.signals[row])
-    if ecgs.fs > _BEAT_FS:
-        block = resample(block, ecgs.fs, _BEAT_FS)
+    if ecgs.fs > BEAT_FS:
+        block = resample(block, ecgs.fs, BEAT_FS)
     block = block - np.median(block, axis=-1, keepdims=True)
     uv = np.rint(block * 1000).astype(int)
     return {
