@@ -13,7 +13,7 @@ from ecgeval.comparison.pair import Pair
 from ecgeval.comparison.quality import section as quality
 from ecgeval.results import Results
 
-__all__ = ["SECTIONS"]
+__all__ = ["DECIDING", "SECTIONS"]
 
 
 def _usual(pair: Pair) -> dict[str, Any]:
@@ -172,3 +172,6 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
     "subgroups": _subgroups,
 }
 """By the slug of its section, in the order of the report."""
+
+DECIDING = frozenset({"fidelity", "joint", "plausibility"})
+"""Sections that decide: at least one must be compared before readable records count."""

@@ -9,6 +9,7 @@ from functools import cache as cache_once
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,7 +23,7 @@ from ecgeval.measures import measure_columns, measure_marks
 from ecgeval.parallel import Progress, each_shard, quiet, shards
 from ecgeval.preprocess import quality
 from ecgeval.references import Reference, rounded
-from ecgeval.scratch import room
+from ecgeval.scratch import scratch_array
 from ecgeval.signal_checks import signal_checks, signal_columns
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "Features",
     "code_hash",
     "features",
+    "features_of_cohort",
+    "features_once",
     "outcomes",
     "trim_cache",
 ]
@@ -120,7 +123,7 @@ def features(
     for rows, piece in zip(parts, pieces, strict=True):
         some = piece.pop("beats")
         if not kept:
-            beats = room((len(ecgs), *some.shape[1:]))
+            beats = scratch_array((len(ecgs), *some.shape[1:]))
         beats[rows] = some
         kept.append(piece)
     joined = {key: np.concatenate([piece[key] for piece in kept]) for key in kept[0]}
@@ -204,7 +207,7 @@ def trim_cache(cache: Path, limit: float = _CACHE_BYTES) -> None:
         file.unlink(missing_ok=True)
 
 
-def _beside(reference: Reference, synth: Features) -> list[Features]:
+def features_of_cohort(reference: Reference, synth: Features) -> tuple[Features, Features]:
     """Return the features of a cohort, which has no beats, and of a set compared with it.
 
     The set's measures are rounded as the cohort's are: rounding must not tell the two apart.
@@ -217,7 +220,28 @@ def _beside(reference: Reference, synth: Features) -> list[Features]:
         beats=beats,
         checks=None,
     )
-    return [real, replace(synth, measures=rounded(synth.measures))]
+    return real, replace(synth, measures=rounded(synth.measures))
+
+
+def features_once(
+    ecgs: EcgSet, known: dict[bytes, tuple[Features, int]], **options: Any
+) -> Features:
+    """Return `features` of a set; records that are in `known` are not delineated again.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+    known : dict of bytes to (Features, int)
+        Features and row of each record met before, by `_record_keys`; new ones are added.
+    **options
+        As of `features`.
+    """
+    keys = _record_keys(ecgs)
+    new = np.array([key not in known for key in keys])
+    if new.any():
+        fresh = features(ecgs.select(new), **options)
+        known |= {keys[at]: (fresh, row) for row, at in enumerate(np.flatnonzero(new))}
+    return _gather([known[key] for key in keys], ecgs.ids)
 
 
 def _record_keys(ecgs: EcgSet) -> list[bytes]:
