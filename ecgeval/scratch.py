@@ -8,13 +8,13 @@ import weakref
 
 import numpy as np
 
-__all__ = ["room"]
+__all__ = ["scratch_array"]
 
-SPOOLED = 2**29
+MEMORY_LIMIT = 2**29
 """Bytes from which an array is kept on disk."""
 
 
-def room(shape: tuple[int, ...]) -> np.ndarray:
+def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
     """Return an uninitialised float32 array; a large one lies in a temporary file.
 
     The file goes when the array does. What is written to it leaves memory when memory is short.
@@ -23,7 +23,7 @@ def room(shape: tuple[int, ...]) -> np.ndarray:
     ----------
     shape : tuple of int
     """
-    if 4 * np.prod(shape, dtype=np.int64) <= SPOOLED:
+    if 4 * np.prod(shape, dtype=np.int64) <= MEMORY_LIMIT:
         return np.empty(shape, np.float32)
     handle, name = tempfile.mkstemp(prefix="ecgeval-")
     os.close(handle)

@@ -67,10 +67,3 @@ def test_every_key_is_described():
                 "audit",
                 "report",
             ), name
-
-
-def test_the_parts_of_a_comparison_are_those_that_exist():
-    from ecgeval.comparison.sections import SECTIONS
-    from ecgeval.pipeline.config import PART_NAMES
-
-    assert tuple(SECTIONS) == ("quality", *PART_NAMES)

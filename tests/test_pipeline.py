@@ -2,16 +2,18 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import ecgeval
 from ecgeval.ecgset import EcgSet
 from ecgeval.errors import UsageError
 from ecgeval.pipeline import run as pipeline
 from ecgeval.pipeline.config import PART_NAMES, RunConfig, make
-from ecgeval.pipeline.features import features, trim_cache
+from ecgeval.pipeline.features import DECIDING_FILES, features, trim_cache
 from ecgeval.pipeline.run import Run
 from ecgeval.results import Verdict, json_schema
 
@@ -40,7 +42,9 @@ def compared(people, fakes, cache):
 
 def test_kept_features_are_read_not_computed(people, cache, compared, monkeypatch):
     fresh = features(people)
-    monkeypatch.setattr(pipeline, "delineate", lambda *a, **k: pytest.fail("not read from cache"))
+    monkeypatch.setattr(
+        "ecgeval.pipeline.features.delineate", lambda *a, **k: pytest.fail("not read from cache")
+    )
     kept = features(people, cache=cache)
     pd.testing.assert_frame_equal(kept.measures, fresh.measures)
     pd.testing.assert_series_equal(kept.outcome, fresh.outcome)
@@ -62,9 +66,15 @@ def test_another_method_or_code_does_not_read_what_is_kept(people, tmp_path, mon
     features(few, cache=tmp_path)
     features(few, method="neurokit:cwt", cache=tmp_path)
     assert len(list((tmp_path / "features").rglob("*.npz"))) == 2
-    monkeypatch.setattr(pipeline, "_code_hash", lambda: "other")
+    monkeypatch.setattr("ecgeval.pipeline.features.code_hash", lambda: "other")
     features(few, cache=tmp_path)
     assert len(list((tmp_path / "features").rglob("*.npz"))) == 3
+
+
+def test_the_files_that_decide_features_are_there():
+    root = Path(ecgeval.__file__).parent
+    for pattern in DECIDING_FILES:
+        assert [file for file in root.glob(pattern) if file.is_file()], pattern
 
 
 def test_the_cache_is_bounded_and_the_oldest_goes_first(people, tmp_path):

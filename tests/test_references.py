@@ -24,7 +24,7 @@ from ecgeval.measures import measure_columns
 from ecgeval.pipeline import run as pipeline
 from ecgeval.pipeline.config import PART_NAMES, load, make
 from ecgeval.pipeline.demo import demo
-from ecgeval.pipeline.features import _beside, features
+from ecgeval.pipeline.features import features, features_of_cohort
 from ecgeval.references import GLOBAL, LABELS, align, engine_hash, load_reference, rounded
 from ecgeval.results import Results, Verdict
 
@@ -403,7 +403,7 @@ SOME = [
 
 def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
     """Measured again and rounded alike, every row of the cohort is found: nothing moved."""
-    _, again = _beside(cohort, recordings[0])
+    _, again = features_of_cohort(cohort, recordings[0])
     sides = (
         Side(cohort.measures[SOME], cohort.patients()),
         Side(again.measures[SOME], recordings[1]),
@@ -415,7 +415,7 @@ def test_the_recordings_themselves_are_recognised_as_copies(cohort, recordings):
 
 
 def test_it_agrees_with_the_recordings_themselves(cohort, recordings, fakes):
-    _, synth = _beside(cohort, made := features(fakes))
+    _, synth = features_of_cohort(cohort, made := features(fakes))
     one, two = (
         compare_measures(
             Pair(Side(real[SOME], people), Side(fake[SOME], np.arange(len(fakes))), quick=True)
@@ -437,7 +437,7 @@ def test_it_agrees_with_the_recordings_themselves(cohort, recordings, fakes):
 def test_rounding_tells_no_sets_apart(cohort, sim):
     """Measures of finer steps than the cohort's are brought to its steps, on both sides."""
     feats = features(sim(3, seed=9))
-    real, synth = _beside(cohort, feats)
+    real, synth = features_of_cohort(cohort, feats)
     pd.testing.assert_frame_equal(rounded(synth.measures), synth.measures)
     assert not rounded(feats.measures).equals(feats.measures)
     assert np.isnan(real.beats).all()

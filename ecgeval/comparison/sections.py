@@ -29,5 +29,5 @@ SECTIONS: dict[str, Callable[[Pair], Results]] = {
 }
 """By the slug of its section, in the order of the report."""
 
-DECIDING = ("fidelity", "joint", "plausibility")
+DECIDING = frozenset({"fidelity", "joint", "plausibility"})
 """Sections that can pass or fail a set by themselves: readable records alone make no release."""

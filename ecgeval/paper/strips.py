@@ -11,7 +11,7 @@ from ecgeval.ecgset import EcgSet
 from ecgeval.paper.arms import Arm
 from ecgeval.paper.setting import Setting, described
 from ecgeval.parallel import child_rng
-from ecgeval.pipeline import run as pipeline
+from ecgeval.pipeline.pictures import drawn_record
 from ecgeval.results import Figure, Results
 
 __all__ = ["strips"]
@@ -49,6 +49,6 @@ def _drawn(setting: Setting, arms: Sequence[Arm], role: str) -> list[dict[str, A
         usable = np.flatnonzero(setting.arms.features(arm, arm.ecgs).outcome == "")
         rng = child_rng(setting.seed, "strips", arm.key)
         rows = np.sort(rng.permutation(usable)[:_STRIPS])
-        traces = [pipeline.trace(arm.ecgs, int(row), role) for row in rows]
+        traces = [drawn_record(arm.ecgs, int(row), role) for row in rows]
         turns.append([t | {"id": f"{arm.title}, {t['id']}"} for t in traces])
     return [t for k in range(_STRIPS) for turn in turns for t in turn[k : k + 1]][:_STRIPS]

@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ecgeval.comparison.sections import SECTIONS
 from ecgeval.delineation import DEFAULT_METHOD, METHODS
 from ecgeval.errors import UsageError
 
 __all__ = [
+    "PART_NAMES",
     "AuditConfig",
     "CompareConfig",
     "ReportConfig",
@@ -52,16 +54,8 @@ def _as_set(value: Any) -> Any:
 SetField = Annotated[SetConfig, BeforeValidator(_as_set)]
 
 
-PART_NAMES = (
-    "fidelity",
-    "joint",
-    "plausibility",
-    "classifier",
-    "manifold",
-    "usefulness",
-    "subgroups",
-)
-"""Sections of a comparison, as in `ecgeval.comparison.sections`, not imported for its names."""
+PART_NAMES = tuple(name for name in SECTIONS if name != "quality")
+"""Sections of a comparison that a run can leave out."""
 
 
 class CompareConfig(_Strict):

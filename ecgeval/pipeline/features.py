@@ -9,6 +9,7 @@ from functools import cache as cache_once
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,18 +23,36 @@ from ecgeval.measures import measure_columns, measure_marks
 from ecgeval.parallel import Progress, each_shard, quiet, shards
 from ecgeval.preprocess import quality
 from ecgeval.references import Reference, rounded
-from ecgeval.scratch import room
+from ecgeval.scratch import scratch_array
 from ecgeval.signal_checks import signal_checks, signal_columns
 
-__all__ = ["Features", "features", "trim_cache"]
+__all__ = [
+    "BEAT_FS",
+    "DECIDING_FILES",
+    "Features",
+    "code_hash",
+    "features",
+    "features_of_cohort",
+    "features_once",
+    "outcomes",
+    "trim_cache",
+]
 
+
+BEAT_FS = 250.0
+"""Rate of the representative beats kept for audits and pictures, Hz."""
+
+DECIDING_FILES = (
+    "ecgset.py",
+    "measures.py",
+    "preprocess.py",
+    "signal_checks.py",
+    "pipeline/features.py",
+    "delineation/*",
+)
+"""Files of the package that decide features, as patterns."""
 
 _SHARD = 32  # records a cached piece of work: what a killed run loses at most, a process
-
-
-_BEAT_FS = 250.0  # rate of the representative beats kept for audits and pictures, Hz
-
-
 _CACHE_BYTES = 4e9
 
 
@@ -104,12 +123,12 @@ def features(
     for rows, piece in zip(parts, pieces, strict=True):
         some = piece.pop("beats")
         if not kept:
-            beats = room((len(ecgs), *some.shape[1:]))
+            beats = scratch_array((len(ecgs), *some.shape[1:]))
         beats[rows] = some
         kept.append(piece)
     joined = {key: np.concatenate([piece[key] for piece in kept]) for key in kept[0]}
     columns = measure_columns(ecgs.leads)
-    fs = min(ecgs.fs, _BEAT_FS)
+    fs = min(ecgs.fs, BEAT_FS)
     return Features(
         measures=pd.DataFrame(joined["measures"], index=ecgs.ids, columns=columns),
         outcome=pd.Series(joined["outcome"].astype(str), index=ecgs.ids, dtype=object),
@@ -131,7 +150,7 @@ def _features_block(
     signals = np.asarray(piece[:])
     file = None
     if cache is not None:
-        key = hashlib.sha256(f"{fs!r} {leads} {method} {_code_hash()}".encode())
+        key = hashlib.sha256(f"{fs!r} {leads} {method} {code_hash()}".encode())
         key.update(np.ascontiguousarray(signals).data)
         file = cache / "features" / key.hexdigest()[:2] / f"{key.hexdigest()}.npz"
         if file.is_file():
@@ -152,9 +171,9 @@ def _features_block(
     table = measure_marks(marks).to_numpy()
     table[~usable] = np.nan
     beats = marks.beats
-    if fs > _BEAT_FS:
+    if fs > BEAT_FS:
         known = np.isfinite(beats).all(axis=(1, 2))
-        lower = resample(np.where(known[:, None, None], beats, 0), fs, _BEAT_FS)
+        lower = resample(np.where(known[:, None, None], beats, 0), fs, BEAT_FS)
         beats = np.where(known[:, None, None], lower, np.nan).astype(np.float32)
     result = {"measures": table, "outcome": outcome.astype("U24"), "beats": beats, "checks": checks}
     if file is not None:
@@ -166,16 +185,14 @@ def _features_block(
 
 
 @cache_once
-def _code_hash() -> str:
+def code_hash() -> str:
     """Return a hash of the code that decides features: kept results of other code do not count."""
     root = Path(ecgeval.__file__).parent
-    files = [root / "measures.py", root / "preprocess.py", root / "ecgset.py", Path(__file__)]
-    files.append(root / "compare" / "signals.py")
-    files += sorted((root / "delineation").glob("*"))
     digest = hashlib.sha256(metadata.version("neurokit2").encode())
-    for file in files:
-        if file.is_file():
-            digest.update(file.read_bytes())
+    for pattern in DECIDING_FILES:
+        for file in sorted(root.glob(pattern)):
+            if file.is_file():
+                digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -190,7 +207,7 @@ def trim_cache(cache: Path, limit: float = _CACHE_BYTES) -> None:
         file.unlink(missing_ok=True)
 
 
-def _beside(reference: Reference, synth: Features) -> list[Features]:
+def features_of_cohort(reference: Reference, synth: Features) -> tuple[Features, Features]:
     """Return the features of a cohort, which has no beats, and of a set compared with it.
 
     The set's measures are rounded as the cohort's are: rounding must not tell the two apart.
@@ -203,7 +220,28 @@ def _beside(reference: Reference, synth: Features) -> list[Features]:
         beats=beats,
         checks=None,
     )
-    return [real, replace(synth, measures=rounded(synth.measures))]
+    return real, replace(synth, measures=rounded(synth.measures))
+
+
+def features_once(
+    ecgs: EcgSet, known: dict[bytes, tuple[Features, int]], **options: Any
+) -> Features:
+    """Return `features` of a set; records that are in `known` are not delineated again.
+
+    Parameters
+    ----------
+    ecgs : EcgSet
+    known : dict of bytes to (Features, int)
+        Features and row of each record met before, by `_record_keys`; new ones are added.
+    **options
+        As of `features`.
+    """
+    keys = _record_keys(ecgs)
+    new = np.array([key not in known for key in keys])
+    if new.any():
+        fresh = features(ecgs.select(new), **options)
+        known |= {keys[at]: (fresh, row) for row, at in enumerate(np.flatnonzero(new))}
+    return _gather([known[key] for key in keys], ecgs.ids)
 
 
 def _record_keys(ecgs: EcgSet) -> list[bytes]:

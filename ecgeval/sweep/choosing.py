@@ -104,7 +104,7 @@ def run(
     jobs: int = 1,
     cache: Path | None = None,
     device: str = "cpu",
-    notify: Callable[[str], None] = pipeline.unheard,
+    notify: Callable[[str], None] = pipeline.ignore_message,
     progress: Progress = quiet,
 ) -> tuple[Results, pipeline.Run]:
     """Do what a configuration says whose `synth` is a folder of checkpoints; as `pipeline.run`."""

@@ -98,15 +98,15 @@ def test_a_holdout_that_a_checkpoint_was_trained_on_is_refused(real, folder, tmp
     run = Run(make(seed=1), notify=told.append)
     own = tmp_path / "own.pt"
     right = real.select(slice(0, 60)), real.select(slice(60, 100))
-    run.heed_split(*right, f"{own}:20")
+    run.check_holdout_unseen(*right, f"{own}:20")
     assert not told
     with pytest.raises(DataError, match=r"own\.pt was trained on 10 of the 20 holdout records"):
-        run.heed_split(right[0].select(slice(0, 50)), real.select(slice(50, 70)), own)
-    run.heed_split(real, None, own)
+        run.check_holdout_unseen(right[0].select(slice(0, 50)), real.select(slice(50, 70)), own)
+    run.check_holdout_unseen(real, None, own)
     assert "held 40 of the 100 training records out" in told[0]
     elsewhere = replace(real, records=real.records.set_axis([f"x{k}" for k in range(100)]))
-    run.heed_split(elsewhere.select(slice(60, 100)), real.select(slice(0, 20)), own)
-    run.heed_split(*right[::-1], folder / "last.pt")  # says nothing of its training
+    run.check_holdout_unseen(elsewhere.select(slice(60, 100)), real.select(slice(0, 20)), own)
+    run.check_holdout_unseen(*right[::-1], folder / "last.pt")  # says nothing of its training
     assert len(told) == 1
 
 

@@ -17,7 +17,7 @@ from ecgeval.ecgset import DERIVABLE, EcgSet, Microvolts, apply_leads, derive_le
 from ecgeval.errors import DataError
 from ecgeval.parallel import Progress, each_shard, quiet, shards
 from ecgeval.preprocess import bandpass, common_leads
-from ecgeval.scratch import room
+from ecgeval.scratch import scratch_array
 
 __all__ = [
     "BAND_HZ",
@@ -134,7 +134,7 @@ def record_signals(
     """
     n_samples = int(seconds * FS_HZ + 1e-9)
     matrix = derive_leads(ecgs.leads, leads)
-    x = room((len(ecgs), len(leads), n_samples))
+    x = scratch_array((len(ecgs), len(leads), n_samples))
     finite, usable = np.zeros((2, len(ecgs)), bool)
     parts = shards(len(ecgs), _BLOCK)
     blocks = each_shard(
@@ -210,7 +210,7 @@ def beat_signals(
     first = round((BEAT_KEPT_S[0] - BEAT_WINDOW_S[0]) * BEAT_FS_HZ)
     stop = round((BEAT_KEPT_S[1] - BEAT_WINDOW_S[0]) * BEAT_FS_HZ)
     matrix = derive_leads(have, leads)
-    x = room((len(beats), len(leads), stop - first))
+    x = scratch_array((len(beats), len(leads), stop - first))
     finite, usable = np.zeros((2, len(beats)), bool)
     for rows in shards(len(beats), _BEATS_BLOCK):
         block = apply_leads(matrix, np.asarray(beats[rows], np.float32))
@@ -247,7 +247,7 @@ def single_beats(
         progress=progress,
         weights=[r.stop - r.start for r in shards(len(records.x), _BLOCK)],
     )
-    x = room((*records.x.shape[:2], sum(_SINGLE_SAMPLES)))
+    x = scratch_array((*records.x.shape[:2], sum(_SINGLE_SAMPLES)))
     usable = np.zeros(len(x), bool)
     parts, owner = [np.zeros((0, *x.shape[1:]), np.float32)], [np.zeros(0, int)]
     for r, (own, known, some, whose) in zip(shards(len(x), _BLOCK), blocks, strict=True):

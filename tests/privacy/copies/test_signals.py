@@ -78,7 +78,7 @@ def test_beats_of_another_shape_are_refused(sim) -> None:
 def test_large_sets_are_kept_on_disk_and_read_the_same(sim, monkeypatch) -> None:
     ecgs = sim(3)
     plain = record_signals(ecgs, ecgs.leads, 10)
-    monkeypatch.setattr("ecgeval.scratch.SPOOLED", 0)
+    monkeypatch.setattr("ecgeval.scratch.MEMORY_LIMIT", 0)
     spooled = record_signals(ecgs, ecgs.leads, 10)
     assert isinstance(spooled.x, np.memmap)
     np.testing.assert_array_equal(spooled.x, plain.x)
