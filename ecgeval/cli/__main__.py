@@ -1,0 +1,5 @@
+"""`python -m ecgeval.cli`."""
+
+from ecgeval.cli import main
+
+main()
