@@ -7,7 +7,6 @@ from ecgeval.results import Verdict
 
 __all__ = ["CHECKS", "STATISTICS"]
 
-
 RECALL = Check(
     code="BENCH-RECALL",
     title="planted copies found",
@@ -62,10 +61,8 @@ COPIES = Check(
         Verdict.FAIL: "Do not release. Remove the copies, find out why they were learnt by "
         "heart (repeated records, too many epochs), train again and audit again.",
         Verdict.INCONCLUSIVE: "Read in the table of planted copies which disguises hide a copy. "
-        "More "
-        "real patients bring the limits nearer to what copies reach, and more synthetic records "
-        "the "
-        "upper limit down.",
+        "More real patients bring the limits nearer to what copies reach, and more synthetic "
+        "records the upper limit down.",
     },
 )
 
@@ -76,8 +73,8 @@ EXCHANGE = Check(
         "Whether anything in the synthetic set distinguishes training patients from holdout "
         "patients."
     ),
-    statistic="Permutation of whole patients; AUC and top-q over all detectors combined into one "
-    "p.",
+    statistic="Permutation of whole patients; AUC and top-q over all detectors combined into "
+    "one p.",
     source="Westfall & Young, 1993; Phipson & Smyth, SAGMB 2010;9:39",
     cannot_show=(
         "Needs a holdout set aside at random before training. NOT ASSESSABLE without it, if "

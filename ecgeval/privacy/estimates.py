@@ -41,7 +41,7 @@ def estimates(e: Evidence, section: str) -> Iterator[Estimate]:
         null=0,
         unit="records",
         better="lower",
-        n_real=len(e.real_ids),
+        n_real=len(e.real),
         label="real records that occur more than once",
         method=f"detector {e.duplicates.detector} among all real records",
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -55,14 +55,10 @@ class Evidence:
         Training patients flagged one by one.
     duplicates : Duplicates
         Among all real records.
-    real_ids : tuple of (set, record)
-        Of each row that `duplicates` speaks of.
-    real_names : tuple of str
-        Their pseudonyms.
+    real : tuple of (set, record, pseudonym)
+        Training records, then those of the holdout as given: the rows of `duplicates`.
     shared_patients, removed : int
         Patients in both real sets; records that left the holdout.
-    names : Series of str
-        Pseudonyms of training records by their id.
     seed : int
     notes : tuple of str
         What was brought to one form.
@@ -87,11 +83,9 @@ class Evidence:
     exchange: Exchange | None
     flagged: int
     duplicates: Duplicates
-    real_ids: tuple[tuple[str, str], ...]
-    real_names: tuple[str, ...]
+    real: tuple[tuple[str, str, str], ...]
     shared_patients: int
     removed: int
-    names: pd.Series
     seed: int
     notes: tuple[str, ...]
     counts: tuple[tuple[str, int, int, Mapping[str, int]], ...]
@@ -188,14 +182,9 @@ def collect(
     real = [name for name in ("train", "holdout") if name in sets]
     leads = _shared_leads(sets)
     own_beats = None if beats is None else GivenBeats(beats, beats_fs, sets, leads)
-    form = harmonise(*sets.values(), names=tuple(sets), leads=leads)
-    seconds = min(s.seconds for s in form.sets)
     # What compares single beats looks, in large sets, at what the representative beats lead to.
     single = beats is not None or complete(len(synth), len(train), len(holdout or ()))
-    seen = {
-        name: _seen(name, ecgs, leads, seconds, own_beats, single, jobs, progress)
-        for name, ecgs in zip(sets, form.sets, strict=True)
-    }
+    same_form, seen, notes = _in_one_form(sets, leads, own_beats, single, jobs, progress)
 
     patients = [_patients(sets[name], name, assume_independent) for name in real]
     duplicates = find_duplicates(
@@ -205,7 +194,7 @@ def collect(
         progress=progress,
     )
     person = _people(np.concatenate(patients), duplicates.pairs)
-    sides = _sides(dict(zip(sets, form.sets, strict=True)), seen, person)
+    sides = _sides(same_form, seen, person)
     control = sides.get("holdout")
     alike = None
     if control is not None:
@@ -224,7 +213,7 @@ def collect(
         rows,
         sides["synth"],
         child_rng(seed, "privacy", "disguise"),
-        seconds=seconds,
+        seconds=min(ecgs.seconds for ecgs in same_form.values()),
         single=single,
         beats=own_beats,
         delineated=delineated,
@@ -237,7 +226,6 @@ def collect(
     if alike is not None:
         exchange, flagged = _exchange(sides["train"], other, matches, seed, permutations)
     id_key = train.fingerprint(salt="id-key") if id_key is None else id_key
-    name_of = partial(pseudonyms, train, id_key=id_key)
     return Evidence(
         train=sides["train"],
         holdout=control,
@@ -246,20 +234,19 @@ def collect(
         exchange=exchange,
         flagged=flagged,
         duplicates=duplicates,
-        real_ids=tuple((name, record) for name in real for record in sets[name].ids),
-        real_names=tuple(alias for name in real for alias in name_of(sets[name])),
+        real=tuple(
+            (name, record, alias)
+            for name in real
+            for record, alias in zip(
+                sets[name].ids, pseudonyms(train, sets[name], id_key=id_key), strict=True
+            )
+        ),
         shared_patients=len(set.intersection(*map(set, patients))) if holdout is not None else 0,
         removed=0 if holdout is None else len(holdout) - len(control or ()),
-        names=name_of(),
         seed=seed,
-        notes=form.notes,
+        notes=notes,
         counts=tuple(
-            (
-                name,
-                len(ecgs),
-                int(sides[name].signals["record"].usable.sum()) if name in sides else 0,
-                _reasons(seen[name]),
-            )
+            (name, len(ecgs), _usable(sides.get(name)), _reasons(seen[name]))
             for name, ecgs in sets.items()
         ),
         alike=alike,
@@ -277,26 +264,31 @@ def _shared_leads(sets: Mapping[str, EcgSet]) -> tuple[str, ...]:
     return leads
 
 
-def _seen(
-    name: str,
-    ecgs: EcgSet,
+def _in_one_form(
+    sets: Mapping[str, EcgSet],
     leads: tuple[str, ...],
-    seconds: float,
     beats: GivenBeats | None,
     single: bool,
     jobs: int,
     progress: Progress,
-) -> dict[str, Signals]:
-    """Return a set as the detectors see it."""
-    record = record_signals(
-        ecgs, leads, seconds, jobs=jobs, stage=f"signals {name}", progress=progress
-    )
-    out = {"record": record}
-    if single:
-        out["single"] = single_beats(record, every=name != "synth", jobs=jobs, progress=progress)
-    if beats is not None:
-        out["beat"] = beats.signals(name)
-    return out
+) -> tuple[dict[str, EcgSet], dict[str, dict[str, Signals]], tuple[str, ...]]:
+    """Return the sets in one form, what the detectors see of them, and what was changed."""
+    form = harmonise(*sets.values(), names=tuple(sets), leads=leads)
+    seconds = min(ecgs.seconds for ecgs in form.sets)
+    same_form = dict(zip(sets, form.sets, strict=True))
+    seen: dict[str, dict[str, Signals]] = {}
+    for name, ecgs in same_form.items():
+        record = record_signals(
+            ecgs, leads, seconds, jobs=jobs, stage=f"signals {name}", progress=progress
+        )
+        seen[name] = {"record": record}
+        if single:
+            seen[name]["single"] = single_beats(
+                record, every=name != "synth", jobs=jobs, progress=progress
+            )
+        if beats is not None:
+            seen[name]["beat"] = beats.signals(name)
+    return same_form, seen, form.notes
 
 
 def _joined(parts: list[Signals]) -> Signals:
@@ -334,6 +326,10 @@ def _people(patients: np.ndarray, duplicates: np.ndarray) -> np.ndarray:
     """Return a code a record; patients who share a recording are one person."""
     codes = np.unique(patients.astype(str), return_inverse=True)[1]
     return connected(int(codes.max(initial=-1)) + 1, codes[duplicates])[codes]
+
+
+def _usable(side: Side | None) -> int:
+    return 0 if side is None else int(side.signals["record"].usable.sum())
 
 
 def _reasons(signals: Mapping[str, Signals]) -> dict[str, int]:

@@ -54,7 +54,7 @@ def find_duplicates(
         Where similarities are computed.
     """
     rows = np.flatnonzero(signals.usable)
-    able = [d for d in DETECTORS if len(rows) ** 2 <= d.duplicate_pairs]
+    able = [d for d in DETECTORS if d.duplicate_pairs >= max(len(rows) ** 2, 1)]
     detector = min(able, key=lambda d: d.duplicate_pairs)
     x, own = signals.x[rows], np.arange(len(rows))
     found, _ = search(

@@ -241,8 +241,8 @@ def _copies(e: Evidence, section: str, show: bool) -> Table:
         by = [m for m in e.matches if m.named[i]]
         # Beats are above their limits in many disguises: what tells most of the record leads.
         best = min(by, key=lambda m: _MOST_TELLING.index(m.detector.signals))
-        record = e.train.ecgs.ids[best.partner[i]]
-        row: tuple[Any, ...] = (names[i], e.names[record], " ".join(m.detector.id for m in by))
+        _, record, alias = e.real[best.partner[i]]
+        row: tuple[Any, ...] = (names[i], alias, " ".join(m.detector.id for m in by))
         if show:
             ratio = distance(best.train[i]) / max(distance(best.holdout[i]), 1e-12)
             row += (record, float(best.train[i]), float(ratio))
@@ -261,8 +261,8 @@ def _copies(e: Evidence, section: str, show: bool) -> Table:
 
 def _duplicates(e: Evidence, section: str, show: bool) -> Table:
     def name(row: int) -> str:
-        side, record = e.real_ids[row]
-        return f"{side}: {record if show else e.real_names[row]}"
+        side, record, alias = e.real[row]
+        return f"{side}: {record if show else alias}"
 
     return Table(
         f"{section}.duplicates",

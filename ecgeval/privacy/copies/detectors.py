@@ -69,10 +69,10 @@ class Detector:
 
     Parameters
     ----------
-    about : Statistic
-        Its id, and what `ecgeval explain` says of it.
-    label : str
-        What it compares, for people.
+    id, label : str
+        Short name, for example ``D2``, and what it compares, for people.
+    definition : str
+        What `ecgeval explain` says of it, with `title`, `formula`, `source` and `cannot_show`.
     finds : str
         What a copy may have undergone and still be found.
     signals : {"record", "beat", "single"}
@@ -108,8 +108,9 @@ class Detector:
         not compare whole records.
     """
 
-    about: Statistic
+    id: str
     label: str
+    definition: str
     finds: str
     signals: str
     build: Build
@@ -124,11 +125,18 @@ class Detector:
     duplicate_pairs: float = 0
     halves: bool = True
     speed: Literal["", "kept", "changed"] = ""
+    title: str = ""
+    formula: str = ""
+    source: str = ""
+    cannot_show: str = ""
 
     @property
-    def id(self) -> str:
-        """Short name, for example ``D2``."""
-        return self.about.name
+    def about(self) -> Statistic:
+        """What it measures, for `ecgeval explain`."""
+        title = f"detector {self.id}: {self.title or self.label}"
+        return Statistic(
+            self.id, title, self.definition, self.formula, self.source, self.cannot_show
+        )
 
     def screened(self, complete: bool) -> bool:
         """Return whether it looks at nearest records only, in sets to be compared completely."""
@@ -204,36 +212,24 @@ def _replayed(queries: np.ndarray | Rows, references: np.ndarray) -> Kernel:
 
 DETECTORS = (
     Detector(
-        Statistic(
-            "D1",
-            "detector D1: whole record, sample by sample",
-            "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
-            "despite gain, offset, noise and filtering.",
-            "ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
-            cannot_show="Blind to copies that are shifted in time; D2 is for those.",
-        ),
+        "D1",
         "whole record, sample by sample",
+        "Correlation of two records over all shared leads at 100 Hz, 3 to 40 Hz: finds copies "
+        "despite gain, offset, noise and filtering.",
         "gain, offset, noise, filtering",
         "record",
         Euclid,
         correlation=_of_unit_norm,
         duplicate_pairs=np.inf,
         speed="kept",
+        formula="ρ = Σ x y / (‖x‖ ‖y‖) over leads and samples",
+        cannot_show="Blind to copies that are shifted in time; D2 is for those.",
     ),
     Detector(
-        Statistic(
-            "D2",
-            "detector D2: whole record, best of shifts up to 5 s",
-            "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
-            "records overlap: finds shifted copies too.",
-            "max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
-            "least a quarter of the energy of either record",
-            "Lewis, Vision Interface 1995:120",
-            "Blind to re-timed, inverted and blended copies. In sets of more than 20 million pairs "
-            "it looks for correlations of at least .90 (shifts up to 2 s) or .95 (beyond) only, "
-            "without missing any: bounds from magnitude spectra exclude most pairs.",
-        ),
+        "D2",
         "whole record, best of shifts up to 5 s",
+        "As D1 at every shift up to 5 s (half of a shorter record), over the part where the "
+        "records overlap: finds shifted copies too.",
         "shift, gain, offset, noise, filtering",
         "record",
         _lagged,
@@ -242,20 +238,21 @@ DETECTORS = (
         quick=True,
         duplicate_pairs=10_000_000,
         speed="kept",
+        formula="max over τ of Σ x(n) y(n + τ) / (‖x‖ ‖y‖), norms over the overlap, which holds at "
+        "least a quarter of the energy of either record",
+        source="Lewis, Vision Interface 1995:120",
+        cannot_show="Blind to re-timed, inverted and blended copies. In sets of more than 20 "
+        "million pairs "
+        "it looks for correlations of at least .90 (shifts up to 2 s) or .95 (beyond) only, "
+        "without missing any: bounds from magnitude spectra exclude most pairs.",
     ),
     Detector(
-        Statistic(
-            "D3",
-            "detector D3: windows",
-            "The first and the last 4.5 s of the synthetic record against every stretch of that "
-            "length of the real one: finds parts of a record, and large shifts with foreign "
-            "content. In sets of more than 20 million pairs, against the eight records that D4 "
-            "finds nearest.",
-            "max over windows w and places p of Σ x(w) y(p) / (‖x(w)‖ ‖y(p)‖)",
-            "Mueen et al. (MASS) 2017; Yeh et al., ICDM 2016:1317",
-            "Windows of different people agree more than whole records, so its limit is higher.",
-        ),
+        "D3",
         "4.5 s at either end, anywhere in the other record",
+        "The first and the last 4.5 s of the synthetic record against every stretch of that "
+        "length of the real one: finds parts of a record, and large shifts with foreign "
+        "content. In sets of more than 20 million pairs, against the eight records that D4 "
+        "finds nearest.",
         "large shifts, a part of a record",
         "record",
         _windowed,
@@ -263,83 +260,72 @@ DETECTORS = (
         screen="D4",
         halves=False,  # a window is as long as a half
         speed="kept",
+        title="windows",
+        formula="max over windows w and places p of Σ x(w) y(p) / (‖x(w)‖ ‖y(p)‖)",
+        source="Mueen et al. (MASS) 2017; Yeh et al., ICDM 2016:1317",
+        cannot_show="Windows of different people agree more than whole records, so its limit is "
+        "higher.",
     ),
     Detector(
-        Statistic(
-            "D4",
-            "detector D4: representative beat",
-            "Correlation of the representative beats, 250 ms before to 450 ms after R, the "
-            "synthetic one moved by up to 40 ms: finds a patient's beat in another rhythm. Needs a "
-            "delineation.",
-            cannot_show="Beats of different people are much alike, so its limit lies near 1.",
-        ),
+        "D4",
         "representative beat, all leads",
+        "Correlation of the representative beats, 250 ms before to 450 ms after R, the "
+        "synthetic one moved by up to 40 ms: finds a patient's beat in another rhythm. Needs a "
+        "delineation.",
         "another rhythm, a shift that brings in no other beats, gain, offset, noise",
         "beat",
         _beats,
         (0.95, 0.9999),
         quick=True,
+        title="representative beat",
+        cannot_show="Beats of different people are much alike, so its limit lies near 1.",
     ),
     Detector(
-        Statistic(
-            "D4T",
-            "detector D4T: stretched representative beat",
-            "As D4 with the synthetic beat 0.9 to 1.1 times as long, moved by up to 16 ms: finds "
-            "copies played faster or slower. Needs a delineation.",
-            cannot_show="One factor for the whole beat: QT that changes less than RR is matched in "
-            "part.",
-        ),
+        "D4T",
         "representative beat, 0.9 to 1.1 times as long",
+        "As D4 with the synthetic beat 0.9 to 1.1 times as long, moved by up to 16 ms: finds "
+        "copies played faster or slower. Needs a delineation.",
         "another speed, gain",
         "beat",
         _stretched,
         (0.95, 0.9999),
+        title="stretched representative beat",
+        cannot_show="One factor for the whole beat: QT that changes less than RR is matched in "
+        "part.",
     ),
     Detector(
-        Statistic(
-            "D5",
-            "detector D5: single beats",
-            "The middle beat of the synthetic record against every beat of the real one, 3 to 40 "
-            "Hz, moved by up to 25 ms: finds records that repeat one beat. In sets of more than 20 "
-            "million pairs, against the eight records that D4 finds nearest.",
-            cannot_show="Single beats of different people are much alike, so its limit lies near 1 "
-            "and noise hides a copy.",
-        ),
+        "D5",
         "one beat against every beat of the other record",
+        "The middle beat of the synthetic record against every beat of the real one, 3 to 40 "
+        "Hz, moved by up to 25 ms: finds records that repeat one beat. In sets of more than 20 "
+        "million pairs, against the eight records that D4 finds nearest.",
         "a single beat, repeated",
         "single",
         _single,
         (0.95, 0.9999),
         screen="D4",
+        title="single beats",
+        cannot_show="Single beats of different people are much alike, so its limit lies near 1 "
+        "and noise hides a copy.",
     ),
     Detector(
-        Statistic(
-            "D6",
-            "detector D6: single leads",
-            "Largest absolute correlation of a single lead, sample by sample: finds one lead of a "
-            "record among others, leads of different gain, and inverted leads.",
-            "max over leads of |Σ x y| / (‖x‖ ‖y‖)",
-            cannot_show="Blind to shifts.",
-        ),
+        "D6",
         "most similar single lead, sample by sample",
+        "Largest absolute correlation of a single lead, sample by sample: finds one lead of a "
+        "record among others, leads of different gain, and inverted leads.",
         "single leads, their gain and sign",
         "record",
         Leadwise,
+        title="single leads",
+        formula="max over leads of |Σ x y| / (‖x‖ ‖y‖)",
+        cannot_show="Blind to shifts.",
     ),
     Detector(
-        Statistic(
-            "D7",
-            "detector D7: whole record at another speed",
-            "As D2 with one of the two records read at 0.9 to 1 times its speed, at shifts up to "
-            "1 s, against the four records that D4T finds nearest: finds copies played faster or "
-            "slower. Needs a delineation.",
-            "max over a, b of Σ x(a n + b) y(n) / (‖x(a · + b)‖ ‖y‖) over the samples where both "
-            "are, at least half; speed and shift from slope envelopes, refined by Gauss-Newton "
-            "steps",
-            "Baker & Matthews, Int J Comput Vis 2004;56:221 (refinement)",
-            "One speed for the whole record. Blind where the beats do not lead to the patient.",
-        ),
+        "D7",
         "whole record, 0.9 to 1.1 times as fast",
+        "As D2 with one of the two records read at 0.9 to 1 times its speed, at shifts up to "
+        "1 s, against the four records that D4T finds nearest: finds copies played faster or "
+        "slower. Needs a delineation.",
         "another speed, shifts up to 1 s, gain",
         "record",
         _replayed,
@@ -348,6 +334,14 @@ DETECTORS = (
         always=True,
         halves=False,  # the same seconds at another speed, as a copy has them
         speed="changed",
+        title="whole record at another speed",
+        formula="max over a, b of Σ x(a n + b) y(n) / (‖x(a · + b)‖ ‖y‖) over the samples where "
+        "both "
+        "are, at least half; speed and shift from slope envelopes, refined by Gauss-Newton "
+        "steps",
+        source="Baker & Matthews, Int J Comput Vis 2004;56:221 (refinement)",
+        cannot_show="One speed for the whole record. Blind where the beats do not lead to the "
+        "patient.",
     ),
 )
 """D7 takes the place of dynamic time warping of beats, which found .90 of re-timed copies (on the

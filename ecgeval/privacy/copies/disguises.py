@@ -31,9 +31,8 @@ class Transform:
 
     Parameters
     ----------
-    about : Statistic
-        Its id, and what `ecgeval explain` says of it.
-    label : str
+    id, label, definition : str
+        Short name; name for people; what `ecgeval explain` says of it.
     apply : callable
         ``(x, fs, rng, fill) -> x``; x in mV, shape (n, leads, samples), float64; `fill` of the
         same shape: other people's, for what a disguise brings in.
@@ -47,21 +46,25 @@ class Transform:
         `beat` takes the planted record and returns its representative beat at the same rate.
     needs : {"record", "beat"}
         What must have been given for `accept` to be asked for.
+    title : str
+        What `ecgeval explain` calls it; its id where left out.
     """
 
-    about: Statistic
+    id: str
     label: str
+    definition: str
     apply: Change
     beat: Change
     accept: float | None = None
     sources: int = 1
     beat_of_record: bool = False
     needs: str = "record"
+    title: str = ""
 
     @property
-    def id(self) -> str:
-        """Short name, for example ``shift5``."""
-        return self.about.name
+    def about(self) -> Statistic:
+        """What it is, for `ecgeval explain`."""
+        return Statistic(self.id, f"planted copy: {self.title or self.id}", self.definition)
 
 
 def _same(x: np.ndarray, fs: float, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
@@ -181,167 +184,139 @@ _CUT_25 = partial(_filter, low=0, high=25.0)
 
 
 def _with_noise(db: int, accept: float | None, definition: str) -> Transform:
-    about = Statistic(f"snr{db}", f"planted copy: noise, {db} dB", definition)
-    beat = partial(_snr, db=db, beats=_BEATS)
-    return Transform(about, f"noise, SNR {db} dB", partial(_snr, db=db), beat, accept)
+    record, beat = (partial(_snr, db=db, beats=beats) for beats in (1, _BEATS))
+    label = f"noise, SNR {db} dB"
+    return Transform(f"snr{db}", label, definition, record, beat, accept, title=f"noise, {db} dB")
 
 
 TRANSFORMS = (
     Transform(
-        Statistic(
-            "exact", "planted copy: exact", "The training record itself, as the synthetic one."
-        ),
-        "exact",
-        _same,
-        _same,
-        0.99,
+        "exact", "exact", "The training record itself, as the synthetic one.", _same, _same, 0.99
     ),
     Transform(
-        Statistic(
-            "noise",
-            "planted copy: noise",
-            "The training record with 20 µV (SD) of white noise added.",
-        ),
+        "noise",
         "+ 20 µV noise",
+        "The training record with 20 µV (SD) of white noise added.",
         _noise,
         partial(_noise, beats=_BEATS),
         0.99,
     ),
     Transform(
-        Statistic(
-            "gain",
-            "planted copy: gain",
-            "The training record times one factor between 0.5 and 2, log-uniform.",
-        ),
+        "gain",
         "gain 0.5 to 2",
+        "The training record times one factor between 0.5 and 2, log-uniform.",
         _gain,
         _gain,
         0.99,
     ),
     Transform(
-        Statistic(
-            "shift",
-            "planted copy: shift",
-            "The training record half a second later; what comes in at the start is the end of "
-            "a synthetic record.",
-        ),
+        "shift",
         "shift 0.5 s, foreign fill",
+        "The training record half a second later; what comes in at the start is the end of "
+        "a synthetic record.",
         partial(_shift, by_s=0.5),
         _same,
         0.99,
     ),
     Transform(
-        Statistic("shift2", "planted copy: shift of 2 s", "As shift, by 2 s."),
+        "shift2",
         "shift 2 s, foreign fill",
+        "As shift, by 2 s.",
         partial(_shift, by_s=2.0),
         partial(_foreign, share=0.2),
         0.99,
+        title="shift of 2 s",
     ),
     Transform(
-        Statistic(
-            "shift5", "planted copy: shift of 5 s", "As shift, by 5 s or half of a shorter record."
-        ),
+        "shift5",
         "shift 5 s, foreign fill",
+        "As shift, by 5 s or half of a shorter record.",
         partial(_shift, by_s=5.0),
         partial(_foreign, share=0.5),
         0.95,
+        title="shift of 5 s",
     ),
     Transform(
-        Statistic(
-            "lowpass",
-            "planted copy: low-pass",
-            "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
-            "backward).",
-        ),
+        "lowpass",
         "low-pass 25 Hz",
+        "The training record through a low-pass of 25 Hz (Butterworth of order 4, forward and "
+        "backward).",
         _CUT_25,
         _CUT_25,
         0.99,
+        title="low-pass",
     ),
     Transform(
-        Statistic(
-            "band40",
-            "planted copy: 0.5 to 40 Hz",
-            "The training record through a band-pass (Butterworth, forward and backward).",
-        ),
+        "band40",
         "0.5 to 40 Hz",
+        "The training record through a band-pass (Butterworth, forward and backward).",
         partial(_filter, low=0.5, high=40.0),
         _same,
         0.99,
+        title="0.5 to 40 Hz",
     ),
     Transform(
-        Statistic(
-            "band25",
-            "planted copy: 1 to 25 Hz",
-            "The training record through a band-pass (Butterworth, forward and backward).",
-        ),
+        "band25",
         "1 to 25 Hz",
+        "The training record through a band-pass (Butterworth, forward and backward).",
         partial(_filter, low=1.0, high=25.0),
         _CUT_25,
         0.99,
+        title="1 to 25 Hz",
     ),
     _with_noise(20, 0.99, "The training record with white noise a hundredth of its power."),
     _with_noise(10, 0.99, "As snr20 with a tenth of the power."),
     _with_noise(5, None, "As snr20 with .32 of the power. Not promised."),
     Transform(
-        Statistic(
-            "wander",
-            "planted copy: baseline wander",
-            "The training record plus slow sines of up to 0.3 mV a lead, 0.15 to 0.45 Hz. Not "
-            "promised.",
-        ),
+        "wander",
         "baseline wander",
+        "The training record plus slow sines of up to 0.3 mV a lead, 0.15 to 0.45 Hz. Not "
+        "promised.",
         _wander,
         partial(_wander, beats=_BEATS),
+        title="baseline wander",
     ),
     Transform(
-        Statistic(
-            "retimed",
-            "planted copy: re-timed",
-            "The training record played 0.9 to 1.1 times as fast. Promised where representative "
-            "beats are given.",
-        ),
+        "retimed",
         "0.9 to 1.1 times as fast",
+        "The training record played 0.9 to 1.1 times as fast. Promised where representative "
+        "beats are given.",
         _retime,
         partial(_retime, around_s=_R_S),
         0.90,
         needs="beat",
+        title="re-timed",
     ),
     Transform(
-        Statistic(
-            "onelead",
-            "planted copy: one lead",
-            "One lead of the training record, drawn at random, the others a synthetic record's.",
-        ),
+        "onelead",
         "one lead, others foreign",
+        "One lead of the training record, drawn at random, the others a synthetic record's.",
         _one_lead,
         _one_lead,
         0.90,
+        title="one lead",
     ),
     Transform(
-        Statistic(
-            "onebeat",
-            "planted copy: one beat",
-            "One beat of the training record, repeated every 0.8 s. Not promised.",
-        ),
+        "onebeat",
         "one beat repeated",
+        "One beat of the training record, repeated every 0.8 s. Not promised.",
         _one_beat,
         _repeated,
         beat_of_record=True,
+        title="one beat",
     ),
     Transform(
-        Statistic("flip", "planted copy: inverted", "The training record times -1. Not promised."),
+        "flip",
         "sign flipped",
+        "The training record times -1. Not promised.",
         _flip,
         _flip,
+        title="inverted",
     ),
     Transform(
-        Statistic(
-            "mixture",
-            "planted copy: mixture",
-            "The mean of two training records; either counts as found. Not promised.",
-        ),
+        "mixture",
         "mean of two training records",
+        "The mean of two training records; either counts as found. Not promised.",
         _mixture,
         _mixture,
         sources=2,

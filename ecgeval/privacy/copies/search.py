@@ -68,6 +68,23 @@ class Rows:
         return self.x[self.rows[index]]
 
 
+class Compared:
+    """Queries and references, which every kernel holds.
+
+    Parameters
+    ----------
+    queries : ndarray of float32 or Rows, shape (n, leads, samples)
+    references : ndarray of float32, shape (m, leads, samples)
+    """
+
+    def __init__(self, queries: np.ndarray | Rows, references: np.ndarray) -> None:
+        self.queries, self.references = queries, references
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.queries), len(self.references)
+
+
 class Kernel(Protocol):
     """Similarities of queries to references, fast in a block and exact for single pairs."""
 

@@ -7,12 +7,12 @@ import copy
 import numpy as np
 
 from ecgeval.parallel import shards
-from ecgeval.privacy.copies.search import ROUNDING, Rows
+from ecgeval.privacy.copies.search import ROUNDING, Compared, Rows
 
 __all__ = ["Lagged"]
 
 
-class Lagged:
+class Lagged(Compared):
     """Normalised cross-correlation of multi-lead signals, best over lags, on the overlap.
 
     ``max_tau sum_l <x_l, y_l(. + tau)> / (|x| |y|)``, one lag and one gain for all leads, norms
@@ -41,15 +41,12 @@ class Lagged:
     def __init__(self, queries: np.ndarray | Rows, references: np.ndarray, max_lag: int) -> None:
         from scipy.fft import next_fast_len
 
-        self.queries, self.references, self.max_lag = queries, references, max_lag
+        super().__init__(queries, references)
+        self.max_lag = max_lag
         self.length = next_fast_len(references.shape[2] + max_lag, real=True)
         self.margin = ROUNDING / self.MIN_SHARE
         self._spectra = _by_frequency(references, self.length).transpose(0, 2, 1)
         self._weights = self._overlap(references, -1)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.queries), len(self.references)
 
     def of(self, queries: np.ndarray | Rows) -> Lagged:
         """Return the kernel of other queries to the same references."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgeval.parallel import shards
-from ecgeval.privacy.copies.search import Rows
+from ecgeval.privacy.copies.search import Compared, Rows
 
 __all__ = ["Replayed"]
 
@@ -29,7 +29,7 @@ class _At(NamedTuple):
     start: np.ndarray
 
 
-class Replayed:
+class Replayed(Compared):
     """Correlation of two records of which one is read more slowly, best over speeds and lags.
 
     ``sum_l <x_l(a t + b), y_l(t)> / (|x(a .+ b)| |y|)`` over the samples where both are, with
@@ -76,7 +76,7 @@ class Replayed:
         least: float,
         max_lag_s: float,
     ) -> None:
-        self.queries, self.references = queries, references
+        super().__init__(queries, references)
         self.fs, self.least = fs, least
         samples = references.shape[2]
         step = 2 * self.DRIFT_S * fs / samples
@@ -85,10 +85,6 @@ class Replayed:
         self.every = max(round(fs / self._ENVELOPE_HZ), 1)
         self.max_lag = round(max_lag_s * fs / self.every)  # of the envelopes
         self.together = max(self.BLOCK // samples, 1)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.queries), len(self.references)
 
     def block(self, rows: slice) -> tuple[np.ndarray, float]:
         """Return the similarities of all pairs, one by one: for few."""

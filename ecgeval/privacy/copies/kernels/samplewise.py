@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ecgeval.privacy.copies.search import ROUNDING, Rows
+from ecgeval.privacy.copies.search import ROUNDING, Compared, Rows
 
 __all__ = ["Euclid", "Leadwise"]
 
 
-@dataclass(frozen=True, eq=False)
-class Euclid:
+class Euclid(Compared):
     """Minus the squared Euclidean distance over all leads and samples.
 
     |a|^2 + |b|^2 - 2ab in float32 loses the small distances of copies (true d^2 = 0.04 came out
@@ -23,13 +20,6 @@ class Euclid:
     queries : ndarray of float32 or Rows, shape (n, ...)
     references : ndarray of float32, shape (m, ...)
     """
-
-    queries: np.ndarray | Rows
-    references: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.queries), len(self.references)
 
     def block(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         a, b = (x.reshape(len(x), -1) for x in (self.queries[rows], self.references))
@@ -45,7 +35,7 @@ class Euclid:
         return -((a - b) ** 2).reshape(len(a), -1).sum(axis=1)
 
 
-class Leadwise:
+class Leadwise(Compared):
     """Largest absolute correlation of single leads, sample by sample; a flat lead has none.
 
     Parameters
@@ -56,12 +46,8 @@ class Leadwise:
     """
 
     def __init__(self, queries: np.ndarray | Rows, references: np.ndarray) -> None:
-        self.queries, self.references = queries, references
+        super().__init__(queries, references)
         self._unit = _unit_leads(references)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.queries), len(self.references)
 
     def block(self, rows: slice) -> tuple[np.ndarray, float]:
         a, b = _unit_leads(self.queries[rows]), self._unit

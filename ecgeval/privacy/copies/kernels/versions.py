@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ecgeval.parallel import shards
-from ecgeval.privacy.copies.search import ROUNDING, Rows
+from ecgeval.privacy.copies.search import ROUNDING, Compared, Rows
 
 __all__ = ["Versions"]
 
 
-class Versions:
+class Versions(Compared):
     """Correlation of a reference with the best of several versions of a query.
 
     Versions are linear maps of the samples (moved, stretched), each brought to zero mean a lead
@@ -34,7 +34,7 @@ class Versions:
         maps: np.ndarray,
         rank: int | None = None,
     ) -> None:
-        self.queries = queries
+        super().__init__(queries, references)
         maps = maps - maps.mean(axis=2, keepdims=True)
         self.maps = np.ascontiguousarray(maps.transpose(1, 0, 2).reshape(maps.shape[1], -1))
         self.versions, self.kept = len(maps), maps.shape[2]
@@ -46,10 +46,6 @@ class Versions:
         seen = self.references[:: max(1, len(references) // 4096)]
         self.basis = np.linalg.eigh(seen.T @ seen)[1][:, ::-1][:, :rank].astype(np.float32)
         self._reduced, self._left = self._project(self.references.astype(np.float32))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.queries), len(self.references)
 
     def _project(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coordinates, and an upper limit of the norm of what they leave out."""

@@ -6,12 +6,12 @@ import numpy as np
 
 from ecgeval.parallel import shards
 from ecgeval.privacy.copies.kernels.lagged import _by_frequency
-from ecgeval.privacy.copies.search import ROUNDING, Rows
+from ecgeval.privacy.copies.search import ROUNDING, Compared, Rows
 
 __all__ = ["Windowed"]
 
 
-class Windowed:
+class Windowed(Compared):
     """Correlation of windows of a query with every stretch of a reference of their length.
 
     ``max_w max_p sum_l <x_l(w), y_l(p)> / (|x(w)| |y(p)|)`` with windows w of the query, stretches
@@ -47,17 +47,13 @@ class Windowed:
         starts: tuple[int, ...],
         width: int,
     ) -> None:
-        self.queries, self.references = queries, references
+        super().__init__(queries, references)
         self.starts, self.width, self.length = starts, width, references.shape[2]
         self.margin = ROUNDING / (self.MIN_SHARE * width / self.length)
         self._spectra = _by_frequency(references, self.length).transpose(0, 2, 1)
         self._weights = np.concatenate(
             [self._norms(references[r]) for r in shards(len(references), 256)]
         )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.queries), len(self.references)
 
     def _norms(self, x: np.ndarray) -> np.ndarray:
         """Return 1/norm of every stretch, shape (n, positions)."""
