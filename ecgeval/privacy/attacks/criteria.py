@@ -102,9 +102,12 @@ def criteria(
             }
             for name, values in (labels or {}).items()
         }
-        tried = _tried(
-            sets.train[of_train], sets.holdout[of_holdout], sets.synth, leads, known, rng
-        )
+        one = _with_copies(sets.train[of_train], sets.holdout[of_holdout], sets.synth, rng)
+        tried = [_singling_out(one, rng), _linkability(one, leads, rng)]
+        tried += [_inference(one, name, values) for name, values in known.items()]
+        if not known:
+            why = "the synthetic records carry no label"
+            tried.append(Criterion("inference", "inference of an attribute", why=why))
     tried = [c if c.why else replace(c, upper=c.upper_limit(rng)) for c in tried]
     sizes = sets.sizes | {"n_real": 2 * n, "patients_real": 2 * n}
     return Results(
@@ -229,20 +232,12 @@ class Criterion:
 
 @dataclass(frozen=True, eq=False)
 class _OneEach:
-    """Beats of one record a patient, shape (n, leads, samples), and copies to plant.
-
-    Parameters
-    ----------
-    train, holdout, synth : ndarray
-    rows : ndarray of int
-        Training patients of whom there are copies.
-    copies : ndarray
-    """
+    """Beats of one record a patient, shape (n, leads, samples), and copies of some to plant."""
 
     train: np.ndarray
     holdout: np.ndarray
     synth: np.ndarray
-    rows: np.ndarray
+    rows: np.ndarray  # training patients of whom there are copies
     copies: np.ndarray
 
     @cached_property
@@ -254,23 +249,12 @@ class _OneEach:
         return self.axes(flat(x))
 
 
-def _tried(
-    train: np.ndarray,
-    holdout: np.ndarray,
-    synth: np.ndarray,
-    leads: Sequence[str],
-    labels: Mapping[str, Mapping[str, np.ndarray]],
-    rng: np.random.Generator,
-) -> list[Criterion]:
+def _with_copies(
+    train: np.ndarray, holdout: np.ndarray, synth: np.ndarray, rng: np.random.Generator
+) -> _OneEach:
     rows = rng.permutation(len(train))[:PLANTED]
     copies = blend(flat(train[rows]).astype(np.float64), flat(synth), RHO, rng)
-    one = _OneEach(train, holdout, synth, rows, copies.reshape(len(rows), *train.shape[1:]))
-    out = [_singling_out(one, rng), _linkability(one, leads, rng)]
-    out += [_inference(one, name, known) for name, known in labels.items()]
-    if not labels:
-        why = "the synthetic records carry no label"
-        out.append(Criterion("inference", "inference of an attribute", why=why))
-    return out
+    return _OneEach(train, holdout, synth, rows, copies.reshape(len(rows), *train.shape[1:]))
 
 
 def singled_out(x: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
@@ -443,23 +427,12 @@ def _table(tried: Sequence[Criterion], section: str) -> Table:
             numbers = (len(c.attack), *shares, *c.risk, c.upper, float(c.planted.mean()))
         note = c.why or ("" if c.ahead else "no better than the naive attack")
         rows.append((c.label, *numbers, str(c.verdict(tests)), note))
+    attacked = ("criterion", "patients a side", "attack", "naive baseline", "holdout control")
+    risks = ("risk", "ci_low", "ci_high", "upper limit", "recall of planted copies")
     return Table(
         f"{section}.wp29",
         "Singling out, linkability, inference",
-        (
-            "criterion",
-            "patients a side",
-            "attack",
-            "naive baseline",
-            "holdout control",
-            "risk",
-            "ci_low",
-            "ci_high",
-            "upper limit",
-            "recall of planted copies",
-            "verdict",
-            "note",
-        ),
+        (*attacked, *risks, "verdict", "note"),
         tuple(rows),
         "Shares of patients attacked with success. Risk: (attack - control) / (1 - control), not "
         f"clipped. A copy correlates with its source at {RHO:g}.",

@@ -414,30 +414,23 @@ def _finding(
 
 
 def _table(found: Sequence[_Recognised], section: str) -> Table:
+    rows = [
+        {
+            "attacker holds": r.label,
+            "training patients": int(r.is_train.sum()),
+            "holdout patients": int((~r.is_train).sum()),
+            "AUC": float(r.exchange.observed[0]),
+            "p": r.exchange.p,
+            "control: recognised first": r.rank1[0] / r.rank1[1],
+            "control: above 99 % of best strangers": r.known[0] / r.known[1],
+        }
+        for r in found
+    ]
     return Table(
         f"{section}.link",
         "Linkage with another look at a patient",
-        (
-            "attacker holds",
-            "training patients",
-            "holdout patients",
-            "AUC",
-            "p",
-            "control: recognised first",
-            "control: above 99 % of best strangers",
-        ),
-        tuple(
-            (
-                r.label,
-                int(r.is_train.sum()),
-                int((~r.is_train).sum()),
-                float(r.exchange.observed[0]),
-                r.exchange.p,
-                r.rank1[0] / r.rank1[1],
-                r.known[0] / r.known[1],
-            )
-            for r in found
-        ),
+        tuple(rows[0]),
+        tuple(tuple(row.values()) for row in rows),
         "Control: the same matcher and probes with a real record of the patient in the gallery.",
         section,
     )
