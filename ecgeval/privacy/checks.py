@@ -64,6 +64,7 @@ COPIES = Check(
         "More real patients bring the limits nearer to what copies reach, and more synthetic "
         "records the upper limit down.",
     },
+    number=True,
 )
 
 EXCHANGE = Check(
@@ -120,6 +121,7 @@ NOT_TESTED = Check(
     title="attacks that were not run",
     asks="What this audit did not try. Absence of a test is not evidence of absence.",
     decides=False,
+    untested=True,
 )
 
 SCOPE = Check(
