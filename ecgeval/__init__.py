@@ -38,7 +38,7 @@ _PUBLIC = {
     "Verdict": "results",
     "audit": "pipeline.run",
     "compare": "pipeline.run",
-    "compare_runs": "diff",
+    "compare_runs": "diff.runs",
     "delineate": "delineation",
     "generate": "generators",
     "info": "sets",

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecgeval.comparison.pair import Pair
+from ecgeval.errors import UsageError
 from ecgeval.io.labels import MOST_YEARS
 
 __all__ = ["BANDS", "DISTINCT", "USUAL", "groups_of", "label_columns"]
@@ -82,8 +83,24 @@ def _text(value: Any) -> str:
 
 
 def label_columns(pair: Pair) -> list[str]:
-    """Return the label columns to go by: those asked for, or the usual ones that vary."""
-    if pair.by:
-        return list(pair.by)
+    """Return the label columns to go by: those asked for, or the usual ones that vary.
+
+    Raises
+    ------
+    UsageError
+        If rows of labels and of measures do not match, or the real set has no such label.
+    """
+    for name, side in (("real", pair.real), ("synthetic", pair.synth)):
+        if len(side.known) != len(side.measures):
+            raise UsageError(
+                f"{len(side.known)} rows of labels for {len(side.measures)} {name} records; "
+                "expected one each"
+            )
     table = pair.real.known
+    for column in pair.by:
+        if column not in table:
+            have = ", ".join(map(str, table.columns)) or "none"
+            raise UsageError(f"the real set has no label {column!r}; its labels are {have}")
+    if pair.by:
+        return list(dict.fromkeys(pair.by))
     return [c for c in USUAL if c in table and len(table[c].dropna().unique()) > 1]

@@ -23,8 +23,8 @@ from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample, rescale
 __all__ = [
     "BANDWIDTHS",
     "MAX_PATIENTS",
+    "Assessed",
     "KernelTest",
-    "Tested",
     "aggregate_p",
     "bootstrap_moves",
     "discrepancy",
@@ -44,7 +44,7 @@ DIRECTIONS = 200
 
 
 @dataclass(frozen=True)
-class Tested:
+class Assessed:
     """One number: its 95 % interval, real-against-real floor, p and null draws, 90 % interval."""
 
     value: float
@@ -59,8 +59,8 @@ class Tested:
 class KernelTest:
     """Energy distance and MMD (at the median bandwidth; its p is that of all bandwidths)."""
 
-    energy: Tested
-    mmd: Tested
+    energy: Assessed
+    mmd: Assessed
     blocks: int
     n: tuple[int, int]
     patients: tuple[int, int]
@@ -300,7 +300,7 @@ def kernel_test(
     for k, at in enumerate((0, 1 + BANDWIDTHS.index(1.0))):
         value = float(permuted[at, 0])
         stats.append(
-            Tested(
+            Assessed(
                 value,
                 norm_interval(value, moved[k]),
                 percentile_interval(floor[k]),

@@ -1,28 +1,31 @@
-"""The groups that a label makes."""
+"""Which labels two sets go by."""
 
-import numpy as np
 import pandas as pd
+import pytest
 
-from ecgeval.comparison.labels import groups_of
+from ecgeval.comparison.labels import label_columns
+from ecgeval.comparison.pair import Pair, Side
+from ecgeval.errors import UsageError
+
+LABELS = pd.DataFrame({"age": [40, 60], "sex": ["F", "F"], "norm_only": [True, False], "x": [1, 2]})
 
 
-def test_ages_that_nobody_has_are_in_no_group():
-    age = pd.Series([-1, 30, 50, 130, 999, 85], name="age")
-    sizes = {name: int(mask.sum()) for name, (mask, _) in groups_of(age, None).items()}
-    assert sizes == {"< 40": 1, "40 to < 60": 1, "≥ 80": 1}
+def pair(by=(), labels=LABELS):
+    sides = [
+        Side(pd.DataFrame({"hr_bpm": [60.0, 70.0]}), ["a", "b"], labels=own)
+        for own in (labels, None)
+    ]
+    return Pair(*sides, by=by)
 
 
-def test_bands_of_numbers_and_groups_of_text():
-    many = pd.Series(np.arange(90.0), name="weight")
-    sizes = {name: mask.sum() for name, (mask, _) in groups_of(many, None).items()}
-    assert len(sizes) == 3
-    assert sum(sizes.values()) == 90
-    assert list(groups_of(many, None, cuts=[50])) == ["< 50", "≥ 50"]
-    old = pd.Series([*range(20, 90), np.nan], name="Age")
-    named = {name: mask.sum() for name, (mask, _) in groups_of(old, None).items()}
-    assert named == {"< 40": 20, "40 to < 60": 20, "60 to < 80": 20, "≥ 80": 10}
-    # Codes that are integers in one set and floats in the other are the same groups.
-    coded = groups_of(pd.Series([0, 1, 1]), pd.Series([0.0, np.nan, 1.0]))
-    assert list(coded) == ["0", "1"]
-    assert [(a.sum(), b.sum()) for a, b in coded.values()] == [(1, 1), (2, 1)]
-    assert list(groups_of(pd.Series([True, False]), None)) == ["False", "True"]
+def test_the_usual_labels_that_vary_or_those_asked_for():
+    assert label_columns(pair()) == ["age", "norm_only"]
+    assert label_columns(pair(("x", "sex", "x"))) == ["x", "sex"]
+    assert label_columns(pair(labels=None)) == []
+
+
+def test_labels_that_are_not_there_are_an_error():
+    with pytest.raises(UsageError, match="no label 'site'; its labels are age, sex, norm_only, x"):
+        label_columns(pair(("site",)))
+    with pytest.raises(UsageError, match="1 rows of labels for 2 real records"):
+        label_columns(pair(labels=LABELS[:1]))

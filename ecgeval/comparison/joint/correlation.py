@@ -12,7 +12,7 @@ from ecgeval.comparison.joint.differences import norm_statistic
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import pair as ends
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
 
@@ -41,9 +41,9 @@ class Correlations:
         Of the difference, synthetic minus real.
     p, p_adjusted : ndarray, shape (pairs,)
         Of the difference in Fisher's z; adjusted for all pairs (largest of each permutation).
-    rms : Tested
+    rms : Assessed
         Root mean square of the differences.
-    largest : Tested
+    largest : Assessed
         Largest absolute difference in Fisher's z.
     """
 
@@ -54,13 +54,13 @@ class Correlations:
     floor: Floats
     p: Floats
     p_adjusted: Floats
-    rms: Tested
-    largest: Tested
+    rms: Assessed
+    largest: Assessed
 
-    def at(self, k: int) -> Tested:
+    def at(self, k: int) -> Assessed:
         """Return the difference of one pair of columns."""
         value = float(self.synth[k] - self.real[k])
-        return Tested(value, ends(self.ci[k]), ends(self.floor[k]), float(self.p[k]))
+        return Assessed(value, ends(self.ci[k]), ends(self.floor[k]), float(self.p[k]))
 
     def ranked(self) -> NDArray[np.intp]:
         """Return the pairs by their difference in Fisher's z, the largest first."""

@@ -18,7 +18,7 @@ from ecgeval.comparison.joint.differences import (
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import pair as ends
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
 
@@ -39,14 +39,14 @@ class Curves:
     difference: Floats
     band: Floats
     floor: Floats
-    distance: Tested
+    distance: Assessed
     n: tuple[int, int]
     patients: tuple[int, int]
 
-    def at(self, column: int) -> Tested:
+    def at(self, column: int) -> Assessed:
         """Return the difference of one column, its interval from the band over all of them."""
         value, band, floor = self.difference[column], self.band[column], self.floor[column]
-        return Tested(float(value), ends(band), ends(floor))
+        return Assessed(float(value), ends(band), ends(floor))
 
 
 def largest(difference: Floats) -> Floats:

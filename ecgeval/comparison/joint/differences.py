@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import percentile_interval
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.stats.resampling import monte_carlo_p
 from ecgeval.stats.sample import MIN_PATIENTS, Sample
 
@@ -45,7 +45,7 @@ def chunks(draws: int) -> list[int]:
     return [min(CHUNK, draws - start) for start in range(0, draws, CHUNK)]
 
 
-def norm_statistic(value: float, moves: Floats, floor: Floats, null: Floats) -> Tested:
+def norm_statistic(value: float, moves: Floats, floor: Floats, null: Floats) -> Assessed:
     """Return the norm of a difference with its interval, floor and p.
 
     The interval is that of the triangle inequality: it holds at the null and away from it.
@@ -58,7 +58,7 @@ def norm_statistic(value: float, moves: Floats, floor: Floats, null: Floats) -> 
         difference under permuted labels.
     """
     radius = float(np.quantile(moves, 0.95))
-    return Tested(
+    return Assessed(
         value,
         (max(value - radius, 0.0), value + radius),
         percentile_interval(floor),

@@ -10,7 +10,7 @@ from ecgeval.comparison.joint.checks import STATISTICS
 from ecgeval.comparison.pair import Pair
 from ecgeval.measures import measure_info
 from ecgeval.results import Estimate
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.stats.sample import Sample
 from ecgeval.wording import listed
 
@@ -39,7 +39,7 @@ def samples_of(pair: Pair, columns: Sequence[str]) -> tuple[Sample, Sample]:
 def estimate(
     pair: Pair,
     id: str,
-    stat: Tested | str,
+    stat: Assessed | str,
     label: str,
     method: str,
     sizes: Sizes | None = None,
@@ -55,7 +55,7 @@ def estimate(
     ----------
     id : str
         Without the section: ``measure.statistic``.
-    stat : Tested or str
+    stat : Assessed or str
         The reason where it could not be computed.
     sizes : ((int, int), (int, int)), optional
         Records and patients of (real, synth); those of the whole sets by default.

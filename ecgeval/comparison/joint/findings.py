@@ -19,7 +19,7 @@ from ecgeval.measures import measure_info
 from ecgeval.results import Finding, Verdict
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.equivalence import tost
-from ecgeval.stats.kernels import KernelTest, Tested
+from ecgeval.stats.kernels import Assessed, KernelTest
 from ecgeval.stats.univariate import Comparison
 from ecgeval.wording import between, listed, p_text, quantity
 
@@ -38,13 +38,13 @@ LEVEL = 0.05
 """Of the tests that describe, before any correction."""
 
 
-def _p(stat: Tested) -> str:
+def _p(stat: Assessed) -> str:
     """Return a permutation p as text; the least that the draws can give is an upper limit."""
     assert stat.null is not None
     return p_text(stat.p or 1, 1 / (len(stat.null) + 1))
 
 
-def _beyond_floor(stat: Tested, level: float) -> bool:
+def _beyond_floor(stat: Assessed, level: float) -> bool:
     return stat.p is not None and stat.p < level and stat.value > stat.floor[1]
 
 

@@ -11,7 +11,7 @@ from ecgeval.measures import measure_info
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import percentile_interval
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.stats.resampling import monte_carlo_p, resample_weights, subset_weights
 from ecgeval.stats.sample import Effort, Sample, rescale
 
@@ -85,7 +85,7 @@ class Lines:
 
     real: dict[str, float]
     synth: dict[str, float]
-    difference: dict[str, Tested]
+    difference: dict[str, Assessed]
     n: tuple[int, int]
     patients: tuple[int, int]
 
@@ -144,7 +144,7 @@ def compare_lines(
     difference = {}
     for i, key in enumerate(LINE):
         value = fits[1][key] - fits[0][key]
-        difference[key] = Tested(
+        difference[key] = Assessed(
             value,
             percentile_interval(moved[i]),
             percentile_interval(floor[i]),

@@ -29,7 +29,7 @@ from ecgeval.comparison.pair import Pair
 from ecgeval.measures import measure_info
 from ecgeval.parallel import child_rng
 from ecgeval.results import Estimate, Results, Section
-from ecgeval.stats.kernels import BANDWIDTHS, KernelTest, Tested, kernel_test
+from ecgeval.stats.kernels import BANDWIDTHS, Assessed, KernelTest, kernel_test
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample
 from ecgeval.stats.univariate import Comparison, compare_columns
 from ecgeval.wording import quantity
@@ -196,7 +196,7 @@ def _correlations(pair: Pair, effort: Effort) -> Results:
 
 
 def _matrix_estimates(
-    pair: Pair, rms: Tested | str, most: Tested | str, columns: int, effort: Effort
+    pair: Pair, rms: Assessed | str, most: Assessed | str, columns: int, effort: Effort
 ) -> tuple[Estimate, ...]:
     return tuple(
         estimate(
@@ -312,13 +312,13 @@ def _rhythm(pair: Pair, effort: Effort) -> Results:
         found = result.too_few or result
     estimates = []
     for statistic, name in (("serial_median_diff", "median_diff"), ("serial_ks", "ks")):
-        stat: Tested | str
+        stat: Assessed | str
         method, sizes = "1 - RMSSD^2 / (2 SD^2) of each record; CI bootstrap of patients", None
         if isinstance(found, str):
             stat = found
         else:
             known, tested = found.stats[name], name == "ks"
-            stat = Tested(known.value, known.ci, known.floor, found.p if tested else None)
+            stat = Assessed(known.value, known.ci, known.floor, found.p if tested else None)
             sizes = ((len(values[0]), len(values[1])), found.patients)
             method += f"; p {found.p_method}" if tested else ""
         label = f"serial correlation of RR: {STATISTICS[statistic].title}"
@@ -406,8 +406,8 @@ def _truncation(pair: Pair, effort: Effort) -> Results:
 
 def _edge_estimates(pair: Pair, column: str, end: str, edge: Edge | str) -> list[Estimate]:
     info = measure_info(column)
-    beyond: Tested | str
-    tail: Tested | str
+    beyond: Assessed | str
+    tail: Assessed | str
     if isinstance(edge, str):
         beyond, tail, null, at, sizes = edge, edge, None, "", None
     else:

@@ -20,7 +20,7 @@ from ecgeval.parallel import child_rng
 from ecgeval.results import Figure, Table
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import pair as ends
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.wording import between
 
 __all__ = [
@@ -243,7 +243,7 @@ def _series(name: str, y: Floats, band: Floats, role: str) -> dict[str, Any]:
     }
 
 
-def null_distribution(name: str, stat: Tested, title: str) -> Figure:
+def null_distribution(name: str, stat: Assessed, title: str) -> Figure:
     """Return a statistic of all measures at once among those under permuted labels."""
     assert stat.null is not None
     counts, edges = np.histogram(stat.null, 30)

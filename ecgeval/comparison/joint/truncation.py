@@ -10,7 +10,7 @@ import numpy as np
 from ecgeval.parallel import child_rng
 from ecgeval.stats.arrays import Floats
 from ecgeval.stats.intervals import percentile_interval, wilson
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 from ecgeval.stats.resampling import resample_weights, subset_weights
 from ecgeval.stats.sample import MIN_PATIENTS, Effort, Sample, rescale
 
@@ -35,9 +35,9 @@ class Edge:
         Whether it is the lower end.
     at : float
         Where the synthetic values end, but for a share of `STRAY`.
-    beyond : Tested
+    beyond : Assessed
         Share of real patients beyond it, with an exact p.
-    tail : Tested or None
+    tail : Assessed or None
         Log ratio of the lengths of the tails, synthetic over real; None where a set has none.
     null : float
         Share expected beyond if both sets had one distribution.
@@ -46,8 +46,8 @@ class Edge:
 
     low: bool
     at: float
-    beyond: Tested
-    tail: Tested | None
+    beyond: Assessed
+    tail: Assessed | None
     null: float
     patients: tuple[int, int]
 
@@ -156,13 +156,13 @@ def _edge(real: Floats, synth: Floats, low: bool, seed: int, name: str, effort: 
     k = int((r < at).sum())
     # How many of n values lie below the j-th of m: negative hypergeometric.
     ends = nhypergeom.ppf([0.025, 0.975], n + m, n, j) / n
-    beyond = Tested(
+    beyond = Assessed(
         k / n, wilson(k / n, n), (float(ends[0]), float(ends[1])), precedence(k, j, n, m)
     )
     return Edge(low, sign * at, beyond, _tails(r, s, seed, name, effort), j / (m + 1), (n, m))
 
 
-def _tails(r: Floats, s: Floats, seed: int, name: str, effort: Effort) -> Tested | None:
+def _tails(r: Floats, s: Floats, seed: int, name: str, effort: Effort) -> Assessed | None:
     value = _log_ratio(r, s, np.ones((len(r), 1)), np.ones((len(s), 1)))[0]
     if not np.isfinite(value):
         return None
@@ -177,7 +177,7 @@ def _tails(r: Floats, s: Floats, seed: int, name: str, effort: Effort) -> Tested
     ]
     if pair[0] is None or pair[1] is None:
         return None
-    return Tested(float(value), pair[0], pair[1])
+    return Assessed(float(value), pair[0], pair[1])
 
 
 def _log_ratio(r: Floats, s: Floats, weights_r: Floats, weights_s: Floats) -> Floats:

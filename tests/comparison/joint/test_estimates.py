@@ -7,7 +7,7 @@ import pandas as pd
 
 from ecgeval.comparison.joint.estimates import estimate, pick
 from ecgeval.comparison.pair import Pair, Side
-from ecgeval.stats.kernels import Tested
+from ecgeval.stats.kernels import Assessed
 
 RECORDS = pd.DataFrame({"rr_ms": [800.0, 900.0], "qt_ms": [390.0, np.nan], "hr_bpm": [75.0, 67.0]})
 PAIR = Pair(Side(RECORDS, ["a", "a"]), Side(RECORDS[["qt_ms", "rr_ms"]], ["x", "y"]), seed=7)
@@ -22,7 +22,7 @@ def test_measures_are_picked_in_order_or_named():
 
 
 def test_an_estimate_holds_what_is_declared_and_counted():
-    stat = Tested(0.1, (0.05, 0.2), (-0.01, math.inf), 0.02)
+    stat = Assessed(0.1, (0.05, 0.2), (-0.01, math.inf), 0.02)
     found = estimate(PAIR, "qt_rr.slope_diff", stat, "QT on RR", "how", unit="ms/ms", scale=10)
     assert (found.id, found.value, found.ci, found.p) == (
         "joint.qt_rr.slope_diff",
@@ -38,7 +38,10 @@ def test_an_estimate_holds_what_is_declared_and_counted():
 
 
 def test_what_cannot_be_computed_says_why():
-    for stat, why in (("no patients", "no patients"), (Tested(math.nan, (0, 1), (0, 1)), "finite")):
+    for stat, why in (
+        ("no patients", "no patients"),
+        (Assessed(math.nan, (0, 1), (0, 1)), "finite"),
+    ):
         found = estimate(PAIR, "qt_rr.r2_diff", stat, "", "how")
         assert found.value is found.ci is found.floor is found.p is None
         assert found.method.startswith("not computed")
