@@ -1,1 +1,1 @@
-"""TODO."""
+"""One file a search kernel: what is compared, and how alike two records are."""
